@@ -1,0 +1,48 @@
+# The verbs. Each makes what it needs: a machine with Python (3.11 or newer), make and a package index is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench dev lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/ready  ## the whole story on this machine: 400 shops, a gateway, three parties, verified results
+	@$(BIN)/mpc-cde demo $(if $(SERVE),--serve) $(DEMO_ARGS)
+
+test: $(VENV)/ready  ## every test
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/ready  ## format, lint, types, import contracts, vectors, commands in the docs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m tests.checks
+
+bench: $(VENV)/ready  ## the benchmarks, with a report
+	@$(BIN)/python -m benchmarks
+
+dev: $(VENV)/ready  ## the environment, and the formatter over the tree
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@echo "environment ready: $(BIN)"
+
+$(VENV)/ready: requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: needs $(PYTHON) 3.11 or newer; set PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: needs Python 3.11 or newer; set PYTHON=...")'
+	@echo "making $(VENV) (once)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: $(VENV)/ready  ## renew the locked dependencies (no addresses in them)
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet --output-file requirements/runtime.txt
+	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --group dev --quiet --output-file requirements/dev.txt
+
+clean:  ## remove the environment and caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What one independent organisation runs: its node. Nothing imports this package."""
