@@ -1,0 +1,170 @@
+"""Signatures over exact bytes (DSSE v1): a verifier checks the bytes it got and only then parses them.
+
+Signed is PAE = "DSSEv1" SP len(type) SP type SP len(payload) SP payload, lengths in decimal ASCII, with
+Ed25519 (https://github.com/secure-systems-lab/dsse/blob/master/protocol.md). A keyid is a hint: which key
+must have signed is decided by the role in the pinned community document, never by the envelope.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Annotated, Protocol, Self, TypeVar
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
+
+from mpc_cde.documents.base import Document, Part, describe_validation
+from mpc_cde.documents.canonical import (
+    WIRE_BYTES,
+    Bytes16,
+    SignatureBytes,
+    digest_of,
+    parse_strict_json,
+)
+from mpc_cde.errors import BadDocument, BadSignature, CallerError
+
+MAX_SIGNATURES = 64
+MAX_ENVELOPE_BYTES = 96 << 20
+KEYID_BYTES = 16
+
+DocumentT = TypeVar("DocumentT", bound=Document)
+
+PayloadType = Annotated[
+    str, StringConstraints(pattern=r"^application/vnd\.mpc-cde\.[a-z-]+\.v[1-9][0-9]*\+json$", max_length=120)
+]
+PayloadBytes = Annotated[bytes, Field(min_length=2, max_length=64 << 20), *WIRE_BYTES]
+
+
+class Signer(Protocol):
+    """What can sign: holds an Ed25519 key and shows only its public half (32 bytes)."""
+
+    @property
+    def public_bytes(self) -> bytes: ...
+
+    def sign(self, message: bytes) -> bytes: ...
+
+
+class Signature(Part):
+    """One signature and the hint to its key."""
+
+    keyid: Bytes16
+    sig: SignatureBytes
+
+
+class Envelope(Part):
+    """A payload, its media type and signatures over both; JSON names as in DSSE, bytes as base64url."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+
+    payload_type: PayloadType = Field(alias="payloadType")
+    payload: PayloadBytes
+    signatures: tuple[Signature, ...] = Field(max_length=MAX_SIGNATURES)
+
+    def digest(self) -> bytes:
+        """Digest of the payload alone: signatures never count."""
+        return digest_of(self.payload)
+
+    def to_json(self) -> bytes:
+        """Canonical JSON of the envelope itself, for files and the wire."""
+        return self.payload_bytes()
+
+    @classmethod
+    def parse_json(cls, data: bytes, *, max_bytes: int = MAX_ENVELOPE_BYTES) -> Self:
+        """Strict JSON (no duplicate keys) to an envelope; verifies nothing. Raises BadDocument."""
+        parse_strict_json(data, max_bytes=max_bytes)
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            raise BadDocument(f"not an envelope: {describe_validation(error)}") from None
+
+
+def keyid_of(public_key: bytes) -> bytes:
+    """The hint to a key: the first 16 bytes of SHA-256 of the 32 public bytes."""
+    return hashlib.sha256(public_key).digest()[:KEYID_BYTES]
+
+
+def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
+    """PAE of DSSE v1: what is signed."""
+    kind = payload_type.encode("utf-8")
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def sign_document(document: Document, signing_key: Signer) -> Envelope:
+    """An envelope of the document with one signature. Raises CallerError if the document is too large."""
+    payload = document.payload_bytes()
+    if len(payload) > document.max_payload_bytes:
+        limit = document.max_payload_bytes
+        raise CallerError(f"{document.type_name()}: expected at most {limit} bytes, found {len(payload)}")
+    unsigned = Envelope(payload_type=document.payload_type(), payload=payload, signatures=())
+    return add_signature(unsigned, signing_key)
+
+
+def add_signature(envelope: Envelope, signing_key: Signer) -> Envelope:
+    """The envelope with one signature more; signing twice with one key changes nothing."""
+    message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
+    signature = Signature(keyid=keyid_of(signing_key.public_bytes), sig=signing_key.sign(message))
+    return _with_signatures(envelope, (*envelope.signatures, signature))
+
+
+def merge_signatures(envelope: Envelope, others: Iterable[Envelope]) -> Envelope:
+    """All signatures over one payload, sorted, each once. Raises BadDocument if a payload differs.
+
+    Verify what is merged first: unverified signatures could fill the 64 places.
+    """
+    signatures = list(envelope.signatures)
+    for other in others:
+        if (other.payload_type, other.payload) != (envelope.payload_type, envelope.payload):
+            raise BadDocument("signatures over another payload cannot be merged")
+        signatures.extend(other.signatures)
+    return _with_signatures(envelope, signatures)
+
+
+def _with_signatures(envelope: Envelope, signatures: Iterable[Signature]) -> Envelope:
+    distinct = {(signature.keyid, signature.sig): signature for signature in signatures}
+    if len(distinct) > MAX_SIGNATURES:
+        raise BadDocument(f"expected at most {MAX_SIGNATURES} signatures, found {len(distinct)}")
+    return Envelope(
+        payload_type=envelope.payload_type,
+        payload=envelope.payload,
+        signatures=tuple(distinct[key] for key in sorted(distinct)),
+    )
+
+
+def has_signature(envelope: Envelope, public_key: bytes) -> bool:
+    """Whether this key signed these exact bytes; signatures with the matching hint are tried first."""
+    hint = keyid_of(public_key)
+    try:
+        key = Ed25519PublicKey.from_public_bytes(public_key)
+    except ValueError:
+        return False
+    message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
+    for signature in sorted(envelope.signatures, key=lambda candidate: candidate.keyid != hint):
+        try:
+            key.verify(signature.sig, message)
+        except InvalidSignature:
+            continue
+        return True
+    return False
+
+
+def verify_signature(envelope: Envelope, public_key: bytes, *, whom: str = "its signer") -> None:
+    """Returns if this key signed these exact bytes. Raises BadSignature naming `whom`."""
+    if not has_signature(envelope, public_key):
+        raise BadSignature(f"{envelope.payload_type}: no valid signature by {whom}", whom=whom)
+
+
+def open_envelope(
+    envelope: Envelope, document_class: type[DocumentT], *, signed_by: Iterable[bytes] = ()
+) -> DocumentT:
+    """The document inside, after every key of `signed_by` was found to have signed it.
+
+    Without `signed_by` the result is a claim: look up the key of the claimed signer, then `verify_signature`
+    before relying on a field. Raises BadSignature, BadDocument.
+    """
+    if envelope.payload_type != document_class.payload_type():
+        raise BadDocument(f"expected {document_class.payload_type()}, found {envelope.payload_type}")
+    for public_key in signed_by:
+        verify_signature(envelope, public_key)
+    return document_class.parse_payload(envelope.payload)

@@ -1,0 +1,33 @@
+"""One party's answer to one submission: it holds its seeds, or why it refused them."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from mpc_cde.documents.base import Document
+from mpc_cde.documents.canonical import Digest, Identifier, PartyIndex, ShortText
+
+
+class Receipt(Document):
+    """Signed by the party; a submission it accepted and then leaves out of its list proves a broken promise."""
+
+    type: Literal["receipt/v1"] = "receipt/v1"
+    study_terms: Digest
+    submission: Digest
+    party: PartyIndex
+    verdict: Literal["accepted", "refused"]
+    reason: Identifier | None = None
+    explanation: ShortText | None = None
+
+    @model_validator(mode="after")
+    def _only_a_refusal_has_reasons(self) -> Self:
+        given = (self.reason is not None, self.explanation is not None)
+        if given != ((self.verdict == "refused"),) * 2:
+            raise ValueError("reason and explanation are given exactly when the submission is refused")
+        return self
+
+    @property
+    def accepted(self) -> bool:
+        return self.verdict == "accepted"

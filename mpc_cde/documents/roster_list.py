@@ -1,0 +1,46 @@
+"""One party's account of what it accepted and saw, from which all compute the same roster."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mpc_cde.documents.base import Document, Part, verify_sorted
+from mpc_cde.documents.canonical import Digest, MemberId, PartyIndex, Sequence
+from mpc_cde.documents.envelope import Envelope
+
+MAX_LIST_BYTES = 64 << 20
+
+
+class ListedSubmission(Part):
+    """A submission that the party accepted, of any sequence."""
+
+    submission: Digest
+    membership: Digest
+    member: MemberId
+    sequence: Sequence
+
+
+class RosterList(Document):
+    """Signed by the party, its digest committed to before any list is shown.
+
+    Submissions, withdrawals and revocations are sorted by digest. The latter two travel whole, in envelopes,
+    so that a party which never saw one can check it, and no list can take a member out without proof.
+    """
+
+    max_payload_bytes: ClassVar[int] = MAX_LIST_BYTES
+
+    type: Literal["roster-list/v1"] = "roster-list/v1"
+    study_terms: Digest
+    party: PartyIndex
+    submissions: Annotated[tuple[ListedSubmission, ...], Field(max_length=1 << 20)]
+    withdrawals: Annotated[tuple[Envelope, ...], Field(max_length=1 << 16)] = ()
+    revocations: Annotated[tuple[Envelope, ...], Field(max_length=1 << 16)] = ()
+
+    @model_validator(mode="after")
+    def _everything_is_sorted(self) -> Self:
+        verify_sorted([entry.submission for entry in self.submissions], "submissions")
+        verify_sorted([envelope.digest() for envelope in self.withdrawals], "withdrawals")
+        verify_sorted([envelope.digest() for envelope in self.revocations], "revocations")
+        return self
