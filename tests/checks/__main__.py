@@ -1,0 +1,82 @@
+"""Runs every check and names each that fails; exit status 1 if any does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+REGISTRY_HOSTS = re.compile(
+    rb"(?:https?://|git\+)[^\s\"'>]*(?:" + rb"pypi|pythonhosted|npm" + rb"js|registry\.|artifactory|/simple)", re.I
+)
+
+
+def generated_files_are_current() -> list[str]:
+    """Each generator of vectors or documents, run with --check."""
+    faults = []
+    for generator in sorted((ROOT / "tests" / "vectors").glob("generate_*.py")):
+        faults += run(f"tests.vectors.{generator.stem}", "--check")
+    if (ROOT / "mpc_cde" / "gateway" / "openapi.py").exists():
+        faults += run("mpc_cde.gateway.openapi", "--check")
+    return faults
+
+
+def run(module: str, *arguments: str) -> list[str]:
+    done = subprocess.run(  # noqa: S603  # our own modules
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return [] if done.returncode == 0 else [f"{module} {' '.join(arguments)}: {(done.stdout + done.stderr).strip()}"]
+
+
+def no_registry_addresses() -> list[str]:
+    """No committed file names a package registry's address."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout  # noqa: S607  # git on PATH
+    faults = []
+    for name in tracked.decode().split("\0"):
+        path = ROOT / name
+        if name and path.is_file() and REGISTRY_HOSTS.search(path.read_bytes()):
+            faults.append(f"{name}: holds the address of a package registry")
+    return faults
+
+
+def links_in_docs_exist() -> list[str]:
+    """Relative links of Markdown pages lead to files."""
+    faults = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+            if not (page.parent / target).exists():
+                faults.append(f"{page.relative_to(ROOT)}: no file {target}")
+    return faults
+
+
+def commands_in_docs_work() -> list[str]:
+    """The story of docs/start-a-community.md, run in an empty directory."""
+    if not (ROOT / "tests" / "checks" / "doc_commands.py").exists():
+        return []
+    return run("tests.checks.doc_commands")
+
+
+CHECKS: tuple[Callable[[], list[str]], ...] = (
+    generated_files_are_current,
+    no_registry_addresses,
+    links_in_docs_exist,
+    commands_in_docs_work,
+)
+
+
+def main() -> int:
+    failed = False
+    for check in CHECKS:
+        faults = check()
+        sys.stdout.write(f"{'FAIL' if faults else 'ok':>4}  {check.__name__.replace('_', ' ')}\n")
+        for fault in faults:
+            failed = True
+            sys.stdout.write(f"      {fault}\n")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
