@@ -1,0 +1,103 @@
+"""The functions that a study may name: specifications only, no code that computes.
+
+`name@version` fixes parameters, definition and what is revealed for ever; a change of any is a new version.
+Everybody reads this page: clients to explain, nodes to refuse what they cannot enforce, docs to generate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+from protocols.errors import OutOfRange
+
+MAX_QUANTILES = 100
+MAX_DENOMINATOR = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpecification:
+    """One approved question: what it takes, what it means, what it reveals beside its values, what it costs."""
+
+    name: str
+    figures: int
+    parameters: tuple[str, ...]
+    definition: str
+    reveals: str
+    cost: str
+    needs_comparable_order: bool = False
+
+
+_SPECIFICATIONS = (
+    FunctionSpecification(
+        name="count@1",
+        figures=1,
+        parameters=(),
+        definition="number of contributors that gave the figure",
+        reveals="the number of contributors N, if it reaches the minimum; else that it does not",
+        cost="one comparison where the figure may be blank, one opening",
+    ),
+    FunctionSpecification(
+        name="sum@1",
+        figures=1,
+        parameters=(),
+        definition="sum of the figures of all contributors, exact on the figure's grid",
+        reveals="the sum and N",
+        cost="one opening; no multiplication",
+    ),
+    FunctionSpecification(
+        name="percentiles@1",
+        figures=1,
+        parameters=("quantiles",),
+        definition="inverted_cdf of the figures rounded to the publish step, ties up: the smallest published "
+        "value with at least q N figures at or below it",
+        reveals="the percentiles as published and N; nothing below the publish step",
+        cost="about one multiplication a record and digit for each distinct prefix of an answer",
+        needs_comparable_order=True,
+    ),
+)
+
+FUNCTIONS: Mapping[str, FunctionSpecification] = MappingProxyType({s.name: s for s in _SPECIFICATIONS})
+
+
+def specification(function: str) -> FunctionSpecification:
+    """The specification of `name@version`; raises OutOfRange naming the known functions."""
+    try:
+        return FUNCTIONS[function]
+    except KeyError:
+        raise OutOfRange(f"unknown function {function!r}; known: {', '.join(sorted(FUNCTIONS))}") from None
+
+
+def parse_quantiles(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
+    """Check the parameters of `percentiles@1`: {"quantiles": ["1/4", "1/2", ...]}, ascending, lowest terms."""
+    texts = parameters.get("quantiles")
+    if set(parameters) != {"quantiles"} or not isinstance(texts, list | tuple) or not texts:
+        raise OutOfRange('percentiles@1 takes {"quantiles": ["1/4", "1/2", ...]}')
+    if len(texts) > MAX_QUANTILES:
+        raise OutOfRange(f"at most {MAX_QUANTILES} quantiles in one item, not {len(texts)}")
+    quantiles = []
+    for text in texts:
+        numerator, slash, denominator = str(text).partition("/")
+        if not (slash and numerator.isascii() and numerator.isdigit() and denominator.isascii() and denominator.isdigit()):
+            raise OutOfRange(f"a quantile is a fraction such as '1/4', not {text!r}")
+        if len(numerator) > 4 or len(denominator) > 4 or not 0 < int(numerator) < int(denominator) <= MAX_DENOMINATOR:
+            raise OutOfRange(f"a quantile lies between 0 and 1, its denominator at most {MAX_DENOMINATOR}: {text!r}")
+        quantile = Fraction(int(numerator), int(denominator))
+        if f"{quantile.numerator}/{quantile.denominator}" != text:
+            raise OutOfRange(f"a quantile is written in lowest terms: {quantile}, not {text!r}")
+        quantiles.append(quantile)
+    if quantiles != sorted(set(quantiles)):
+        raise OutOfRange("quantiles ascend and do not repeat")
+    return tuple(quantiles)
+
+
+def check_parameters(function: str, parameters: Mapping[str, Any]) -> None:
+    """Raise OutOfRange unless `parameters` are what `function` takes."""
+    known = specification(function)
+    if known.needs_comparable_order:
+        parse_quantiles(parameters)
+    elif parameters:
+        raise OutOfRange(f"{function} takes no parameters, found {', '.join(sorted(parameters))}")

@@ -1,0 +1,179 @@
+"""Exact order statistics by walking down the digits of the answer (protocol.md section 5).
+
+For each digit the parties count, by inner products with a selector, how many records of the current prefix have
+symbol 0, 1, ...; compare the running counts P_b with the rank K; open the comparisons; and so learn the next
+digit of the answer: the first b with den P_b >= K. Then K loses what lies below, and the selector is multiplied
+by the indicators of that digit. About one secure multiplication per record and digit.
+
+What a party learns: the digits of the published answer, and nothing else. Each opened bit is a function of the
+answer's prefix, so somebody who knows the answer could have written them (`opened_bits`). Counts stay shared.
+
+Many percentiles walk as a tree: those with equal prefixes share selector and counts. All comparisons of a level,
+whatever the figure, group and percentile, are one batch.
+
+Rounds: 2 to make the comparison masks, then per digit 6 (open the masked numbers, 4 for the comparison tree, open
+the bits) and 1 to update the selectors from the second digit on, never after the last.
+Elements sent per record: D - 2 products at t = 1 for D walked digits, for each distinct prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from protocols import field as fp
+from protocols.engine import Engine, PublicMask, Shared, concatenate, require_bounded
+from protocols.errors import OutOfRange, PeerDeviation
+from protocols.records import FigureRecords
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The percentiles of one figure over the records that a public mask selects.
+
+    `contributors`: N, how many of them gave the figure; open by now. `quantiles`: exact, 0 < q <= 1.
+    """
+
+    figure: FigureRecords
+    mask: PublicMask
+    contributors: int
+    quantiles: tuple[Fraction, ...]
+
+    def __post_init__(self) -> None:
+        if self.contributors < 1:
+            raise OutOfRange("a percentile needs at least one contributor")
+        if not self.quantiles or any(not 0 < q <= 1 for q in self.quantiles):
+            raise OutOfRange("quantiles are exact fractions q with 0 < q <= 1")
+        require_bounded(max(q.denominator for q in self.quantiles) * self.contributors)
+
+    @property
+    def radices(self) -> tuple[int, ...]:
+        """The radices of the walked digits: those at or above the publish step."""
+        return self.figure.encoding.radices[: self.figure.encoding.published_digits]
+
+    @property
+    def comparisons(self) -> int:
+        return len(self.quantiles) * sum(radix - 1 for radix in self.radices)
+
+
+@dataclass(slots=True)
+class _Node:
+    """The percentiles of a walk that agree so far; `selector` is None while it is the public mask."""
+
+    walk: Walk
+    answers: list[_Answer]
+    selector: Shared | None
+
+
+@dataclass(slots=True)
+class _Answer:
+    """One percentile on its way: the rank left, K, a shared number, and the prefix found."""
+
+    quantile: Fraction
+    rank: Shared
+    prefix: int = 0
+
+
+async def percentiles(engine: Engine, walks: Sequence[Walk]) -> list[tuple[int, ...]]:
+    """For each walk the prefix of every percentile, in the order of its quantiles.
+
+    The published value is `encoding.published_value(prefix)`; the definition is numpy's `inverted_cdf`: the
+    smallest value v with at least q N records <= v.
+    """
+    await engine.prepare_comparisons(sum(walk.comparisons for walk in walks))
+    answers = [
+        [_Answer(q, _constant(q.numerator * walk.contributors)) for q in walk.quantiles] for walk in walks
+    ]
+    nodes = [_Node(walk, list(own), None) for walk, own in zip(walks, answers, strict=True)]
+    digit = 0
+    while nodes:
+        nodes = await _descend(engine, nodes, digit)
+        digit += 1
+    return [tuple(answer.prefix for answer in own) for own in answers]
+
+
+async def _descend(engine: Engine, nodes: list[_Node], digit: int) -> list[_Node]:
+    """Find the next digit of every answer in `nodes`; returns the nodes that have digits left."""
+    running = [_running_counts(engine, node, digit) for node in nodes]
+    compared = concatenate(
+        [
+            below.times(answer.quantile.denominator) - _repeat(answer.rank, len(below))
+            for node, below in zip(nodes, running, strict=True)
+            for answer in node.answers
+        ]
+    )
+    opened = await engine.reveal_at_least_zero(compared, f"percentiles: digit {digit}")
+
+    children: list[tuple[_Node, int, list[_Answer]]] = []
+    offset = 0
+    for node, below in zip(nodes, running, strict=True):
+        by_symbol: dict[int, list[_Answer]] = {}
+        for answer in node.answers:
+            reached = opened[offset : offset + len(below)]
+            offset += len(below)
+            if (reached[:-1] & ~reached[1:]).any():
+                raise PeerDeviation("running counts that fall were opened: some party deviated")
+            symbol = len(below) - int(reached.sum())
+            if symbol:
+                answer.rank = answer.rank - below[symbol - 1 : symbol].times(answer.quantile.denominator)
+            answer.prefix = answer.prefix * (len(below) + 1) + symbol
+            by_symbol.setdefault(symbol, []).append(answer)
+        if digit + 1 < len(node.walk.radices):
+            children += [(node, symbol, group) for symbol, group in sorted(by_symbol.items())]
+    return await _select(engine, children, digit)
+
+
+def _running_counts(engine: Engine, node: _Node, digit: int) -> Shared:
+    """P_b for every symbol but the last: how many records of the node's prefix have a symbol <= b."""
+    rows = node.walk.figure.digits[digit]
+    if node.selector is None:
+        counts = engine.selected_sums(rows, node.walk.mask)
+    else:
+        counts = engine.inner_products(rows, node.selector)
+    return Shared(fp.cumulative(counts.values), counts.degree)
+
+
+async def _select(
+    engine: Engine, children: list[tuple[_Node, int, list[_Answer]]], digit: int
+) -> list[_Node]:
+    """The children's selectors: local below a public selector, else one resharing for all of them."""
+    selected: list[_Node] = []
+    products: list[Shared] = []
+    for node, symbol, answers in children:
+        indicator = node.walk.figure.symbol(digit, symbol)
+        if node.selector is None:
+            selected.append(_Node(node.walk, answers, engine.select(indicator, node.walk.mask)))
+        else:
+            products.append(engine.product(node.selector, indicator))
+            selected.append(_Node(node.walk, answers, None))
+    if products:
+        reshared = await engine.reshare(concatenate(products) if len(products) > 1 else products[0])
+        offset = 0
+        for child in selected:
+            if child.selector is None:
+                count = child.walk.figure.count
+                child.selector = reshared[offset : offset + count]
+                offset += count
+    return selected
+
+
+def opened_bits(walk: Walk, prefixes: Sequence[int], digit: int) -> list[bool]:
+    """What a walk opens at `digit`, computed from its answer alone: the simulator of the secrecy argument."""
+    bits: list[bool] = []
+    for prefix in prefixes:
+        for radix in reversed(walk.radices[digit + 1 :]):
+            prefix //= radix
+        symbol = prefix % walk.radices[digit]
+        bits += [b >= symbol for b in range(walk.radices[digit] - 1)]
+    return bits
+
+
+def _constant(value: int) -> Shared:
+    return Shared(np.array([value % fp.P], dtype=np.uint64))
+
+
+def _repeat(value: Shared, count: int) -> Shared:
+    return Shared(np.repeat(value.values, count), value.degree)
