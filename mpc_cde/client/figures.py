@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from mpc_cde.client.derived import derive
 from mpc_cde.client.tables import Row, Table
 from mpc_cde.documents.canonical import decimal_text
+from mpc_cde.documents.figure import Figure, Formula
+from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.errors import BadFigure, CallerError, NotCanonical
 
 MAX_FAULTS_SHOWN = 20
@@ -34,17 +37,43 @@ class FigureColumn:
     """What a study asks for under one heading.
 
     A number lies between `minimum` and `maximum` on the grid minimum + k step, or is rounded to it (ties up)
-    where the study `rounds`. A category is one of `categories`.
+    where the study `rounds`. A category is one of `categories`. With a `formula` it is computed from other
+    cells of the row, always rounded, and has no heading of its own.
     """
 
     name: str
-    unit: str = ""
     categories: tuple[str, ...] = ()
     minimum: Fraction = Fraction(0)
     maximum: Fraction = Fraction(0)
     step: Fraction = Fraction(1)
     rounds: bool = False
     blank_allowed: bool = False
+    formula: Formula | None = None
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """The headings of a table that it is read from."""
+        return (self.name,) if self.formula is None else self.formula.operands
+
+    def parse_cells(self, cells: Mapping[str, str | None], row: int | None = None) -> Value:
+        """The value from the cells of one row. Raises BadFigure."""
+        if self.formula is None:
+            return self.parse(cells.get(self.name), row)
+        operands = [_operand(cells.get(heading), heading, row) for heading in self.formula.operands]
+        made_of = f"{self.formula.operation} of {' and '.join(self.formula.operands)}"
+        try:
+            value = derive(self.formula, operands)
+        except ZeroDivisionError:
+            raise BadFigure(row, self.name, f"{made_of}, found a division by zero") from None
+        if value is None:
+            if self.blank_allowed:
+                return None
+            raise BadFigure(row, self.name, f"{made_of}, found a blank among them")
+        nearest = self.nearest(value)
+        if abs(nearest - value) > self.step / 2:
+            allowed = f"{_shown(self.minimum)} to {_shown(self.maximum)}"
+            raise BadFigure(row, self.name, f"{made_of} to lie from {allowed}, found a value outside")
+        return Decimal(decimal_text(nearest))
 
     def parse(self, text: str | None, row: int | None = None) -> Value:
         """The value of one cell. Raises BadFigure with row, column, what was expected and what was found."""
@@ -83,7 +112,7 @@ class FigureColumn:
         )
 
     def _number(self, text: str, row: int | None) -> Decimal:
-        number = Fraction(self._plain(text, row))
+        number = Fraction(plain_number(text, self.name, row))
         slack = self.step / 2 if self.rounds else Fraction(0)
         inside = self.minimum - slack <= number < self.maximum + slack
         if not (inside or number == self.maximum):
@@ -94,24 +123,6 @@ class FigureColumn:
             expected = f"a number in steps of {_shown(self.step)}, found {quoted(text)}"
             raise BadFigure(row, self.name, expected, nearest=_shown(nearest))
         return Decimal(decimal_text(nearest))
-
-    def _plain(self, text: str, row: int | None) -> str:
-        if len(text) <= MAX_NUMBER_CHARACTERS and _NUMBER.fullmatch(text):
-            return text
-        found = f"a plain number such as 1234.56, found {quoted(text)}"
-        if len(text) > MAX_NUMBER_CHARACTERS:
-            expected = f"a number of at most {MAX_NUMBER_CHARACTERS} characters, found {len(text)} characters"
-        elif _COMMA_DECIMAL.fullmatch(text) and not _THOUSANDS.fullmatch(text):
-            expected = f"a decimal point: write {text.replace(',', '.')}, not {text}"
-        elif _THOUSANDS.fullmatch(text):
-            expected = (
-                f"a number without separators between thousands: write 1234567.89, found {quoted(text)}"
-            )
-        elif _EXPONENT.fullmatch(text):
-            expected = f"a number without an exponent: write 1200, not 1.2e3, found {quoted(text)}"
-        else:
-            expected = found
-        raise BadFigure(row, self.name, expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +160,34 @@ class FiguresRefused(CallerError):
         self.count = count
 
 
+def columns_of(terms: StudyTerms) -> tuple[FigureColumn, ...]:
+    """What a study asks for, in its order."""
+    return tuple(_column_of(figure) for figure in terms.figures)
+
+
+def _column_of(figure: Figure) -> FigureColumn:
+    if figure.minimum is None or figure.step is None:
+        return FigureColumn(
+            name=figure.name, categories=figure.categories, blank_allowed=figure.blank_allowed
+        )
+    return FigureColumn(
+        name=figure.name,
+        minimum=Fraction(figure.minimum),
+        maximum=figure.largest,
+        step=Fraction(figure.step),
+        rounds=figure.rounds,
+        blank_allowed=figure.blank_allowed,
+        formula=figure.derived,
+    )
+
+
 def check_figures(table: Table, columns: Sequence[FigureColumn]) -> CheckedFigures:
     """Every row of the table as figures of the study.
 
     Raises CallerError for a missing or doubled heading or a table without rows, and FiguresRefused with all
     the faults of the cells. A column that the study does not ask for is a warning.
     """
-    wanted = [column.name for column in columns]
+    wanted = list(dict.fromkeys(heading for column in columns for heading in column.headings))
     _check_headings(table, wanted)
     faults: list[BadFigure] = []
     rows = []
@@ -166,7 +198,7 @@ def check_figures(table: Table, columns: Sequence[FigureColumn]) -> CheckedFigur
             continue
         for column in columns:
             try:
-                values[column.name] = column.parse(row.cells.get(column.name), row.number)
+                values[column.name] = column.parse_cells(row.cells, row.number)
             except BadFigure as fault:
                 faults.append(fault)
         rows.append(FigureRow(row.number, values))
@@ -217,6 +249,23 @@ def _check_headings(table: Table, wanted: Sequence[str]) -> None:
         )
 
 
+def plain_number(text: str, column: str, row: int | None) -> str:
+    """The text, if it is a number in the one form that is taken. Raises BadFigure saying how to write it."""
+    if len(text) <= MAX_NUMBER_CHARACTERS and _NUMBER.fullmatch(text):
+        return text
+    if len(text) > MAX_NUMBER_CHARACTERS:
+        expected = f"a number of at most {MAX_NUMBER_CHARACTERS} characters, found {len(text)} characters"
+    elif _COMMA_DECIMAL.fullmatch(text) and not _THOUSANDS.fullmatch(text):
+        expected = f"a decimal point: write {text.replace(',', '.')}, not {text}"
+    elif _THOUSANDS.fullmatch(text):
+        expected = f"a number without separators between thousands: write 1234567.89, found {quoted(text)}"
+    elif _EXPONENT.fullmatch(text):
+        expected = f"a number without an exponent: write 1200, not 1.2e3, found {quoted(text)}"
+    else:
+        expected = f"a plain number such as 1234.56, found {quoted(text)}"
+    raise BadFigure(row, column, expected)
+
+
 def quoted(text: str) -> str:
     """Text from a file, safe and short enough for a message."""
     cleaned = "".join(character if character.isprintable() else "?" for character in text)
@@ -228,3 +277,8 @@ def _shown(number: Fraction) -> str:
         return decimal_text(number)
     except NotCanonical:
         return f"{number.numerator}/{number.denominator}"
+
+
+def _operand(text: str | None, heading: str, row: int | None) -> Fraction | None:
+    shown = (text or "").strip()
+    return Fraction(plain_number(shown, heading, row)) if shown else None

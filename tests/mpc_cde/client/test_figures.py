@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mpc_cde.client.derived import derive
 from mpc_cde.client.figures import (
     CheckedFigures,
     FigureColumn,
@@ -18,6 +19,7 @@ from mpc_cde.client.figures import (
     choose_row,
 )
 from mpc_cde.client.tables import parse_csv_table, parse_json_table
+from mpc_cde.documents.figure import Formula
 from mpc_cde.errors import BadFigure, CallerError
 
 SALES = FigureColumn(name="sales", minimum=Fraction(0), maximum=Fraction(9_999_999), step=Fraction(1))
@@ -116,6 +118,35 @@ def test_categories_are_exact() -> None:
     fault = only_fault("sector\nRetail\n", (SECTOR,))
     assert fault.nearest == "retail"
     assert "one of retail, wholesale, found 'Retail'" in str(fault)
+
+
+PER_HOUR = FigureColumn(
+    name="sales_per_hour",
+    minimum=Fraction(0),
+    maximum=Fraction(1000),
+    step=Fraction(1, 10),
+    formula=Formula(operation="ratio", operands=("sales", "hours")),
+)
+
+
+def test_derived_figure_is_computed_from_own_cells_and_rounded() -> None:
+    row = check_csv("sales,hours\n100,3\n", (PER_HOUR,)).rows[0]
+    assert dict(row.values) == {"sales_per_hour": Decimal("33.3")}
+    assert "division by zero" in str(only_fault("sales,hours\n100,0\n", (PER_HOUR,)))
+    assert "a blank among them" in str(only_fault("sales,hours\n100,\n", (PER_HOUR,)))
+    assert "found a value outside" in str(only_fault("sales,hours\n100000,1\n", (PER_HOUR,)))
+    with pytest.raises(CallerError, match="missing column hours"):
+        check_csv("sales\n1\n", (PER_HOUR,))
+
+
+@pytest.mark.parametrize(
+    ("operation", "value"),
+    [("sum", 8), ("product", 12), ("difference", 4), ("ratio", 3), ("growth", 2)],
+)
+def test_formulas(operation: str, value: int) -> None:
+    formula = Formula.model_validate({"operation": operation, "operands": ("a", "b"), "scale": "10"})
+    assert derive(formula, [Fraction(6), Fraction(2)]) == 10 * value
+    assert derive(formula, [Fraction(6), None]) is None
 
 
 def test_missing_column_is_named_with_what_was_found() -> None:
