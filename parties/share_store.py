@@ -1,0 +1,445 @@
+"""What a party keeps: verified documents, its part of submissions, its place in the feed, what to send.
+
+One SQLite file (WAL, synchronous=FULL) in the party's community directory. Read with `store.reading()`,
+write with `store.writing()`: one transaction, so what a feed item caused and the number it had are kept
+together or not at all, and a message that must go out (`enqueue`) is as durable as its cause.
+
+    with store.reading() as view:
+        view.documents("approval/v1", study=terms_digest)      verified documents, in order of arrival
+        view.submissions(terms_digest, state="accepted")       every sequence, for the roster list
+        view.sealed_shares(digests)                            correction and locked seeds, in the order asked
+    with store.writing() as transaction:
+        transaction.put_document(...); transaction.enqueue("/v1/signatures", envelope)
+
+Only what was verified comes in: whoever calls `put_document` vouches for the signatures in the envelope.
+Seeds are locked under a key that comes from the study's sealing key (seed_vault.py), so neither the file
+nor a backup of it holds a share that can be read once that key is destroyed.
+
+Everything here blocks: asynchronous callers go through `anyio.to_thread.run_sync`. Further tables (a
+ledger, say) use `transaction.connection` and `ShareStore.create_tables`, and share the transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+from sqlalchemy import Connection, Engine, MetaData, Row, Select, create_engine, event, func, select
+from sqlalchemy.exc import DatabaseError
+
+from mpc_cde.documents.base import Document
+from mpc_cde.documents.envelope import Envelope, merge_signatures
+from mpc_cde.errors import StoreDamaged
+from parties import store_tables as tables
+
+SubmissionState = Literal["accepted", "refused"]
+OutboxState = Literal["pending", "delivered", "refused"]
+
+DocumentT = TypeVar("DocumentT", bound=Document)
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A verified document; `study` is the digest of terms.
+
+    `subject` is whom or what it is about (the digest or id by which it is looked up: member id of
+    memberships, withdrawals and revocations; submission of receipts; query of decisions; study of
+    approvals; roster of checked rosters; job of complaints). `party` signed it, where one party does.
+    """
+
+    digest: bytes
+    type_name: str
+    envelope: Envelope
+    study: bytes | None = None
+    subject: bytes | None = None
+    party: int | None = None
+    feed_number: int | None = None
+
+    def parse(self, document_class: type[DocumentT]) -> DocumentT:
+        """The document inside. Raises BadDocument if it is of another type."""
+        return document_class.parse_payload(self.envelope.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRecord:
+    """One judged submission; `reason` is "accepted" or why not, `judged` when (this party's clock)."""
+
+    digest: bytes
+    study: bytes
+    member: bytes
+    sequence: int
+    membership: bytes | None
+    holding: str | None
+    state: SubmissionState
+    reason: str
+    judged: str
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class SealedShares:
+    """This party's part of an accepted submission: the correction (public) and its seeds, still locked."""
+
+    submission: bytes
+    correction: bytes
+    sealed_seeds: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """One message to the gateway; `problem` says why it was refused or what last went wrong."""
+
+    number: int
+    path: str
+    digest: bytes
+    body: bytes
+    state: OutboxState
+    attempts: int
+    problem: str | None
+
+
+class StoreView:
+    """Reading, in or outside a transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def fact(self, key: str) -> str | None:
+        """A small fact kept under `key`, or None."""
+        value: str | None = self.connection.scalar(
+            select(tables.meta.c.value).where(tables.meta.c.key == key)
+        )
+        return value
+
+    @property
+    def feed_number(self) -> int:
+        """The number of the last feed item whose effects are in the store; 0 before the first."""
+        return int(self.fact("feed_number") or 0)
+
+    def document(self, digest: bytes) -> StoredDocument | None:
+        """The verified document with this digest, or None."""
+        t = tables.documents
+        row = self.connection.execute(select(t).where(t.c.digest == digest)).one_or_none()
+        return None if row is None else _stored_document(row)
+
+    def documents(
+        self,
+        type_name: str,
+        *,
+        study: bytes | None = None,
+        subject: bytes | None = None,
+        party: int | None = None,
+    ) -> list[StoredDocument]:
+        """Verified documents of a type such as "approval/v1", as they came, narrowed by what is given."""
+        t = tables.documents
+        query = select(t).where(t.c.type == type_name)
+        if study is not None:
+            query = query.where(t.c.study == study)
+        if subject is not None:
+            query = query.where(t.c.subject == subject)
+        if party is not None:
+            query = query.where(t.c.party == party)
+        # Own documents have no feed number yet: they count as the newest, in order of digest.
+        order = func.coalesce(t.c.feed_number, 1 << 60)
+        return [
+            _stored_document(row) for row in self.connection.execute(query.order_by(order, t.c.digest)).all()
+        ]
+
+    def submission(self, digest: bytes) -> SubmissionRecord | None:
+        """The judged submission with this digest, or None."""
+        row = self.connection.execute(
+            _submission_columns().where(tables.submissions.c.digest == digest)
+        ).one_or_none()
+        return None if row is None else _submission_record(row)
+
+    def submissions(
+        self, study: bytes, *, member: bytes | None = None, state: SubmissionState | None = None
+    ) -> list[SubmissionRecord]:
+        """Judged submissions of a study (of one member), all sequences, sorted by digest."""
+        t = tables.submissions
+        query = _submission_columns().where(t.c.study == study)
+        if member is not None:
+            query = query.where(t.c.member == member)
+        if state is not None:
+            query = query.where(t.c.state == state)
+        return [_submission_record(row) for row in self.connection.execute(query.order_by(t.c.digest)).all()]
+
+    def members_of_holding(self, study: bytes, holding: str) -> set[bytes]:
+        """Members with an accepted submission under this holding."""
+        t = tables.submissions
+        query = select(t.c.member).where(t.c.study == study, t.c.holding == holding, t.c.state == "accepted")
+        return set(self.connection.scalars(query).all())
+
+    def count_submissions(self, study: bytes) -> dict[str, int]:
+        """How many submissions were accepted, and how many refused by which reason."""
+        t = tables.submissions
+        query = select(t.c.reason, func.count()).where(t.c.study == study).group_by(t.c.reason)
+        return {reason: int(count) for reason, count in self.connection.execute(query)}
+
+    def sealed_shares(self, submissions: Sequence[bytes]) -> Iterator[SealedShares]:
+        """Correction and locked seeds of accepted submissions, in the order of their digests given here.
+
+        Raises StoreDamaged if one of them is not held.
+        """
+        t = tables.submissions
+        for start in range(0, len(submissions), _CHUNK):
+            wanted = submissions[start : start + _CHUNK]
+            query = select(t.c.digest, t.c.correction, t.c.sealed_seeds).where(
+                t.c.digest.in_(wanted), t.c.state == "accepted"
+            )
+            found = {row.digest: row for row in self.connection.execute(query)}
+            for digest in wanted:
+                row = found.get(digest)
+                if row is None or row.correction is None or row.sealed_seeds is None:
+                    raise StoreDamaged("the seeds of an accepted submission are not in the store")
+                yield SealedShares(digest, row.correction, row.sealed_seeds)
+
+    def outbox(self, state: OutboxState = "pending", *, limit: int | None = None) -> list[OutboxItem]:
+        """Messages in the order they were put in."""
+        t = tables.outbox
+        query = select(t).where(t.c.state == state).order_by(t.c.number).limit(limit)
+        return [
+            OutboxItem(row.number, row.path, row.digest, row.body, row.state, row.attempts, row.problem)
+            for row in self.connection.execute(query)
+        ]
+
+    def count_outbox(self) -> dict[str, int]:
+        """How many messages are pending, delivered, refused."""
+        t = tables.outbox
+        found = {
+            state: int(count)
+            for state, count in self.connection.execute(select(t.c.state, func.count()).group_by(t.c.state))
+        }
+        return {state: found.get(state, 0) for state in ("pending", "delivered", "refused")}
+
+
+class StoreTransaction(StoreView):
+    """Writing: everything in it is durable when the `with` block ends, or nothing is."""
+
+    def set_fact(self, key: str, value: str) -> None:
+        """Keep a small fact under `key`, in place of what was there."""
+        t = tables.meta
+        if self.connection.execute(t.update().where(t.c.key == key).values(value=value)).rowcount == 0:
+            self.connection.execute(t.insert().values(key=key, value=value))
+
+    def set_feed_number(self, number: int) -> None:
+        """Everything up to this feed item is done."""
+        self.set_fact("feed_number", str(number))
+
+    def put_document(self, stored: StoredDocument) -> bool:
+        """Keep a verified document; signatures merge with those already held. True if anything is new.
+
+        The caller vouches for every signature in the envelope.
+        """
+        t = tables.documents
+        before = self.document(stored.digest)
+        if before is None:
+            self.connection.execute(
+                t.insert().values(
+                    digest=stored.digest,
+                    type=stored.type_name,
+                    study=stored.study,
+                    subject=stored.subject,
+                    party=stored.party,
+                    feed_number=stored.feed_number,
+                    envelope=stored.envelope.to_json(),
+                )
+            )
+            return True
+        merged = merge_signatures(before.envelope, [stored.envelope])
+        number = before.feed_number if before.feed_number is not None else stored.feed_number
+        if merged == before.envelope and number == before.feed_number:
+            return False
+        self.connection.execute(
+            t.update()
+            .where(t.c.digest == stored.digest)
+            .values(envelope=merged.to_json(), feed_number=number)
+        )
+        return merged != before.envelope
+
+    def put_submission(
+        self, record: SubmissionRecord, *, correction: bytes | None = None, sealed_seeds: bytes | None = None
+    ) -> None:
+        """Keep a judged submission (in place of its earlier refusal), with this party's part if accepted."""
+        if (record.state == "accepted") != (correction is not None and sealed_seeds is not None):
+            raise ValueError(
+                "an accepted submission comes with its correction and seeds, a refused one without"
+            )
+        t = tables.submissions
+        self.connection.execute(t.delete().where(t.c.digest == record.digest, t.c.state == "refused"))
+        self.connection.execute(
+            t.insert().values(
+                digest=record.digest,
+                study=record.study,
+                member=record.member,
+                sequence=record.sequence,
+                membership=record.membership,
+                holding=record.holding,
+                state=record.state,
+                reason=record.reason,
+                judged=record.judged,
+                envelope=record.envelope.to_json(),
+                correction=correction,
+                sealed_seeds=sealed_seeds,
+            )
+        )
+
+    def delete_shares(self, study: bytes) -> int:
+        """Forget corrections and seeds of a study (records stay); returns of how many submissions."""
+        t = tables.submissions
+        result = self.connection.execute(
+            t.update()
+            .where(t.c.study == study, t.c.sealed_seeds.is_not(None))
+            .values(correction=None, sealed_seeds=None)
+        )
+        return int(result.rowcount)
+
+    def enqueue(self, path: str, envelope: Envelope, *, queued: str) -> None:
+        """Send this document to the gateway: kept until it is delivered or refused for good.
+
+        `path` such as "/v1/receipts", `queued` a timestamp. The same message twice is one message.
+        """
+        body = envelope.to_json()
+        identity = hashlib.sha256(path.encode() + b"\x00" + body).digest()
+        t = tables.outbox
+        if self.connection.scalar(select(t.c.number).where(t.c.identity == identity)) is None:
+            self.connection.execute(
+                t.insert().values(
+                    identity=identity,
+                    path=path,
+                    digest=envelope.digest(),
+                    body=body,
+                    state="pending",
+                    attempts=0,
+                    queued=queued,
+                )
+            )
+
+    def settle(self, number: int, state: OutboxState, problem: str | None = None) -> None:
+        """Note one attempt to send: delivered, refused for good, or still pending with a problem."""
+        t = tables.outbox
+        self.connection.execute(
+            t.update()
+            .where(t.c.number == number)
+            .values(state=state, problem=problem, attempts=t.c.attempts + 1)
+        )
+
+
+class ShareStore:
+    """The party's store; open one per process, share it between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.create_tables(tables.metadata)
+        with self.writing() as transaction:
+            version = transaction.fact("schema")
+            if version is None:
+                transaction.set_fact("schema", str(tables.SCHEMA_VERSION))
+            elif version != str(tables.SCHEMA_VERSION):
+                raise StoreDamaged(
+                    f"the store has schema {version}, this program knows {tables.SCHEMA_VERSION}"
+                )
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open or create the SQLite file (mode 0600). Raises StoreDamaged if it is no sound store."""
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+        try:
+            return cls(engine)
+        except DatabaseError as error:
+            engine.dispose()
+            raise StoreDamaged(f"{path}: no sound store ({type(error.orig).__name__})") from None
+        except StoreDamaged:
+            engine.dispose()
+            raise
+
+    def create_tables(self, metadata: MetaData) -> None:
+        """Make the tables that are not there yet."""
+        metadata.create_all(self._engine)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[StoreView]:
+        """A view of what is committed, without holding up writers."""
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield StoreView(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[StoreTransaction]:
+        """One transaction; it is on disk when the block ends, and undone if the block raises."""
+        with self._engine.begin() as connection:
+            yield StoreTransaction(connection)
+
+    def verify(self) -> None:
+        """SQLite's own check of the file. Raises StoreDamaged."""
+        with self.reading() as view:
+            found = view.connection.exec_driver_sql("PRAGMA quick_check").scalar()
+            if found != "ok":
+                raise StoreDamaged("the store does not pass SQLite's check")
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    # The driver's own transactions begin late and shared; BEGIN IMMEDIATE is sent by hand (_begin_immediate).
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _submission_columns() -> Select[Any]:
+    t = tables.submissions
+    return select(
+        t.c.digest,
+        t.c.study,
+        t.c.member,
+        t.c.sequence,
+        t.c.membership,
+        t.c.holding,
+        t.c.state,
+        t.c.reason,
+        t.c.judged,
+        t.c.envelope,
+    )
+
+
+def _stored_document(row: Row[Any]) -> StoredDocument:
+    return StoredDocument(
+        digest=row.digest,
+        type_name=row.type,
+        envelope=Envelope.parse_json(row.envelope),
+        study=row.study,
+        subject=row.subject,
+        party=row.party,
+        feed_number=row.feed_number,
+    )
+
+
+def _submission_record(row: Row[Any]) -> SubmissionRecord:
+    return SubmissionRecord(
+        digest=row.digest,
+        study=row.study,
+        member=row.member,
+        sequence=row.sequence,
+        membership=row.membership,
+        holding=row.holding,
+        state=row.state,
+        reason=row.reason,
+        judged=row.judged,
+        envelope=Envelope.parse_json(row.envelope),
+    )

@@ -1,0 +1,86 @@
+"""Tables of a party's store: portable SQL, one row a document, a submission or a message still to be sent.
+
+`meta` holds the schema version, the resume number of the feed and small facts of one value each.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("type", String(40), nullable=False),
+    Column("study", LargeBinary(32)),
+    Column("subject", LargeBinary(32)),
+    Column("party", Integer),
+    Column("feed_number", Integer),
+    Column("envelope", LargeBinary, nullable=False),
+    Index("documents_by_study", "type", "study"),
+    Index("documents_by_subject", "type", "subject"),
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("study", LargeBinary(32), nullable=False),
+    Column("member", LargeBinary(16), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("membership", LargeBinary(32)),
+    Column("holding", Text),
+    Column("state", String(10), nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("judged", String(20), nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("correction", LargeBinary),
+    Column("sealed_seeds", LargeBinary),
+    Index("submissions_by_member", "study", "member"),
+    Index("submissions_by_holding", "study", "holding"),
+    Index(
+        "one_accepted_per_sequence",
+        "study",
+        "member",
+        "sequence",
+        unique=True,
+        sqlite_where=text("state = 'accepted'"),
+        postgresql_where=text("state = 'accepted'"),
+    ),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("identity", LargeBinary(32), nullable=False, unique=True),
+    Column("path", String(100), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("problem", Text),
+    Column("queued", String(20), nullable=False),
+    Index("outbox_by_state", "state", "number"),
+)

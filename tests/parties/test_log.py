@@ -1,0 +1,139 @@
+"""The node's log: nothing in it can be changed, dropped or added by somebody else without being seen."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from parties.log import EMPTY, LogDamaged, LogHead, NodeLog, verify_log
+from tests.parties.keys import TestSigner
+
+SIGNER = TestSigner(b"chamber")
+PUBLIC = SIGNER.public_bytes
+
+
+def clock() -> datetime:
+    return datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+
+
+def open_log(path: Path, signer: TestSigner = SIGNER) -> NodeLog:
+    return NodeLog(path, signer, clock)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "log.jsonl"
+    log = open_log(path)
+    log.append("node.started", {"version": "0.1.0"})
+    log.append_all([("intake.accepted", {"submission": "a"}), ("intake.refused", {"reason": "closed"})])
+    return path
+
+
+def test_a_sound_log_verifies_and_gives_its_head(path: Path) -> None:
+    log = open_log(path)
+    assert verify_log(path, PUBLIC) == log.head
+    assert log.head.length == 3
+    assert [entry.event for entry in log.entries()] == ["node.started", "intake.accepted", "intake.refused"]
+
+
+def test_the_file_is_closed_to_others(path: Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_any_changed_bit_is_seen(path: Path, place: int, bit: int) -> None:
+    original = path.read_bytes()
+    changed = bytearray(original)
+    changed[place % len(original)] ^= 1 << bit
+    try:
+        path.write_bytes(changed)
+        with pytest.raises(LogDamaged):
+            verify_log(path, PUBLIC)
+    finally:
+        path.write_bytes(original)
+
+
+def test_a_dropped_line_is_seen(path: Path) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + lines[2])
+    with pytest.raises(LogDamaged, match="line 2"):
+        verify_log(path, PUBLIC)
+    with pytest.raises(LogDamaged):
+        open_log(path)
+
+
+def test_a_cut_end_is_seen_by_whoever_holds_a_later_head(path: Path) -> None:
+    head = open_log(path).head
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2]))
+    assert verify_log(path, PUBLIC).length == 2
+    with pytest.raises(LogDamaged, match="others hold"):
+        verify_log(path, PUBLIC, at_least=head)
+
+
+def test_a_log_rewritten_with_another_key_is_seen(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    open_log(other, TestSigner(b"thief")).append("node.started", {})
+    with pytest.raises(LogDamaged, match="signature"):
+        verify_log(other, PUBLIC)
+
+
+def test_an_unfinished_write_is_cut_off_and_told(path: Path) -> None:
+    before = verify_log(path, PUBLIC)
+    with path.open("ab") as file:
+        file.write(b'{"details":{},"event":"half')
+    log = open_log(path)
+    assert [entry.event for entry in log.entries()][-1] == "log.unfinished_line_removed"
+    assert log.head.length == before.length + 1
+    verify_log(path, PUBLIC, at_least=before)
+
+
+def test_a_log_cut_while_open_stops_the_writer(path: Path) -> None:
+    log = open_log(path)
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    with pytest.raises(LogDamaged):
+        log.append("more", {})
+
+
+def test_several_writers_keep_one_chain(path: Path) -> None:
+    logs = [open_log(path) for _ in range(4)]
+
+    def write(log: NodeLog) -> None:
+        for number in range(10):
+            log.append("counted", {"number": number})
+
+    threads = [threading.Thread(target=write, args=(log,)) for log in logs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert verify_log(path, PUBLIC).length == 43
+
+
+@pytest.mark.parametrize("details", [{"seed": b"bytes"}, {"x": 1.5}, {"x": [{"y": object()}]}, {1: "x"}])
+def test_details_are_plain_text_and_numbers_only(path: Path, details: dict[str, object]) -> None:
+    log = open_log(path)
+    with pytest.raises(TypeError):
+        log.append("x", details)
+    assert log.head.length == 3
+
+
+def test_an_empty_log_has_an_empty_head(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    assert open_log(path).head == EMPTY == LogHead(0, bytes(32))
+    assert verify_log(path, PUBLIC) == EMPTY
+
+
+def test_lines_are_json_that_people_can_read(path: Path) -> None:
+    first = json.loads(path.read_text().splitlines()[0])
+    assert first["event"] == "node.started"
+    assert first["time"] == "2026-11-24T10:00:00Z"
+    assert first["number"] == 1

@@ -1,0 +1,158 @@
+"""The store of a party: transactions, merging signatures, the outbox, what a file gives away."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from mpc_cde.documents.closing import Closing
+from mpc_cde.documents.envelope import Envelope, add_signature, sign_document
+from mpc_cde.errors import StoreDamaged
+from parties.share_store import ShareStore, StoredDocument, SubmissionRecord
+from tests.parties.keys import TestSigner
+
+STUDY = b"s" * 32
+NOW = "2026-11-24T10:00:00Z"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ShareStore:
+    return ShareStore.open(tmp_path / "node.sqlite3")
+
+
+def closing(*signers: TestSigner) -> Envelope:
+    envelope = sign_document(Closing(study_terms=STUDY, steward="chamber", time=NOW), signers[0])
+    for signer in signers[1:]:
+        envelope = add_signature(envelope, signer)
+    return envelope
+
+
+def stored(envelope: Envelope, number: int | None = 1) -> StoredDocument:
+    return StoredDocument(envelope.digest(), "closing/v1", envelope, study=STUDY, feed_number=number)
+
+
+def record(
+    name: str, *, sequence: int = 1, state: str = "accepted", holding: str | None = None
+) -> SubmissionRecord:
+    return SubmissionRecord(
+        digest=name.encode().ljust(32, b"."),
+        study=STUDY,
+        member=b"member".ljust(16, b"."),
+        sequence=sequence,
+        membership=None,
+        holding=holding,
+        state="accepted" if state == "accepted" else "refused",
+        reason=state,
+        judged=NOW,
+        envelope=closing(TestSigner(b"member")),
+    )
+
+
+def test_signatures_on_one_document_merge(store: ShareStore) -> None:
+    one, two = TestSigner(b"one"), TestSigner(b"two")
+    with store.writing() as transaction:
+        assert transaction.put_document(stored(closing(one)))
+        assert not transaction.put_document(stored(closing(one), number=7))
+        assert transaction.put_document(stored(closing(two)))
+    with store.reading() as view:
+        found = view.document(closing(one).digest())
+    assert found is not None
+    assert found.envelope == closing(one, two)
+    assert found.feed_number == 1
+
+
+def test_effects_and_feed_number_are_kept_together_or_not_at_all(store: ShareStore) -> None:
+    class CrashError(Exception):
+        pass
+
+    with pytest.raises(CrashError), store.writing() as transaction:  # noqa: PT012 -- the crash ends the block
+        transaction.put_document(stored(closing(TestSigner(b"one"))))
+        transaction.enqueue("/v1/receipts", closing(TestSigner(b"one")), queued=NOW)
+        transaction.set_feed_number(5)
+        raise CrashError
+    with store.reading() as view:
+        assert view.feed_number == 0
+        assert view.documents("closing/v1") == []
+        assert view.outbox() == []
+
+
+def test_what_was_committed_is_there_after_reopening(store: ShareStore, tmp_path: Path) -> None:
+    with store.writing() as transaction:
+        transaction.set_feed_number(5)
+    again = ShareStore.open(tmp_path / "node.sqlite3")  # the first one was never closed, as after a kill
+    with again.reading() as view:
+        assert view.feed_number == 5
+
+
+def test_an_accepted_submission_is_never_replaced(store: ShareStore) -> None:
+    with store.writing() as transaction:
+        transaction.put_submission(record("a", state="refused_for_now"))
+        transaction.put_submission(record("a"), correction=b"c", sealed_seeds=b"s")
+    with pytest.raises(Exception, match="UNIQUE"), store.writing() as transaction:
+        transaction.put_submission(record("a"), correction=b"x", sealed_seeds=b"x")
+    with pytest.raises(Exception, match="UNIQUE"), store.writing() as transaction:
+        transaction.put_submission(record("b"), correction=b"x", sealed_seeds=b"x")  # same sequence
+
+
+def test_shares_come_in_the_order_asked_and_a_missing_one_is_an_error(store: ShareStore) -> None:
+    with store.writing() as transaction:
+        for number, name in enumerate(("a", "b", "c"), start=1):
+            transaction.put_submission(
+                record(name, sequence=number), correction=name.encode(), sealed_seeds=b"s"
+            )
+    wanted = [record(name).digest for name in ("c", "a", "b")]
+    with store.reading() as view:
+        assert [shares.correction for shares in view.sealed_shares(wanted)] == [b"c", b"a", b"b"]
+        with pytest.raises(StoreDamaged):
+            list(view.sealed_shares([*wanted, bytes(32)]))
+    with store.writing() as transaction:
+        assert transaction.delete_shares(STUDY) == 3
+    with store.reading() as view, pytest.raises(StoreDamaged):
+        list(view.sealed_shares(wanted))
+
+
+def test_a_holding_shows_who_submitted_under_it(store: ShareStore) -> None:
+    with store.writing() as transaction:
+        transaction.put_submission(record("a", holding="north"), correction=b"c", sealed_seeds=b"s")
+        transaction.put_submission(record("b", sequence=2, holding="south", state="refused_for_now"))
+    with store.reading() as view:
+        assert view.members_of_holding(STUDY, "north") == {b"member".ljust(16, b".")}
+        assert view.members_of_holding(STUDY, "south") == set()
+        assert view.count_submissions(STUDY) == {"accepted": 1, "refused_for_now": 1}
+
+
+def test_a_message_queued_twice_is_one_message(store: ShareStore) -> None:
+    with store.writing() as transaction:
+        for _ in range(2):
+            transaction.enqueue("/v1/receipts", closing(TestSigner(b"one")), queued=NOW)
+        transaction.enqueue("/v1/receipts", closing(TestSigner(b"two")), queued=NOW)
+    with store.reading() as view:
+        first, second = view.outbox()
+    with store.writing() as transaction:
+        transaction.settle(first.number, "delivered")
+        transaction.settle(second.number, "pending", "no answer")
+    with store.reading() as view:
+        (left,) = view.outbox()
+        assert (left.number, left.attempts, left.problem) == (second.number, 1, "no answer")
+        assert view.count_outbox() == {"pending": 1, "delivered": 1, "refused": 0}
+
+
+def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "node.sqlite3"
+    path.write_bytes(b"this is not a database" * 100)
+    with pytest.raises(StoreDamaged):
+        ShareStore.open(path)
+
+
+def test_a_store_of_a_later_version_is_refused(store: ShareStore, tmp_path: Path) -> None:
+    with store.writing() as transaction:
+        transaction.set_fact("schema", "999")
+    with pytest.raises(StoreDamaged, match="schema 999"):
+        ShareStore.open(tmp_path / "node.sqlite3")
+
+
+def test_the_file_is_closed_to_others(store: ShareStore, tmp_path: Path) -> None:
+    for path in tmp_path.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
