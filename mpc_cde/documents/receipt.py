@@ -11,7 +11,7 @@ from mpc_cde.documents.canonical import Digest, Identifier, PartyIndex, ShortTex
 
 
 class Receipt(Document):
-    """Signed by the party; a submission it accepted and then leaves out of its list proves a broken promise."""
+    """Signed by the party; a submission it accepted and leaves out of its list proves a broken promise."""
 
     type: Literal["receipt/v1"] = "receipt/v1"
     study_terms: Digest

@@ -1,0 +1,164 @@
+"""Sealing to one party's key: HPKE (RFC 9180, base mode) whose `info` says where the envelope belongs.
+
+An envelope cannot be moved to another study, member, round or party, and parties that disagree about the terms
+cannot decrypt. Base mode authenticates no sender: the member's signature over the envelopes' digests does.
+Default suite X-Wing (ML-KEM-768 + X25519, draft-connolly-cfrg-xwing-kem), since what is recorded today must not
+open in ten years. A sealed envelope is the encapsulation followed by the ciphertext.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
+from mpc_cde.documents.suites import ENCAPSULATION_LENGTHS, X25519, X_WING, PublicSealingKey, SuiteName
+from mpc_cde.errors import CallerError, SealRefused
+
+if TYPE_CHECKING:
+    from protocols.randomness import Randomness
+
+PROTOCOL_VERSION = "mpc-cde/v1"
+SECRET_BYTES = 32
+SEED_BYTES = 32
+TAG_BYTES = 16
+VERSION_HEADER = b"mpccde\x00\x01"
+"""First 8 bytes of the plaintext of a submission's envelope."""
+MAX_PLAINTEXT_BYTES = len(VERSION_HEADER) + 6435 * SEED_BYTES
+"""C(15, 7) seeds: the most that one of 16 parties gets."""
+_MLKEM_PUBLIC_BYTES = 1184
+
+_SUITES: dict[str, hpke.Suite] = {
+    X_WING: hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM),
+    X25519: hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM),
+}
+
+EnvelopeKind = Literal["submission", "result"]
+
+
+@dataclass(frozen=True, slots=True)
+class SealingContext:
+    """Where an envelope belongs. `study_terms` has 32 bytes, `member` 16; `party` is the index that is sealed to.
+
+    For kind "result" the party is the one that seals, since the key is the member's.
+    """
+
+    study_terms: bytes
+    member: bytes
+    sequence: int
+    party: int
+    kind: EnvelopeKind = "submission"
+
+    def info(self, suite: SuiteName) -> bytes:
+        """HPKE's `info`: canonical bytes, the same in browser and Python."""
+        return canonical_bytes(
+            {
+                "protocol": PROTOCOL_VERSION,
+                "suite": suite,
+                "kind": self.kind,
+                "study_terms": encode_base64url(self.study_terms),
+                "member": encode_base64url(self.member),
+                "sequence": self.sequence,
+                "party": self.party,
+            }
+        )
+
+
+class SealingPrivateKey:
+    """The private half of a sealing key: 32 secret bytes, never shown.
+
+    For X-Wing they are the seed that SHAKE256 expands to the ML-KEM seed (64) and the X25519 key (32).
+    """
+
+    __slots__ = ("_key", "_secret", "public", "suite")
+
+    def __init__(self, secret: bytes, *, suite: SuiteName = X_WING) -> None:
+        if len(secret) != SECRET_BYTES:
+            raise CallerError(f"a sealing key has {SECRET_BYTES} secret bytes")
+        self._secret = bytes(secret)
+        self.suite: SuiteName = suite
+        self._key: hpke.MLKEM768X25519PrivateKey | X25519PrivateKey
+        if suite == X_WING:
+            expanded = hashlib.shake_256(secret).digest(96)
+            lattice = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
+            curve = X25519PrivateKey.from_private_bytes(expanded[64:])
+            self._key = hpke.MLKEM768X25519PrivateKey(lattice, curve)
+            raw = lattice.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
+        else:
+            self._key = X25519PrivateKey.from_private_bytes(secret)
+            raw = self._key.public_key().public_bytes_raw()
+        self.public = PublicSealingKey(suite=suite, key=raw)
+
+    @classmethod
+    def generate(cls, randomness: Randomness, *, suite: SuiteName = X_WING) -> SealingPrivateKey:
+        return cls(randomness.random_bytes(SECRET_BYTES), suite=suite)
+
+    def secret_bytes(self) -> bytes:
+        """The 32 secret bytes, for the key file alone."""
+        return self._secret
+
+    def open(self, sealed: bytes, info: bytes) -> bytes:
+        """HPKE decryption; `open_sealed` is the door with a context. Raises InvalidTag, ValueError."""
+        return _SUITES[self.suite].decrypt(sealed, self._key, info)
+
+    def __repr__(self) -> str:
+        return f"SealingPrivateKey(suite={self.suite!r}, secret=<redacted>)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a private key is not pickled")
+
+
+def seal(public_key: PublicSealingKey, plaintext: bytes, context: SealingContext) -> bytes:
+    """Encapsulation and ciphertext, 16 bytes of tag included. Raises SealRefused for a public key that is none."""
+    info = context.info(public_key.suite)
+    try:
+        key: hpke.MLKEM768X25519PublicKey | X25519PublicKey
+        if public_key.suite == X_WING:
+            lattice = MLKEM768PublicKey.from_public_bytes(public_key.key[:_MLKEM_PUBLIC_BYTES])
+            curve = X25519PublicKey.from_public_bytes(public_key.key[_MLKEM_PUBLIC_BYTES:])
+            key = hpke.MLKEM768X25519PublicKey(lattice, curve)
+        else:
+            key = X25519PublicKey.from_public_bytes(public_key.key)
+        return _SUITES[public_key.suite].encrypt(plaintext, key, info)
+    except ValueError:
+        raise SealRefused(f"the sealing key of party {context.party} is not a key of its suite") from None
+
+
+def open_sealed(private_key: SealingPrivateKey, sealed: bytes, context: SealingContext) -> bytes:
+    """The plaintext, if it was sealed to this key for exactly this context. Raises SealRefused, never says why.
+
+    Suite and kind enter `info` from the key and the context, so another suite cannot be slipped in.
+    """
+    overhead = ENCAPSULATION_LENGTHS[private_key.suite] + TAG_BYTES
+    if overhead <= len(sealed) <= overhead + MAX_PLAINTEXT_BYTES:
+        try:
+            return private_key.open(sealed, context.info(private_key.suite))
+        except (InvalidTag, ValueError):
+            pass
+    raise SealRefused(
+        f"the envelope for party {context.party}, sequence {context.sequence}, does not open here"
+    )
+
+
+def pack_seeds(seeds: Sequence[bytes]) -> bytes:
+    """Plaintext of a submission's envelope: version header, then the party's seeds in the order of their subsets."""
+    if not seeds or any(len(seed) != SEED_BYTES for seed in seeds):
+        raise CallerError(f"expected seeds of {SEED_BYTES} bytes each")
+    return VERSION_HEADER + b"".join(seeds)
+
+
+def parse_seeds(plaintext: bytes, *, count: int) -> tuple[bytes, ...]:
+    """The `count` seeds of a plaintext, 32 bytes each. Raises SealRefused for another version or length."""
+    if plaintext[: len(VERSION_HEADER)] != VERSION_HEADER:
+        raise SealRefused("the envelope's content is of a version that is not known here")
+    if len(plaintext) != len(VERSION_HEADER) + count * SEED_BYTES:
+        raise SealRefused(f"expected {count} seeds in the envelope, found another length")
+    start = len(VERSION_HEADER)
+    return tuple(plaintext[i : i + SEED_BYTES] for i in range(start, len(plaintext), SEED_BYTES))
