@@ -1,7 +1,7 @@
 """Private keys of people and parties, and the files that keep them.
 
-A key file is canonical JSON of one line: type, algorithm, public half, and the 32 secret bytes, either plain or
-under a passphrase (scrypt, then AES-256-GCM with the rest of the file as associated data). Files are 0600 in
+A key file is canonical JSON of one line: type, algorithm, public half, and the 32 secret bytes, either plain
+or under a passphrase (scrypt, then AES-256-GCM with the rest of the file as associated data). Files are 0600 in
 directories of 0700 (see secret_files).
 """
 
@@ -83,7 +83,7 @@ class Passphrase:
 
     @classmethod
     def from_descriptor(cls, descriptor: int) -> Passphrase:
-        """First line read from an open file descriptor, so it stands in no command line and no environment."""
+        """First line read from an open descriptor, so it stands in no command line or environment."""
         data = b""
         while b"\n" not in data and len(data) <= MAX_PASSPHRASE_BYTES:
             chunk = os.read(descriptor, MAX_PASSPHRASE_BYTES + 1)

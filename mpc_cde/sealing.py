@@ -1,7 +1,7 @@
 """Sealing to one party's key: HPKE (RFC 9180, base mode) whose `info` says where the envelope belongs.
 
-An envelope cannot be moved to another study, member, round or party, and parties that disagree about the terms
-cannot decrypt. Base mode authenticates no sender: the member's signature over the envelopes' digests does.
+An envelope cannot be moved to another study, member, round or party, and parties that disagree about the
+terms cannot decrypt. Base mode authenticates no sender: the member's signature over the digests does.
 Default suite X-Wing (ML-KEM-768 + X25519, draft-connolly-cfrg-xwing-kem), since what is recorded today must not
 open in ten years. A sealed envelope is the encapsulation followed by the ciphertext.
 """
@@ -45,7 +45,7 @@ EnvelopeKind = Literal["submission", "result"]
 
 @dataclass(frozen=True, slots=True)
 class SealingContext:
-    """Where an envelope belongs. `study_terms` has 32 bytes, `member` 16; `party` is the index that is sealed to.
+    """Where an envelope belongs. `study_terms` has 32 bytes, `member` 16; `party` is who is sealed to.
 
     For kind "result" the party is the one that seals, since the key is the member's.
     """
@@ -116,7 +116,7 @@ class SealingPrivateKey:
 
 
 def seal(public_key: PublicSealingKey, plaintext: bytes, context: SealingContext) -> bytes:
-    """Encapsulation and ciphertext, 16 bytes of tag included. Raises SealRefused for a public key that is none."""
+    """Encapsulation and ciphertext, 16 bytes of tag included. Raises SealRefused if the public key is none."""
     info = context.info(public_key.suite)
     try:
         key: hpke.MLKEM768X25519PublicKey | X25519PublicKey
@@ -142,13 +142,11 @@ def open_sealed(private_key: SealingPrivateKey, sealed: bytes, context: SealingC
             return private_key.open(sealed, context.info(private_key.suite))
         except (InvalidTag, ValueError):
             pass
-    raise SealRefused(
-        f"the envelope for party {context.party}, sequence {context.sequence}, does not open here"
-    )
+    raise SealRefused(f"the envelope to party {context.party}, sequence {context.sequence}, does not open")
 
 
 def pack_seeds(seeds: Sequence[bytes]) -> bytes:
-    """Plaintext of a submission's envelope: version header, then the party's seeds in the order of their subsets."""
+    """Plaintext of a submission's envelope: version header, then seeds in the order of their subsets."""
     if not seeds or any(len(seed) != SEED_BYTES for seed in seeds):
         raise CallerError(f"expected seeds of {SEED_BYTES} bytes each")
     return VERSION_HEADER + b"".join(seeds)

@@ -1,13 +1,14 @@
 """Files that only their owner may read: 0600 in directories of 0700, written whole or not at all.
 
-A wider mode, another owner or a symbolic link is refused and never repaired: whoever could read the file before
-may have its key, and that is for a person to judge.
+A wider mode, another owner or a symbolic link is refused and never repaired: whoever could read the file
+before may have its key, and that is for a person to judge.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from itertools import takewhile
 from pathlib import Path
 
 from mpc_cde.errors import Conflict, KeyFileRefused
@@ -17,10 +18,8 @@ MAX_SECRET_FILE_BYTES = 1 << 20
 
 def make_private_directory(path: Path) -> None:
     """Create `path` and what is missing above it, mode 0700. Raises KeyFileRefused if it is there and wider."""
-    missing = [path, *path.parents]
-    for directory in reversed(
-        missing[: next((i for i, p in enumerate(missing) if p.exists()), len(missing))]
-    ):
+    missing = list(takewhile(lambda directory: not directory.exists(), (path, *path.parents)))
+    for directory in reversed(missing):
         try:
             directory.mkdir(mode=0o700)
         except FileExistsError:
@@ -42,7 +41,7 @@ def verify_private_directory(path: Path) -> None:
 def write_secret_file(path: Path, data: bytes, *, replace: bool = False) -> None:
     """Write `data` to `path`, mode 0600, on disk when this returns; readers see all of it or nothing.
 
-    Raises Conflict if the file is there and may not be replaced, KeyFileRefused for a directory that is too open.
+    Raises Conflict if the file is there and may not be replaced, KeyFileRefused for an open directory.
     """
     verify_private_directory(path.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")

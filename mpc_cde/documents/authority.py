@@ -92,8 +92,8 @@ def open_next_community(current: Community, envelope: Envelope) -> Community:
 def open_membership(envelope: Envelope, community: Community) -> Membership:
     """A membership that its registrar signed and, where the community asks for it, others countersigned.
 
-    Countersigned means: by a second registrar, or by t + 1 parties. A party's key and a registrar's key that are
-    one and the same count once.
+    Countersigned means: by a second registrar, or by t + 1 parties. A key that is a party's and a registrar's
+    at once counts once.
     """
     membership = open_envelope(envelope, Membership)
     registrar = community.registrar(membership.registrar)
@@ -109,8 +109,9 @@ def open_membership(envelope: Envelope, community: Community) -> Membership:
     )
     parties = [j for j in signing_parties(envelope, community) if community.party_key(j) != registrar.key]
     if not second and len(parties) <= community.threshold:
+        needed = community.threshold + 1
         raise BadSignature(
-            f"a membership needs a second registrar or {community.threshold + 1} parties, found {len(parties)}",
+            f"a membership needs a second registrar or {needed} parties, found {len(parties)}",
             whom=f"registrar {registrar.name}",
         )
     return membership
@@ -165,7 +166,7 @@ def open_from_all_parties(
 def open_from_computing_parties(
     envelope: Envelope, document_class: type[SomePartiesT], community: Community
 ) -> SomePartiesT:
-    """A checked roster or a result, signed by every party it names: at least 2t + 1, exactly so for checks."""
+    """A checked roster or a result, signed by all it names: 2t + 1, a result perhaps by more."""
     document = open_envelope(envelope, document_class)
     named = len(document.parties)
     exact = document_class is CheckedRoster

@@ -13,7 +13,7 @@ from mpc_cde.documents.canonical import canonical_bytes, digest_of, encode_base6
 def job_id(
     *, session_id: bytes, query: bytes, checked_roster: bytes, functions: Sequence[str], attempt: int
 ) -> bytes:
-    """32 bytes. `query` is a query's digest or that of a scheduled release; `functions` as name@version, in order."""
+    """32 bytes. `query` is the digest of a query or scheduled release; `functions` are name@version."""
     return digest_of(
         canonical_bytes(
             {
