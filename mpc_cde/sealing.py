@@ -2,8 +2,8 @@
 
 An envelope cannot be moved to another study, member, round or party, and parties that disagree about the
 terms cannot decrypt. Base mode authenticates no sender: the member's signature over the digests does.
-Default suite X-Wing (ML-KEM-768 + X25519, draft-connolly-cfrg-xwing-kem), since what is recorded today must not
-open in ten years. A sealed envelope is the encapsulation followed by the ciphertext.
+Default suite X-Wing (ML-KEM-768 + X25519, draft-connolly-cfrg-xwing-kem), since what is recorded today must
+not open in ten years. A sealed envelope is the encapsulation followed by the ciphertext.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class SealingPrivateKey:
 
 
 def seal(public_key: PublicSealingKey, plaintext: bytes, context: SealingContext) -> bytes:
-    """Encapsulation and ciphertext, 16 bytes of tag included. Raises SealRefused if the public key is none."""
+    """Encapsulation and ciphertext, 16 bytes of tag included. Raises SealRefused for a false key."""
     info = context.info(public_key.suite)
     try:
         key: hpke.MLKEM768X25519PublicKey | X25519PublicKey
@@ -132,7 +132,7 @@ def seal(public_key: PublicSealingKey, plaintext: bytes, context: SealingContext
 
 
 def open_sealed(private_key: SealingPrivateKey, sealed: bytes, context: SealingContext) -> bytes:
-    """The plaintext, if it was sealed to this key for exactly this context. Raises SealRefused, never says why.
+    """The plaintext, if it was sealed to this key for exactly this context. Raises SealRefused, not why.
 
     Suite and kind enter `info` from the key and the context, so another suite cannot be slipped in.
     """

@@ -17,7 +17,7 @@ MAX_SECRET_FILE_BYTES = 1 << 20
 
 
 def make_private_directory(path: Path) -> None:
-    """Create `path` and what is missing above it, mode 0700. Raises KeyFileRefused if it is there and wider."""
+    """Create `path` and what is missing above it, mode 0700. Raises KeyFileRefused if it is wider."""
     missing = list(takewhile(lambda directory: not directory.exists(), (path, *path.parents)))
     for directory in reversed(missing):
         try:

@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import json
 import re
+import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -164,6 +165,8 @@ def _checked_timestamp(text: str) -> str:
 def _checked_text(text: str) -> str:
     if _HIDDEN.search(text):
         raise ValueError("control characters and direction overrides are not allowed")
+    if not unicodedata.is_normalized("NFC", text):
+        raise ValueError("text must be in Unicode normal form C")
     if text != text.strip():
         raise ValueError("text may not begin or end with white space")
     return text
