@@ -2,7 +2,8 @@
 
 - `study`         proposed, approved, open, closing, frozen, checked, answering, expired, deleted; or refused,
                   cancelled. Its values stand in `study_states` and `study_events`; `study` re-exports them
-- `submission`    stored, receipted, counted; or refused, superseded, withdrawn, left out, removed
+- `submission`    stored, receipted, counted; or refused, superseded, withdrawn, left out, removed. Its values
+                  stand in `submission_states` and `submission_events`
 - `query`         received, decided, running, computed, signed, published or withheld; or declined, failed
 - `roster_rules`  from every party's list to the one roster that all of them sign, or to what they disagree on
 - `transitions`   what the three machines share: the clock, a complaint, an event that does not fit

@@ -253,12 +253,14 @@ SESSIONS = st.sampled_from([frozenset({0, 1, 2}), frozenset({0, 1, 3})])
 class AnyHistory(RuleBasedStateMachine):
     """Every event at any moment: it moves forward, is ignored, or is refused without a trace."""
 
-    @initialize()
-    def propose(self) -> None:
+    @initialize(steps=st.integers(0, 18))
+    def begin_somewhere(self, steps: int) -> None:
         self.state: study.State = study.Proposed(plan(parties=4))
         self.now = OPENS - timedelta(days=1)
         self.seen: set[study.Event] = set()
         self.frozen_rosters: set[bytes] = set()
+        for _ in range(steps):
+            self.everybody_moves_on(ROSTER, frozenset({0, 1, 2}))
 
     def happens(self, event: study.Event) -> None:
         before = self.state
@@ -290,6 +292,9 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(roster=ROSTERS, session=SESSIONS)
     def everybody_does_what_is_next(self, roster: bytes, session: frozenset[int]) -> None:
+        self.everybody_moves_on(roster, session)
+
+    def everybody_moves_on(self, roster: bytes, session: frozenset[int]) -> None:
         for party in range(4):
             match self.state:
                 case study.Proposed():
