@@ -116,7 +116,9 @@ class _Connecting:
         self._half_open: OrderedDict[asyncio.Task[None], None] = OrderedDict()
         self._why: dict[int, str] = {}
         self._impostors: set[int] = set()
-        self._unheard: set[PeerChannel] = set()
+        self._unready: set[PeerChannel] = set()  # connections that have not both shaken hands and spoken
+        self._spoken: set[PeerChannel] = set()
+        self._shaken: set[PeerChannel] = set()
         self._open = True
 
     async def run(self) -> None:
@@ -141,7 +143,7 @@ class _Connecting:
             for task in [*tasks, *self._half_open]:
                 task.cancel()
             await asyncio.gather(*tasks, *self._half_open, return_exceptions=True)
-            for channel in self._unheard:
+            for channel in self._unready:
                 channel.close()
 
     def _missing(self) -> PeerFailure:
@@ -175,13 +177,14 @@ class _Connecting:
     async def _greet(self, connection: socket.socket, context: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.connect_accepted_socket(
+            _, channel = await loop.connect_accepted_socket(
                 lambda: self._channel(lambda peer: peer.index > self._mesh.own_index),
                 connection,
                 ssl=context,
                 ssl_handshake_timeout=self._limits.handshake_seconds,
                 ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
             )
+            self._handshake_done(channel)
         except (OSError, TimeoutError):  # ssl.SSLError is an OSError: garbage, no or a wrong certificate
             self._mesh.refused += 1
 
@@ -202,6 +205,7 @@ class _Connecting:
                         ssl_handshake_timeout=self._limits.handshake_seconds,
                         ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
                     )
+                self._handshake_done(channel)
                 await channel.wait_gone()
                 self._why[peer.index] = "a connection that ended before the session began"
             except ssl.SSLCertVerificationError:
@@ -223,14 +227,24 @@ class _Connecting:
             return peer
 
         channel = PeerChannel(self._limits, identify=identify, on_heard=self._heard, on_failure=self._failed)
-        self._unheard.add(channel)
+        self._unready.add(channel)
         return channel
 
     def _heard(self, channel: PeerChannel) -> None:
-        self._unheard.discard(channel)
-        if not self._open:
-            channel.close()
+        self._spoken.add(channel)
+        self._consider(channel)
+
+    def _handshake_done(self, channel: PeerChannel) -> None:
+        self._shaken.add(channel)
+        self._consider(channel)
+
+    def _consider(self, channel: PeerChannel) -> None:
+        """A connection counts when asyncio has handed it over and its peer has spoken, in whatever order."""
+        if channel not in self._unready or channel not in self._spoken or channel not in self._shaken:
             return
+        if not self._open:
+            return
+        self._unready.discard(channel)
         before = self._mesh.channels.get(channel.peer.index)
         if before is not None:  # the peer started again: the newest connection is the living one
             before.close()
@@ -238,7 +252,7 @@ class _Connecting:
         self._changed.set()
 
     def _failed(self, channel: PeerChannel, error: PartyError) -> None:
-        self._unheard.discard(channel)
+        self._unready.discard(channel)
         if not self._open:
             self._mesh.channel_failed(channel, error)
         elif self._mesh.channels.get(channel.peer.index) is channel:
