@@ -176,6 +176,20 @@ class StoreView:
         query = select(t.c.member).where(t.c.study == study, t.c.holding == holding, t.c.state == "accepted")
         return set(self.connection.scalars(query).all())
 
+    def count_members(self, study: bytes) -> int:
+        """How many members have an accepted submission."""
+        t = tables.submissions
+        query = select(func.count(t.c.member.distinct())).where(t.c.study == study, t.c.state == "accepted")
+        return int(self.connection.scalar(query) or 0)
+
+    def registered_member(self, register_id: bytes) -> bytes | None:
+        """The member id that this entry of the external register was first certified for, or None."""
+        t = tables.register_entries
+        member: bytes | None = self.connection.scalar(
+            select(t.c.member).where(t.c.register_id == register_id)
+        )
+        return member
+
     def count_submissions(self, study: bytes) -> dict[str, int]:
         """How many submissions were accepted, and how many refused by which reason."""
         t = tables.submissions
@@ -262,6 +276,15 @@ class StoreTransaction(StoreView):
             .values(envelope=merged.to_json(), feed_number=number)
         )
         return merged != before.envelope
+
+    def claim_register_entry(self, register_id: bytes, member: bytes) -> None:
+        """From now on this entry of the external register belongs to this member id."""
+        t = tables.register_entries
+        changed = self.connection.execute(
+            t.update().where(t.c.register_id == register_id).values(member=member)
+        )
+        if changed.rowcount == 0:
+            self.connection.execute(t.insert().values(register_id=register_id, member=member))
 
     def put_submission(
         self, record: SubmissionRecord, *, correction: bytes | None = None, sealed_seeds: bytes | None = None

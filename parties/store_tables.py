@@ -70,6 +70,13 @@ submissions = Table(
     ),
 )
 
+register_entries = Table(
+    "register_entries",
+    metadata,
+    Column("register_id", LargeBinary(32), primary_key=True),
+    Column("member", LargeBinary(16), nullable=False),
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -1,0 +1,326 @@
+"""From the feed into the store: every document verified before it is kept, every submission answered.
+
+The gateway that serves the feed is not trusted: it can hold things back, and nothing else. What does not
+verify is logged and passed over, so that no item can stop the node. A submission that its member signed
+gets exactly one receipt, accepted or refused with a reason; one without the member's signature gets none,
+since a refusal would let anybody spoil the digest of what the member has yet to send.
+
+One call of `take` is one transaction: documents, seeds, receipts to be sent and the feed's number are durable
+together; the log is written just before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mpc_cde.documents.authority import open_next_community
+from mpc_cde.documents.canonical import encode_base64url, timestamp_of
+from mpc_cde.documents.community import Community
+from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
+from mpc_cde.documents.membership import Membership
+from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.submission import Submission
+from mpc_cde.errors import MpcCdeError, PeerError
+from mpc_cde.keys import Passphrase, SigningKey
+from mpc_cde.sealing import SealingPrivateKey
+from parties.clock import Clock
+from parties.document_checks import (
+    DocumentContext,
+    is_revoked,
+    membership_of,
+    verify_document,
+    withdrawn_sequences,
+)
+from parties.log import NodeLog
+from parties.party_home import CommunityHome
+from parties.seed_vault import SeedVault
+from parties.share_store import ShareStore, StoredDocument, StoreTransaction, SubmissionRecord
+from parties.studies import KnownStudy, know_study
+from parties.submission_checks import (
+    AcceptedSeeds,
+    Parts,
+    PartyPlace,
+    Refused,
+    SubmissionContext,
+    judge_submission,
+)
+from protocols.randomness import Randomness
+
+RECEIPTS_PATH = "/v1/receipts"
+_PARTS_OF_A_SUBMISSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One item as the gateway sent it: nothing of it is verified.
+
+    A submission has two `parts`: the correction, and the envelope sealed to this party.
+    """
+
+    number: int
+    envelope: Envelope
+    parts: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one call of `take` has found so far."""
+
+    transaction: StoreTransaction
+    now: datetime
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    studies: dict[bytes, KnownStudy | None] = field(default_factory=dict)
+    members: dict[bytes, int] = field(default_factory=dict)
+
+    def note(self, event: str, **details: str | int | bytes) -> None:
+        texts = {
+            name: encode_base64url(value) if isinstance(value, bytes) else value
+            for name, value in details.items()
+        }
+        self.events.append((event, texts))
+
+
+class Intake:
+    """Takes what the feed brings; the one writer of documents and submissions in the store."""
+
+    def __init__(
+        self,
+        *,
+        store: ShareStore,
+        log: NodeLog,
+        home: CommunityHome,
+        community: Community,
+        identity: SigningKey,
+        clock: Clock,
+        randomness: Randomness,
+        passphrase: Passphrase | None = None,
+    ) -> None:
+        """`community` is the newest version signed by all; `identity` is the key of one of its parties."""
+        self._store = store
+        self._log = log
+        self._home = home
+        self._community = community
+        self._identity = identity
+        self._clock = clock
+        self._randomness = randomness
+        self._passphrase = passphrase
+        self._sealing_keys: dict[bytes, SealingPrivateKey] = {}
+        own_index = community.party_index(identity.public_bytes)
+        if own_index is None:
+            raise ValueError("this party is not in the community")
+        self._own_index = own_index
+
+    @property
+    def community(self) -> Community:
+        """The version in force."""
+        return self._community
+
+    @property
+    def own_index(self) -> int:
+        return self._own_index
+
+    def take(self, items: Sequence[FeedItem]) -> int:
+        """Judge and keep everything of a batch; returns the number up to which the feed is done. Blocks.
+
+        Items at or below that number are passed over: they were done before.
+        """
+        with self._store.writing() as transaction:
+            batch = _Batch(transaction, self._clock())
+            done = transaction.feed_number
+            for item in items:
+                if item.number <= done:
+                    continue
+                done = item.number
+                self._take_item(batch, item)
+            transaction.set_feed_number(done)
+            self._log.append_all(batch.events)
+        return done
+
+    def _take_item(self, batch: _Batch, item: FeedItem) -> None:
+        try:
+            if item.envelope.payload_type == Community.payload_type():
+                self._take_community(batch, item)
+            elif item.envelope.payload_type == Submission.payload_type():
+                self._take_submission(batch, item)
+            else:
+                self._take_document(batch, item)
+        except PeerError as error:
+            batch.note(
+                "feed.not_accepted",
+                number=item.number,
+                type=item.envelope.payload_type,
+                digest=item.envelope.digest(),
+                reason=str(error),
+                whom=error.whom,
+            )
+
+    def _context(self, batch: _Batch) -> DocumentContext:
+        return DocumentContext(batch.transaction, self._community, batch.now)
+
+    def _take_community(self, batch: _Batch, item: FeedItem) -> None:
+        digest = item.envelope.digest()
+        if digest == self._community.digest() or batch.transaction.document(digest) is not None:
+            return
+        following = open_next_community(self._community, item.envelope)
+        self._keep(batch, item, StoredDocument(digest, Community.type_name(), item.envelope))
+        own_index = following.party_index(self._identity.public_bytes)
+        if own_index != self._own_index:
+            # A node that goes on under another index would open envelopes that are not meant for it.
+            batch.note("community.own_place_changed", version=following.version)
+            raise PlaceChanged(f"version {following.version} of the community gives this party another place")
+        self._home.write_envelope(self._home.community_path, item.envelope)
+        self._community = following
+        batch.studies.clear()
+
+    def _take_document(self, batch: _Batch, item: FeedItem) -> None:
+        stored = verify_document(item.envelope, self._context(batch))
+        if stored.type_name == Membership.type_name():
+            membership = stored.parse(Membership)
+            batch.transaction.claim_register_entry(membership.register_id, membership.member)
+        self._keep(batch, item, stored)
+        if stored.study is not None:
+            batch.studies.pop(stored.study, None)
+
+    def _keep(self, batch: _Batch, item: FeedItem, stored: StoredDocument) -> None:
+        numbered = StoredDocument(
+            digest=stored.digest,
+            type_name=stored.type_name,
+            envelope=stored.envelope,
+            study=stored.study,
+            subject=stored.subject,
+            party=stored.party,
+            feed_number=item.number,
+        )
+        if batch.transaction.put_document(numbered):
+            batch.note("document.kept", type=stored.type_name, digest=stored.digest, number=item.number)
+
+    def _take_submission(self, batch: _Batch, item: FeedItem) -> None:
+        submission = open_envelope(item.envelope, Submission)
+        digest = item.envelope.digest()
+        if batch.transaction.submission(digest) is not None:
+            return
+        context = self._context(batch)
+        membership, countersigned = membership_of(context, submission.member, item.envelope)
+        known = self._study(batch, submission.study_terms)
+        if known is None:
+            verdict: AcceptedSeeds | Refused = Refused("study_unknown", "This party knows no such study.")
+        elif not countersigned:
+            verdict = Refused(
+                "membership_not_countersigned",
+                "The membership lacks its countersignature; ask the registrar, then submit again.",
+            )
+        elif len(item.parts) != _PARTS_OF_A_SUBMISSION:
+            verdict = Refused("parts_missing", "The correction or the envelope did not arrive with it.")
+        else:
+            verdict = judge_submission(
+                submission,
+                Parts(*item.parts),
+                self._submission_context(batch, submission, membership, known),
+                self._sealing_key,
+            )
+        self._answer(batch, item, submission, membership, verdict)
+
+    def _study(self, batch: _Batch, terms_digest: bytes) -> KnownStudy | None:
+        if terms_digest not in batch.studies:
+            batch.studies[terms_digest] = know_study(
+                batch.transaction, terms_digest, self._community, batch.now
+            )
+        return batch.studies[terms_digest]
+
+    def _submission_context(
+        self, batch: _Batch, submission: Submission, membership: Membership, known: KnownStudy
+    ) -> SubmissionContext:
+        transaction, study, member = batch.transaction, submission.study_terms, submission.member
+        if study not in batch.members:
+            batch.members[study] = transaction.count_members(study)
+        accepted = transaction.submissions(study, member=member, state="accepted")
+        holding = membership.holding
+        return SubmissionContext(
+            place=PartyPlace(self._own_index, self._community.party_count, self._community.threshold),
+            known=known,
+            membership=membership,
+            revoked=is_revoked(self._context(batch), member),
+            accepted=frozenset(record.sequence for record in accepted),
+            withdrawn=withdrawn_sequences(transaction, study, member),
+            holding_members=frozenset()
+            if holding is None
+            else frozenset(transaction.members_of_holding(study, holding)),
+            members=batch.members[study],
+            now=timestamp_of(batch.now),
+        )
+
+    def _sealing_key(self, study_terms: bytes) -> SealingPrivateKey:
+        if study_terms not in self._sealing_keys:
+            self._sealing_keys[study_terms] = self._home.load_sealing_key(study_terms, self._passphrase)
+        return self._sealing_keys[study_terms]
+
+    def _answer(
+        self,
+        batch: _Batch,
+        item: FeedItem,
+        submission: Submission,
+        membership: Membership,
+        verdict: AcceptedSeeds | Refused,
+    ) -> None:
+        """Keep the judgement and queue the receipt, in the one transaction of the batch."""
+        digest = item.envelope.digest()
+        refused = verdict if isinstance(verdict, Refused) else None
+        judged = timestamp_of(batch.now)
+        record = SubmissionRecord(
+            digest=digest,
+            study=submission.study_terms,
+            member=submission.member,
+            sequence=submission.sequence,
+            membership=membership.digest(),
+            holding=membership.holding,
+            state="refused" if refused else "accepted",
+            reason=refused.reason if refused else "accepted",
+            judged=judged,
+            envelope=item.envelope,
+        )
+        receipt = Receipt(
+            study_terms=submission.study_terms,
+            submission=digest,
+            party=self._own_index,
+            verdict=record.state,
+            reason=refused.reason if refused else None,
+            explanation=refused.explanation if refused else None,
+        )
+        if isinstance(verdict, Refused):
+            batch.transaction.put_submission(record)
+            batch.note("submission.refused", submission=digest, study=record.study, reason=verdict.reason)
+        else:
+            self._keep_shares(batch, record, item.parts[0], verdict)
+            batch.note("submission.accepted", submission=digest, study=record.study, sequence=record.sequence)
+        signed = sign_document(receipt, self._identity)
+        self._keep_own_receipt(batch, receipt, signed)
+        batch.transaction.enqueue(RECEIPTS_PATH, signed, queued=judged)
+
+    def _keep_shares(
+        self, batch: _Batch, record: SubmissionRecord, correction: bytes, accepted: AcceptedSeeds
+    ) -> None:
+        vault = SeedVault(self._sealing_key(record.study), record.study)
+        locked = vault.lock(record.digest, accepted.seeds, self._randomness)
+        first = not batch.transaction.submissions(record.study, member=record.member, state="accepted")
+        batch.transaction.put_submission(record, correction=correction, sealed_seeds=locked)
+        if first and record.study in batch.members:
+            batch.members[record.study] += 1
+
+    def _keep_own_receipt(self, batch: _Batch, receipt: Receipt, signed: Envelope) -> None:
+        batch.transaction.put_document(
+            StoredDocument(
+                signed.digest(),
+                Receipt.type_name(),
+                signed,
+                study=receipt.study_terms,
+                subject=receipt.submission,
+                party=self._own_index,
+            )
+        )
+
+
+class PlaceChanged(MpcCdeError):
+    """A new version of the community gives this party another index, or none: its operator must decide."""

@@ -1,0 +1,39 @@
+"""Only signatures that hold, and only by keys that matter, come into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mpc_cde.documents.community import Community
+from mpc_cde.documents.envelope import Envelope, Signature, has_signature, keyid_of
+from mpc_cde.errors import BadSignature
+
+
+def community_keys(community: Community) -> tuple[bytes, ...]:
+    """Identity keys of the parties, then keys of registrars and stewards; each once."""
+    keys = [card.identity_key for card in community.cards]
+    keys += [role.key for role in (*community.registrars, *community.stewards)]
+    return tuple(dict.fromkeys(keys))
+
+
+def party_keys(community: Community) -> tuple[bytes, ...]:
+    """Identity keys of the parties, by index."""
+    return tuple(card.identity_key for card in community.cards)
+
+
+def keep_valid_signatures(envelope: Envelope, keys: Iterable[bytes]) -> Envelope:
+    """The same payload with the valid signatures of these keys, and no others.
+
+    Raises BadSignature if none is left, so that what comes into the store was signed by somebody known.
+    """
+    by_hint = {keyid_of(key): key for key in keys}
+    kept: list[Signature] = []
+    for signature in envelope.signatures:
+        key = by_hint.get(signature.keyid)
+        alone = envelope.model_copy(update={"signatures": (signature,)})
+        if key is not None and has_signature(alone, key):
+            kept.append(signature)
+    if not kept:
+        raise BadSignature(f"{envelope.payload_type}: no valid signature by anybody known here")
+    distinct = {(signature.keyid, signature.sig): signature for signature in kept}
+    return envelope.model_copy(update={"signatures": tuple(distinct[place] for place in sorted(distinct))})
