@@ -69,7 +69,7 @@ def indicators(case: Case, figures: np.ndarray[Any, np.dtype[np.uint64]]) -> fp.
     for radix in case.encoding.radices:
         weight //= radix
         digit = figures // np.uint64(weight) % np.uint64(radix)
-        rows.append((digit[np.newaxis, :] == np.arange(radix - 1, dtype=np.uint64)[:, np.newaxis]))
+        rows.append(digit[np.newaxis, :] == np.arange(radix - 1, dtype=np.uint64)[:, np.newaxis])
     return np.concatenate(rows).astype(np.uint64)
 
 
@@ -155,7 +155,9 @@ def parse_case(arguments: argparse.Namespace) -> Case:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--engine", choices=("local", "cleartext", "mpyc"), default="mpyc")
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--bits", type=int, default=32)
@@ -175,8 +177,10 @@ def main() -> int:
     prepared = time.perf_counter()
     runner = {"local": run_local, "cleartext": run_cleartext}[arguments.engine]
     for _ in range(arguments.warm):
-        runner(Case(1000, case.bits, case.quantiles, case.parties, case.threshold, "uniform", 1),
-               indicators(case, figures[:1000]) if case.records >= 1000 else matrix) if case.records >= 1000 else runner(case, matrix)
+        runner(
+            Case(1000, case.bits, case.quantiles, case.parties, case.threshold, "uniform", 1),
+            indicators(case, figures[:1000]) if case.records >= 1000 else matrix,
+        ) if case.records >= 1000 else runner(case, matrix)
     results, measured = runner(case, matrix)
     report = {
         "benchmark": "order_statistics",

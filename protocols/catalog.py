@@ -81,10 +81,22 @@ def parse_quantiles(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
     quantiles = []
     for text in texts:
         numerator, slash, denominator = str(text).partition("/")
-        if not (slash and numerator.isascii() and numerator.isdigit() and denominator.isascii() and denominator.isdigit()):
+        if not (
+            slash
+            and numerator.isascii()
+            and numerator.isdigit()
+            and denominator.isascii()
+            and denominator.isdigit()
+        ):
             raise OutOfRange(f"a quantile is a fraction such as '1/4', not {text!r}")
-        if len(numerator) > 4 or len(denominator) > 4 or not 0 < int(numerator) < int(denominator) <= MAX_DENOMINATOR:
-            raise OutOfRange(f"a quantile lies between 0 and 1, its denominator at most {MAX_DENOMINATOR}: {text!r}")
+        if (
+            len(numerator) > 4
+            or len(denominator) > 4
+            or not 0 < int(numerator) < int(denominator) <= MAX_DENOMINATOR
+        ):
+            raise OutOfRange(
+                f"a quantile lies between 0 and 1, its denominator at most {MAX_DENOMINATOR}: {text!r}"
+            )
         quantile = Fraction(int(numerator), int(denominator))
         if f"{quantile.numerator}/{quantile.denominator}" != text:
             raise OutOfRange(f"a quantile is written in lowest terms: {quantile}, not {text!r}")

@@ -38,9 +38,7 @@ async def make_masks(engine: Engine, count: int) -> ComparisonMasks:
     return ComparisonMasks(bits, products.reshape(len(order) // 2, count))
 
 
-async def negative_before_last_product(
-    engine: Engine, values: Shared, masks: ComparisonMasks
-) -> Shared:
+async def negative_before_last_product(engine: Engine, values: Shared, masks: ComparisonMasks) -> Shared:
     """The bits [values < 0] as degree-2t values: five rounds, to be reshared or opened next.
 
     `values` (k,) of degree t or 2t, each |value| < 2^60; `masks` fresh ones for k comparisons.
@@ -79,7 +77,10 @@ def _first_level(bits: Shared, products: Shared, c: fp.FieldVector) -> tuple[Sha
     l_ = np.concatenate([zero_row, one - c[down]])
     e = np.concatenate([fp.add(np.full_like(c[:1], 1), _scaled(c[:1], -2)), one - c[down]])
     f = np.concatenate(
-        [fp.add(np.full_like(c[:1], fp.P - 2), _scaled(c[:1], 4)), fp.add(_scaled(c[down], 2), np.full_like(c[down], fp.P - 1))]
+        [
+            fp.add(np.full_like(c[:1], fp.P - 2), _scaled(c[:1], 4)),
+            fp.add(_scaled(c[down], 2), np.full_like(c[down], fp.P - 1)),
+        ]
     )
     order = [0, *down.tolist()]
     r_hi, r_lo = Shared(bits.values[order[0::2]]), Shared(bits.values[order[1::2]])

@@ -33,9 +33,7 @@ async def contributors(
         return found
     counts = concatenate([_shared(presences[index]) for index in secret])
     floors = np.array([minimums[index] for index in secret], dtype=np.uint64)
-    enough = await engine.reveal_at_least_zero(
-        counts - Shared(floors), "disclosure: contributors >= minimum"
-    )
+    enough = await engine.reveal_at_least_zero(counts - Shared(floors), "disclosure: contributors >= minimum")
     passing = [position for position, passes in enumerate(enough) if passes]
     if passing:
         opened = await engine.reveal(

@@ -57,7 +57,9 @@ class LocalNetwork:
     engines: dict[int, PartyEngine] = field(default_factory=dict, init=False)
 
     def run(
-        self, computation: Callable[[Engine, int], Computation[T]], keys: Mapping[int, SessionKeys] | None = None
+        self,
+        computation: Callable[[Engine, int], Computation[T]],
+        keys: Mapping[int, SessionKeys] | None = None,
     ) -> dict[int, T]:
         """Run `computation(engine, party)` at every party and return each party's result."""
         keys = keys or establish_locally(self.session, self.threshold, self.randomness)
@@ -104,7 +106,9 @@ class LocalNetwork:
         if not waiting:
             return {}
         if set(waiting) != set(self.session):
-            raise ProtocolMisuse("some parties returned while others still wait: the computation is not uniform")
+            raise ProtocolMisuse(
+                "some parties returned while others still wait: the computation is not uniform"
+            )
         self.rounds += 1
         arrived: dict[int, dict[int, bytes]] = {party: {} for party in waiting}
         for sender, request in waiting.items():

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from protocols import comparison, effects, kernels, secret_randomness
 from protocols import field as fp
-from protocols.engine import ComparisonMasks, Engine, Shared
+from protocols.engine import Engine, Shared
 from protocols.errors import PeerDeviation, ProtocolMisuse
 from protocols.reconstruction import reconstruct, verify_degree
 from protocols.resharing import Resharing

@@ -53,9 +53,7 @@ class Resharing:
     ) -> tuple[fp.FieldVector, dict[int, bytes]]:
         """My polynomial's value at my own point, and the message to each messaged receiver."""
         keyed = self.keyed_receivers(self._me)
-        known = np.stack(
-            [values, *(job_keys.resharing_out(peer, operation, len(values)) for peer in keyed)]
-        )
+        known = np.stack([values, *(job_keys.resharing_out(peer, operation, len(values)) for peer in keyed)])
         nodes = [0, *(peer + 1 for peer in keyed)]
 
         def at(point: int) -> fp.FieldVector:

@@ -45,7 +45,9 @@ class Setting:
         """Run at every party; all must return the same, which is returned with what it cost."""
         if self.name == "cleartext":
             engine = CleartextEngine(ScriptedRandomness(seed))
-            result, records = drive(computation(engine, lambda values: Shared(np.asarray(values, dtype=np.uint64))))
+            result, records = drive(
+                computation(engine, lambda values: Shared(np.asarray(values, dtype=np.uint64)))
+            )
             return result, Ran([engine], 0, {}, [records], None)
         network = LocalNetwork(self.session, self.threshold, ScriptedRandomness(seed), keep_deliveries=True)
 

@@ -18,7 +18,8 @@ from protocols.randomness import ScriptedRandomness
 from tests.protocols.engines import SETTINGS, SHARED_SETTINGS, Setting, Share, setting_id, share_plain
 
 elements = st.one_of(
-    st.integers(0, fp.P - 1), st.sampled_from([0, 1, 2, fp.P - 1, fp.P - 2, 2**32, 2**32 - 1, 2**60, 2**60 - 1])
+    st.integers(0, fp.P - 1),
+    st.sampled_from([0, 1, 2, fp.P - 1, fp.P - 2, 2**32, 2**32 - 1, 2**60, 2**60 - 1]),
 )
 vectors = st.lists(elements, min_size=1, max_size=40)
 pairs = st.lists(st.tuples(elements, elements), min_size=1, max_size=40)
@@ -153,7 +154,9 @@ def test_together_gives_each_its_own_result_in_the_rounds_of_the_longest(setting
         return ints(await engine.open(value, "chain"))
 
     async def computation(engine: Engine, share: Share) -> Any:
-        return await together(*(chain(engine, share([base]), length) for base, length in ((2, 1), (3, 5), (5, 3))))
+        return await together(
+            *(chain(engine, share([base]), length) for base, length in ((2, 1), (3, 5), (5, 3)))
+        )
 
     results, ran = setting.run(computation)
     assert results == [[2**2], [3**6], [5**4]]

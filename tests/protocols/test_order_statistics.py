@@ -21,7 +21,10 @@ from tests.protocols.engines import SETTINGS, SHARED_SETTINGS, Setting, Share, s
 
 RADICES = [(4, 16), (2, 3, 5, 2), (16, 16, 10), (7, 4, 2, 2)]
 quantile_sets = st.lists(
-    st.sampled_from([Fraction(k, 10) for k in range(1, 10)] + [Fraction(1, 4), Fraction(3, 4), Fraction(1, 3), Fraction(1)]),
+    st.sampled_from(
+        [Fraction(k, 10) for k in range(1, 10)]
+        + [Fraction(1, 4), Fraction(3, 4), Fraction(1, 3), Fraction(1)]
+    ),
     min_size=1,
     max_size=9,
     unique=True,
@@ -44,7 +47,11 @@ def encoding_of(radices: tuple[int, ...], published: int, blank: bool) -> Figure
 def tables(draw: st.DrawFn) -> tuple[FigureEncoding, list[int | None]]:
     """An encoding and encoded numbers u (None: blank), with ties, ends of the range and blanks."""
     radices = draw(st.sampled_from(RADICES))
-    published = draw(st.sampled_from([d for d in range(1, len(radices) + 1) if d == len(radices) or int(np.prod(radices[d:])) % 2 == 0]))
+    published = draw(
+        st.sampled_from(
+            [d for d in range(1, len(radices) + 1) if d == len(radices) or int(np.prod(radices[d:])) % 2 == 0]
+        )
+    )
     blank = draw(st.booleans())
     encoding = encoding_of(radices, published, blank)
     top = encoding.size - 1
@@ -73,7 +80,9 @@ def test_percentiles_are_the_order_statistics_of_the_rounded_figures(
 
     async def computation(engine: Engine, share: Share) -> Any:
         records = arrange(share(matrix_of(encoding, values)).values, [("figure", encoding)])
-        return (await percentiles(engine, [Walk(records["figure"], everyone(records), len(present), quantiles)]))[0]
+        return (
+            await percentiles(engine, [Walk(records["figure"], everyone(records), len(present), quantiles)])
+        )[0]
 
     found, ran = setting.run(computation)
     assert found == tuple(present[rank(q, len(present)) - 1] // below for q in quantiles)
@@ -125,11 +134,19 @@ def test_query_equals_the_plain_calculation(
     setting: Setting, table: tuple[FigureEncoding, list[int | None]], data: st.DataObject
 ) -> None:
     encoding, values = table
-    mask = np.array(data.draw(st.lists(st.integers(0, 1), min_size=len(values), max_size=len(values))), dtype=np.uint8)
+    mask = np.array(
+        data.draw(st.lists(st.integers(0, 1), min_size=len(values), max_size=len(values))), dtype=np.uint8
+    )
     masks = {"all": np.ones(len(values), dtype=np.uint8), "some": mask}
     quantiles = ["1/4", "1/2", "3/4"]
     requests = [
-        CellRequest(function, "figure", group, {"quantiles": quantiles} if function == "percentiles@1" else {}, minimum)
+        CellRequest(
+            function,
+            "figure",
+            group,
+            {"quantiles": quantiles} if function == "percentiles@1" else {},
+            minimum,
+        )
         for group, minimum in (("all", 3), ("some", 4))
         for function in ("count@1", "sum@1", "percentiles@1")
     ]

@@ -1,0 +1,206 @@
+"""The roster at one party: its own list, the checks of the others' lists, and what all of them come to.
+
+Pure over the share store: no network. `agreement.py` carries commitments, lists and signatures over the
+mesh, so that a gateway which shows different parties different documents cannot make two rosters: what any
+list holds of withdrawals and revocations counts, with its proof, and a receipt without its submission in
+the signer's list is a complaint that the receipt proves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mpc_cde.documents.authority import open_from_member, open_from_party, open_revocation
+from mpc_cde.documents.community import Community
+from mpc_cde.documents.envelope import Envelope, sign_document
+from mpc_cde.documents.membership import Membership
+from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.roster import Roster, RosterEntry, roster_of
+from mpc_cde.documents.roster_list import ListedSubmission, RosterList
+from mpc_cde.documents.study_terms import StudyTerms
+from mpc_cde.documents.withdrawal import Withdrawal
+from mpc_cde.errors import BadDocument, BadSignature
+from mpc_cde.keys import SigningKey
+from mpc_cde.life_cycles import roster_rules
+from mpc_cde.life_cycles.roster_rules import CertifiedFacts, Disagreement, PartyList
+from parties.share_store import StoreView
+
+
+class ListRefused(Exception):
+    """A party's list is not what an honest party shows; `party` showed it."""
+
+    def __init__(self, party: int, expected: str, found: str) -> None:
+        super().__init__(f"roster list of party {party}: expected {expected}, found {found}")
+        self.party = party
+        self.expected = expected
+        self.found = found
+
+
+class RosterWaits(Exception):
+    """The lists lead to no roster; `disagreements` say why, sorted, the same at every party."""
+
+    def __init__(self, disagreements: Sequence[Disagreement]) -> None:
+        first = disagreements[0]
+        whose = "all lists" if first.party is None else f"party {first.party}'s list"
+        super().__init__(f"{whose}: {first.fault}: expected {first.expected}, found {first.found}")
+        self.disagreements = tuple(disagreements)
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedInputs:
+    """What the lists come to: the roster as a document, and its entries in row order."""
+
+    roster: Roster
+    entries: tuple[RosterEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RosterBasis:
+    """What one party knows of a study when the roster is made; read from its store at one moment."""
+
+    community: Community
+    terms: StudyTerms
+    party: int
+    memberships: Mapping[bytes, Membership]
+    receipted: frozenset[tuple[int, bytes]]
+    own_list: RosterList
+
+    @property
+    def terms_digest(self) -> bytes:
+        return self.own_list.study_terms
+
+
+def read_basis(view: StoreView, community: Community, terms: StudyTerms, party: int) -> RosterBasis:
+    """Everything this party accepted and saw of the study."""
+    study = terms.digest()
+    memberships = {
+        stored.digest: stored.parse(Membership) for stored in view.documents(Membership.type_name())
+    }
+    receipts = [stored.parse(Receipt) for stored in view.documents(Receipt.type_name(), study=study)]
+    own_list = RosterList(
+        study_terms=study,
+        party=party,
+        submissions=tuple(
+            ListedSubmission(
+                submission=record.digest,
+                membership=record.membership or bytes(32),
+                member=record.member,
+                sequence=record.sequence,
+            )
+            for record in view.submissions(study, state="accepted")
+        ),
+        withdrawals=_by_digest(s.envelope for s in view.documents(Withdrawal.type_name(), study=study)),
+        revocations=_by_digest(s.envelope for s in view.documents("revocation/v1")),
+    )
+    return RosterBasis(
+        community,
+        terms,
+        party,
+        memberships,
+        frozenset((receipt.party, receipt.submission) for receipt in receipts if receipt.accepted),
+        own_list,
+    )
+
+
+def _by_digest(envelopes: object) -> tuple[Envelope, ...]:
+    found = {envelope.digest(): envelope for envelope in envelopes}  # type: ignore[attr-defined]  # any iterable of envelopes
+    return tuple(found[digest] for digest in sorted(found))
+
+
+def sign_list(basis: RosterBasis, signing_key: SigningKey) -> Envelope:
+    return sign_document(basis.own_list, signing_key)
+
+
+def open_list(basis: RosterBasis, party: int, envelope: Envelope, committed: bytes) -> RosterList:
+    """The list that `party` committed to. Raises ListRefused."""
+    if envelope.digest() != committed:
+        raise ListRefused(party, "the list it committed to", "another")
+    try:
+        opened = open_from_party(envelope, RosterList, basis.community)
+    except (BadDocument, BadSignature) as error:
+        raise ListRefused(party, "a list that it signed", str(error)[:120]) from None
+    if opened.party != party or opened.study_terms != basis.terms_digest:
+        raise ListRefused(party, "its own list of this study", "another party's or study's")
+    return opened
+
+
+def agree(basis: RosterBasis, lists: Mapping[int, RosterList]) -> AgreedInputs:
+    """The roster of these lists. Raises RosterWaits with every reason, ListRefused for a proof that fails."""
+    found = roster_rules.roster_from_lists(
+        [_party_list(basis, party, lists[party]) for party in sorted(lists)],
+        parties=basis.community.party_count,
+        memberships={
+            digest: CertifiedFacts(membership.holding, _groups(membership, basis.terms))
+            for digest, membership in basis.memberships.items()
+        },
+        receipted=basis.receipted,
+        roster_cap=basis.terms.roster_cap,
+    )
+    if not isinstance(found, roster_rules.AgreedRoster):
+        raise RosterWaits(found)
+    entries = tuple(
+        RosterEntry(
+            submission=entry.submission,
+            membership=entry.membership,
+            holding=entry.holding,
+            groups=dict(entry.groups),
+        )
+        for entry in found.entries
+    )
+    registrars: dict[str, int] = {}
+    for entry in entries:
+        name = basis.memberships[entry.membership].registrar
+        registrars[name] = registrars.get(name, 0) + 1
+    return AgreedInputs(roster_of(basis.terms_digest, entries, registrars=registrars), entries)
+
+
+def _groups(membership: Membership, terms: StudyTerms) -> tuple[tuple[str, str], ...]:
+    """The certified values of the study's group attributes, sorted; a value outside the study's list is none."""
+    return tuple(
+        sorted(
+            (group.attribute, membership.attributes[group.attribute])
+            for group in terms.groups
+            if membership.attributes.get(group.attribute) in group.values
+        )
+    )
+
+
+def _party_list(basis: RosterBasis, party: int, shown: RosterList) -> PartyList:
+    """The list as the rules take it; what takes members out must be proved by signatures inside it."""
+    by_member: dict[bytes, list[Membership]] = {}
+    for membership in basis.memberships.values():
+        by_member.setdefault(membership.member, []).append(membership)
+    withdrawals = []
+    for envelope in shown.withdrawals:
+        claimed = Withdrawal.parse_payload(envelope.payload)
+        if claimed.study_terms != basis.terms_digest or not any(
+            _is_from(envelope, membership) for membership in by_member.get(claimed.member, [])
+        ):
+            raise ListRefused(party, "withdrawals that members signed", "one that none did")
+        withdrawals.append(roster_rules.ListedWithdrawal(claimed.member, claimed.sequence))
+    revoked = set()
+    for envelope in shown.revocations:
+        try:
+            revocation = open_revocation(envelope, basis.community)
+        except (BadDocument, BadSignature):
+            raise ListRefused(party, "revocations that a registrar signed", "one that none did") from None
+        if revocation.kind == "member":
+            revoked.add(revocation.subject)
+    return PartyList(
+        party,
+        tuple(
+            roster_rules.ListedSubmission(entry.submission, entry.member, entry.sequence, entry.membership)
+            for entry in shown.submissions
+        ),
+        tuple(withdrawals),
+        frozenset(revoked),
+    )
+
+
+def _is_from(envelope: Envelope, membership: Membership) -> bool:
+    try:
+        open_from_member(envelope, Withdrawal, membership)
+    except (BadDocument, BadSignature):
+        return False
+    return True
