@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def ranks_are_safe(
         return True
     if ranks[0] - 1 < minimum or number - ranks[-1] < minimum:
         return False
-    return all(upper - lower - 1 >= minimum for lower, upper in zip(ranks, ranks[1:], strict=False))
+    return all(upper - lower - 1 >= minimum for lower, upper in pairwise(ranks))
 
 
 def _shared(presence: Shared | int) -> Shared:

@@ -149,7 +149,7 @@ class PartyEngine(Engine):
         negative = await self._opened(await self._negative(values))
         if (negative > 1).any():
             raise PeerDeviation(f"an opened comparison is not a bit ({label}): some party deviated")
-        answer = negative == 0
+        answer: NDArray[np.bool_] = negative == 0
         await self._note_opening(label, answer.astype(np.uint64), True)
         return answer
 

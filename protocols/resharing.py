@@ -58,7 +58,8 @@ class Resharing:
 
         def at(point: int) -> fp.FieldVector:
             coefficients = fp.from_ints(fp.lagrange_coefficients(nodes, point))
-            return kernels.linear_combination(known, coefficients)
+            value: fp.FieldVector = kernels.linear_combination(known, coefficients)
+            return value
 
         messages = {peer: fp.to_bytes(at(peer + 1)) for peer in self.messaged_receivers(self._me)}
         return at(self._me + 1), messages
@@ -80,4 +81,5 @@ class Resharing:
             else:
                 values.append(job_keys.resharing_in(dealer, operation, len(own)))
         coefficients = fp.from_ints(self._lambdas[dealer] for dealer in self._session)
-        return kernels.linear_combination(np.stack(values), coefficients)
+        combined: fp.FieldVector = kernels.linear_combination(np.stack(values), coefficients)
+        return combined
