@@ -1,8 +1,8 @@
 """Private keys of people and parties, and the files that keep them.
 
 A key file is canonical JSON of one line: type, algorithm, public half, and the 32 secret bytes, either
-plain or under a passphrase (scrypt, then AES-256-GCM with the rest of the file as associated data). Files are 0600
-in directories of 0700 (see secret_files).
+plain or under a passphrase (scrypt, then AES-256-GCM with the rest of the file as associated data). Files are
+0600 in directories of 0700 (see secret_files).
 """
 
 from __future__ import annotations

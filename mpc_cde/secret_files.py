@@ -71,12 +71,15 @@ def read_secret_file(path: Path, *, max_bytes: int = MAX_SECRET_FILE_BYTES) -> b
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise KeyFileRefused(f"{path}: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise KeyFileRefused(f"{path}: expected a file")
         _verify_owner_only(path, status, wanted="0600")
-        data = file.read(max_bytes + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(max_bytes + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > max_bytes:
         raise KeyFileRefused(f"{path}: expected at most {max_bytes} bytes")
     return data
