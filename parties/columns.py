@@ -1,0 +1,235 @@
+"""From kept seeds and corrections to the memory-mapped columns that a worker computes on.
+
+`python -m parties.columns` is a short-lived process of its own: it alone holds many members' seeds at once, and
+imports numba. One directory a roster:
+
+    shares.u64      this party's shares, (L, n) little-endian uint64: row = element, column = roster row
+    masks.u8        one row of n bytes a group cell: 1 where the certified value is the cell's
+    manifest.json   roster, L, n, the cells in order, SHA-256 of both files; written last
+
+Files are written beside their place, synced and renamed, so a torn write is a directory without a manifest. The
+manifest's digests are checked whenever columns are opened; whatever does not fit is built again from the store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpc_cde.documents.canonical import canonical_bytes
+from mpc_cde.documents.community import Community
+from mpc_cde.documents.query import GroupCell
+from mpc_cde.documents.roster import Roster, RosterEntry
+from mpc_cde.documents.study import Study
+from mpc_cde.documents.study_terms import StudyTerms
+from mpc_cde.errors import MpcCdeError, StoreDamaged
+from parties.party_home import find_home, find_passphrase
+from parties.roster_table import read_entries
+from parties.seed_vault import SeedVault
+from parties.share_store import ShareStore, StoreView
+from parties.studies import find_study
+from protocols import field as fp
+from protocols.errors import ProtocolError
+from protocols.reconstruction import party_share
+from protocols.sharing import Seed, subsets_of_party
+
+BLOCK_RECORDS = 2048
+SHARES, MASKS, MANIFEST = "shares.u64", "masks.u8", "manifest.json"
+
+
+class ColumnsDamaged(StoreDamaged):
+    """The columns on disk are not what the manifest says: they are to be built again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Opened columns: `matrix` (L, n) mapped read-only; `masks` by cell, None being everybody."""
+
+    matrix: fp.FieldVector
+    masks: dict[tuple[str, str] | None, NDArray[np.uint8]]
+
+
+def cells_of(terms: StudyTerms) -> tuple[GroupCell, ...]:
+    """Every cell that a certified attribute forms, in the study's order."""
+    return tuple(
+        GroupCell(attribute=group.attribute, value=value) for group in terms.groups for value in group.values
+    )
+
+
+def build_columns(
+    view: StoreView,
+    vault: SeedVault,
+    *,
+    community: Community,
+    terms: StudyTerms,
+    party: int,
+    roster: Roster,
+    entries: Sequence[RosterEntry],
+    directory: Path,
+) -> None:
+    """Write the columns of a roster; on disk when this returns, or not there at all."""
+    length, count = terms.element_count, len(entries)
+    making = directory.with_name(directory.name + ".making")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(mode=0o700, parents=True)
+    shares_path = making / SHARES
+    with shares_path.open("xb") as file:
+        file.truncate(length * count * fp.ELEMENT_BYTES)
+    if length * count:
+        matrix = np.memmap(shares_path, dtype="<u8", mode="r+", shape=(length, count))
+        start = 0
+        for block in _blocks(view, vault, community, terms, party, entries):
+            matrix[:, start : start + block.shape[1]] = block
+            start += block.shape[1]
+        matrix.flush()
+        del matrix
+    cells = cells_of(terms)
+    masks = np.array(
+        [[entry.groups.get(cell.attribute) == cell.value for entry in entries] for cell in cells],
+        dtype=np.uint8,
+    ).reshape(len(cells), count)
+    (making / MASKS).write_bytes(masks.tobytes())
+    manifest = {
+        "roster": roster.digest().hex(),
+        "elements": length,
+        "records": count,
+        "cells": [[cell.attribute, cell.value] for cell in cells],
+        SHARES: _digest_of_file(shares_path),
+        MASKS: _digest_of_file(making / MASKS),
+    }
+    (making / MANIFEST).write_bytes(canonical_bytes(manifest))
+    for path in (shares_path, making / MASKS, making / MANIFEST, making):
+        _sync(path)
+    shutil.rmtree(directory, ignore_errors=True)
+    making.rename(directory)
+    _sync(directory.parent)
+
+
+def _blocks(
+    view: StoreView,
+    vault: SeedVault,
+    community: Community,
+    terms: StudyTerms,
+    party: int,
+    entries: Sequence[RosterEntry],
+) -> Iterator[fp.FieldVector]:
+    """This party's shares of BLOCK_RECORDS entries at a time, as (L, block)."""
+    m, t = community.party_count, community.threshold
+    seeds_each = len(subsets_of_party(m, t, party))
+    kept = view.sealed_shares([entry.submission for entry in entries])
+    block: list[fp.FieldVector] = []
+    for shares in kept:
+        seeds = vault.open(shares.submission, shares.sealed_seeds, count=seeds_each)
+        correction = fp.from_bytes(shares.correction, terms.element_count)
+        block.append(party_share(correction, [Seed(seed) for seed in seeds], m=m, t=t, party=party))
+        if len(block) == BLOCK_RECORDS:
+            yield np.stack(block, axis=1)
+            block = []
+    if block:
+        yield np.stack(block, axis=1)
+
+
+def open_columns(directory: Path, roster: bytes, terms: StudyTerms) -> Columns:
+    """Map the columns of a roster after checking their digests. Raises ColumnsDamaged."""
+    try:
+        manifest = json.loads((directory / MANIFEST).read_bytes())
+        cells = [tuple(cell) for cell in manifest["cells"]]
+        count = int(manifest["records"])
+        sound = (
+            manifest["roster"] == roster.hex()
+            and manifest["elements"] == terms.element_count
+            and cells == [(cell.attribute, cell.value) for cell in cells_of(terms)]
+            and manifest[SHARES] == _digest_of_file(directory / SHARES)
+            and manifest[MASKS] == _digest_of_file(directory / MASKS)
+        )
+        if not sound or (directory / SHARES).stat().st_size != terms.element_count * count * fp.ELEMENT_BYTES:
+            raise ColumnsDamaged("the columns do not fit their manifest or study")
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ColumnsDamaged("no complete columns of this roster") from None
+    shape = (terms.element_count, count)
+    matrix: Any = (
+        np.memmap(directory / SHARES, dtype="<u8", mode="r", shape=shape)
+        if count
+        else np.zeros(shape, dtype=np.uint64)
+    )
+    flat = np.frombuffer((directory / MASKS).read_bytes(), dtype=np.uint8)
+    rows = flat.reshape(len(cells), count)
+    masks: dict[tuple[str, str] | None, NDArray[np.uint8]] = {None: np.ones(count, dtype=np.uint8)}
+    masks |= {(cell[0], cell[1]): rows[index] for index, cell in enumerate(cells)}
+    return Columns(np.asarray(matrix).view(np.uint64), masks)
+
+
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def main() -> int:
+    """Build the columns of one roster from the party's store. Exit status 0 when they are there and sound."""
+    parser = argparse.ArgumentParser(prog="python -m parties.columns")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--party", type=int, required=True)
+    parser.add_argument("--study", required=True, help="digest of the terms, hexadecimal")
+    parser.add_argument("--roster", required=True, help="digest of the roster, hexadecimal")
+    parser.add_argument("--passphrase-fd", type=int, default=None)
+    arguments = parser.parse_args()
+    home = find_home(arguments.home, {})
+    passphrase = find_passphrase(arguments.passphrase_fd, os.environ)
+    community_home = home.pinned_community()
+    study_digest, roster_digest = bytes.fromhex(arguments.study), bytes.fromhex(arguments.roster)
+    store = ShareStore.open(community_home.store_path)
+    try:
+        envelope = community_home.read_envelope(community_home.community_path)
+        with store.reading() as view:
+            study, stored_roster = find_study(view, study_digest), view.document(roster_digest)
+            if envelope is None or study is None or stored_roster is None:
+                raise StoreDamaged("the community, the study or the roster is not in this party's store")
+            community = Community.parse_payload(envelope.payload)
+            terms = study.parse(Study).terms
+            roster = stored_roster.parse(Roster)
+            entries = read_entries(view, roster)
+            directory = community_home.columns_path / roster_digest.hex()
+            try:
+                open_columns(directory, roster_digest, terms)
+            except ColumnsDamaged:
+                vault = SeedVault(community_home.load_sealing_key(study_digest, passphrase), study_digest)
+                build_columns(
+                    view,
+                    vault,
+                    community=community,
+                    terms=terms,
+                    party=arguments.party,
+                    roster=roster,
+                    entries=entries,
+                    directory=directory,
+                )
+    finally:
+        store.close()
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (MpcCdeError, ProtocolError) as error:
+        sys.stderr.write(f"columns: {error}\n")
+        sys.exit(1)
