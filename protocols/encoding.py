@@ -1,0 +1,183 @@
+"""Figure <-> u <-> one-hot digits of mixed radices (protocol.md section 2).
+
+u = (x - minimum) / step + half, half = publish_step / (2 step): rounding to the publish step, ties up, is part of
+the encoding. For digit d and symbol b the indicator is 1 if digit d of u is b; shared are all symbols but the last,
+and, where a figure may be blank, its presence first. The product of the radices is exactly R + 1, so a well-formed
+encoding cannot be out of range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from math import prod
+
+import numpy as np
+
+from protocols import field as fp
+from protocols.errors import EncodingError, OutOfRange
+
+MIN_RADIX, MAX_RADIX = 2, 128
+
+
+def exact_text(value: Fraction | Decimal) -> str:
+    """An exact decimal without exponent or trailing zeros. Raises OutOfRange if it has no end."""
+    fraction = Fraction(value)
+    places, denominator = 0, fraction.denominator
+    while denominator % 10 == 0:
+        denominator //= 10
+        places += 1
+    for prime in (2, 5):
+        while denominator % prime == 0:
+            denominator //= prime
+            places += 1
+    if denominator != 1:
+        raise OutOfRange("the number has no exact decimal form")
+    digits = str(abs(fraction.numerator) * 10**places // fraction.denominator).rjust(places + 1, "0")
+    whole, part = (digits[:-places], digits[-places:].rstrip("0")) if places else (digits, "")
+    sign = "-" if fraction < 0 else ""
+    return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"
+
+
+def exact_decimal(value: Fraction) -> Decimal:
+    """The decimal of exactly this value."""
+    return Decimal(exact_text(value))
+
+
+@dataclass(frozen=True, slots=True)
+class FigureEncoding:
+    """How one figure is encoded; make it with `create` or `category`, which check it."""
+
+    minimum: Fraction
+    step: Fraction
+    publish_step: Fraction
+    radices: tuple[int, ...]
+    published_digits: int
+    half: int
+    blank_allowed: bool
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        minimum: str,
+        step: str,
+        publish_step: str,
+        radices: Sequence[int],
+        allow_exact: bool,
+        blank_allowed: bool,
+    ) -> FigureEncoding:
+        """A number on a grid; amounts as decimal text. Raises OutOfRange for parameters that do not fit."""
+        low, grid, published = Fraction(minimum), Fraction(step), Fraction(publish_step)
+        _verify_radices(radices)
+        if grid <= 0 or published <= 0:
+            raise OutOfRange("step and publish_step are positive")
+        ratio = published / grid
+        kept = next((k for k in range(len(radices), 0, -1) if prod(radices[k:]) == ratio), None)
+        if kept is None:
+            raise OutOfRange("publish_step / step is the product of the last radices")
+        if ratio == 1:
+            if not allow_exact:
+                raise OutOfRange("publish_step equals step only where exact figures are allowed")
+            half = 0
+        elif ratio % 2:
+            raise OutOfRange("publish_step / step is even")
+        else:
+            half = int(ratio) // 2
+        return cls(low, grid, published, tuple(radices), kept, half, blank_allowed)
+
+    @classmethod
+    def category(cls, categories: int, *, blank_allowed: bool) -> FigureEncoding:
+        """One of several categories: one digit, no rounding; u is the symbol's number."""
+        _verify_radices([categories])
+        one = Fraction(1)
+        return cls(Fraction(0), one, one, (categories,), 1, 0, blank_allowed)
+
+    @property
+    def size(self) -> int:
+        """R + 1: how many values u can take."""
+        return prod(self.radices)
+
+    @property
+    def maximum(self) -> Fraction:
+        """The largest figure: minimum + step (R - half)."""
+        return self.minimum + self.step * (self.size - 1 - self.half)
+
+    @property
+    def element_count(self) -> int:
+        """Elements shared for this figure."""
+        return int(self.blank_allowed) + sum(radix - 1 for radix in self.radices)
+
+    def encode(self, figure: Decimal | Fraction | None) -> int | None:
+        """u of a figure, None for a blank. Raises EncodingError with the nearest allowed value."""
+        if figure is None:
+            if not self.blank_allowed:
+                raise EncodingError("this figure may not be blank")
+            return None
+        try:
+            value = Fraction(figure)
+        except (ValueError, OverflowError, InvalidOperation):
+            raise EncodingError("not a finite number") from None
+        nearest = exact_text(self.nearest(value))
+        if not self.minimum <= value <= self.maximum:
+            raise EncodingError(
+                f"out of range: from {exact_text(self.minimum)} to {exact_text(self.maximum)}",
+                nearest=nearest,
+            )
+        steps = (value - self.minimum) / self.step
+        if steps.denominator != 1:
+            raise EncodingError(f"not a multiple of {exact_text(self.step)}", nearest=nearest)
+        return int(steps) + self.half
+
+    def nearest(self, figure: Fraction) -> Fraction:
+        """The closest allowed value; ties up."""
+        steps = (figure - self.minimum) / self.step
+        rounded = (2 * steps.numerator + steps.denominator) // (2 * steps.denominator)
+        return self.minimum + self.step * min(max(rounded, 0), self.size - 1 - self.half)
+
+    def digits(self, u: int) -> tuple[int, ...]:
+        """The digits of u, most significant first. Raises OutOfRange."""
+        if not 0 <= u < self.size:
+            raise OutOfRange("u is out of range")
+        found = []
+        for radix in reversed(self.radices):
+            u, digit = divmod(u, radix)
+            found.append(digit)
+        return tuple(reversed(found))
+
+    def indicators(self, u: int | None) -> list[int]:
+        """What is shared: presence if it may be blank, then all symbols but the last of every digit."""
+        if u is None and not self.blank_allowed:
+            raise OutOfRange("this figure may not be blank")
+        shared = [int(u is not None)] if self.blank_allowed else []
+        digits = self.digits(u) if u is not None else (None,) * len(self.radices)
+        for digit, radix in zip(digits, self.radices, strict=True):
+            shared += [int(digit == symbol) for symbol in range(radix - 1)]
+        return shared
+
+    def decode(self, u: int) -> Fraction:
+        """The figure of u."""
+        return self.minimum + self.step * (u - self.half)
+
+    def published_value(self, prefix: int) -> Fraction:
+        """What is published for the leading digits: minimum + publish_step * prefix."""
+        return self.minimum + self.publish_step * prefix
+
+
+def encode_submission(
+    encodings: Sequence[FigureEncoding], figures: Sequence[Decimal | Fraction | None]
+) -> fp.FieldVector:
+    """The vector (L,) of all figures of a submission, in study order."""
+    elements: list[int] = []
+    for encoding, figure in zip(encodings, figures, strict=True):
+        elements += encoding.indicators(encoding.encode(figure))
+    return np.array(elements, dtype=np.uint64)
+
+
+def _verify_radices(radices: Sequence[int]) -> None:
+    if not radices or any(not MIN_RADIX <= radix <= MAX_RADIX for radix in radices):
+        raise OutOfRange(f"a radix lies between {MIN_RADIX} and {MAX_RADIX}")
+    if prod(radices) >= 1 << 60:
+        raise OutOfRange("the product of the radices stays below 2^60")
