@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn, Self
+from typing import Literal, NoReturn, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,9 +24,7 @@ from mpc_cde.documents.suites import SUITES, SuiteName
 from mpc_cde.errors import BadDocument, CallerError, KeyFileRefused
 from mpc_cde.sealing import SealingPrivateKey
 from mpc_cde.secret_files import read_secret_file, write_secret_file
-
-if TYPE_CHECKING:
-    from protocols.randomness import Randomness
+from protocols.randomness import Randomness
 
 ED25519 = "ed25519"
 SECRET_BYTES = 32

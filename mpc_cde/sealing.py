@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import Literal, NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
@@ -21,9 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
 from mpc_cde.documents.suites import ENCAPSULATION_LENGTHS, X25519, X_WING, PublicSealingKey, SuiteName
 from mpc_cde.errors import CallerError, SealRefused
-
-if TYPE_CHECKING:
-    from protocols.randomness import Randomness
+from protocols.randomness import Randomness
 
 PROTOCOL_VERSION = "mpc-cde/v1"
 SECRET_BYTES = 32

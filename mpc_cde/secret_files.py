@@ -6,8 +6,10 @@ before may have its key, and that is for a person to judge.
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
+import threading
 from itertools import takewhile
 from pathlib import Path
 
@@ -44,7 +46,7 @@ def write_secret_file(path: Path, data: bytes, *, replace: bool = False) -> None
     Raises Conflict if the file is there and may not be replaced, KeyFileRefused for an open directory.
     """
     verify_private_directory(path.parent)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.draft")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -86,11 +88,13 @@ def read_secret_file(path: Path, *, max_bytes: int = MAX_SECRET_FILE_BYTES) -> b
 
 
 def delete_secret_file(path: Path) -> None:
-    """Remove the file, on disk when this returns; one that is gone already is fine.
+    """Remove the file and any draft of it that a crash left, on disk when this returns; gone already is fine.
 
     Nothing is overwritten: on flash and copying file systems that would promise what it cannot keep.
     """
     path.unlink(missing_ok=True)
+    for draft in path.parent.glob(f".{glob.escape(path.name)}.*.draft"):
+        draft.unlink(missing_ok=True)
     _sync_directory(path.parent)
 
 

@@ -120,3 +120,13 @@ def test_deleting_twice_is_fine(home: Path) -> None:
     delete_secret_file(home / "key")
     delete_secret_file(home / "key")
     assert not list(home.iterdir())
+
+
+def test_deletion_takes_the_draft_that_a_crash_left(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as crashed:
+        crashed.setattr(Path, "unlink", lambda *_, **__: None)  # killed between linking and unlinking
+        write_secret_file(home / "key", b"content")
+    write_secret_file(home / "key2", b"another")
+    assert len(list(home.iterdir())) == 3
+    delete_secret_file(home / "key")
+    assert [entry.name for entry in home.iterdir()] == ["key2"]

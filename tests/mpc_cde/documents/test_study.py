@@ -18,6 +18,7 @@ from mpc_cde.documents.figure import Figure
 from mpc_cde.documents.query import GroupCell, QueryItem, function_of, scheduled_query_digest
 from mpc_cde.documents.study import Presentation
 from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms, parse_quantile
+from protocols.encoding import FigureEncoding
 from tests.mpc_cde.documents.samples import (
     LATER,
     NOON,
@@ -126,7 +127,17 @@ def test_published_digits_are_found_exactly_where_the_radices_split(
             Figure(**fields)
         return
     figure = Figure(**fields)
-    assert figure.published_digits == kept
+    encoding = FigureEncoding.create(
+        minimum="0",
+        step=step,
+        publish_step=fields["publish_step"],
+        radices=radices,
+        allow_exact=True,
+        blank_allowed=True,
+    )
+    assert figure.published_digits == kept == encoding.published_digits
+    assert (figure.half, figure.capacity + 1) == (encoding.half, encoding.size)
+    assert (figure.largest, figure.element_count) == (encoding.maximum, encoding.element_count)
     assert figure.is_exact == (below == 1)
     assert figure.largest == Fraction(step) * (figure.capacity - figure.half)
 
