@@ -40,8 +40,8 @@ from parties.time_limits import TimeLimits
 
 QUEUE_BYTES = 8 * FRAGMENT_BYTES
 
-Admit = Callable[[int], int]
-"""Given the label of the next message, how many bytes it may have; raises FrameError to refuse the label."""
+Admit = Callable[[int], int | None]
+"""Given the label of the next message: how many bytes it may have, or None to refuse the label."""
 
 
 class PeerChannel(asyncio.BufferedProtocol):
@@ -89,7 +89,7 @@ class PeerChannel(asyncio.BufferedProtocol):
     # what the sessions use -------------------------------------------------------------------------------
 
     def send(self, label: int, payload: bytes | memoryview) -> None:
-        """Queue a message for sending; never waits. Does nothing on a closed connection: the wait will tell."""
+        """Queue a message; never waits. Does nothing on a closed connection: the next wait will tell."""
         if self._transport is None or self.closed:
             return
         pieces = list(encode_message(label, payload))
@@ -117,10 +117,9 @@ class PeerChannel(asyncio.BufferedProtocol):
         One caller at a time. A refused message fails the whole connection.
         """
         label, fragment = await self._next_fragment()
-        try:
-            longest = admit(label)
-        except FrameError as error:
-            raise self.violation(step, error.expected, error.found) from None
+        longest = admit(label)
+        if longest is None:
+            raise self.violation(step, "the label of this step", f"label {label:#x}")
         fragments, length = [fragment], len(fragment)
         while True:
             if length > longest:
@@ -302,7 +301,5 @@ class PeerChannel(asyncio.BufferedProtocol):
         self._wake()
 
 
-def _only(label: int, found: int, longest: int) -> int:
-    if found != label:
-        raise FrameError(f"label {label:#x}", f"label {found:#x}")
-    return longest
+def _only(label: int, found: int, longest: int) -> int | None:
+    return longest if found == label else None

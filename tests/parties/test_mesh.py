@@ -110,6 +110,22 @@ async def victim_of(
         del reader
 
 
+async def knock(port: int, context: ssl.SSLContext) -> None:
+    """Connect and wait for any byte in answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    try:
+        writer.write(HEARTBEAT_FRAME)
+        await reader.readexactly(1)
+    finally:
+        writer.transport.abort()
+
+
+async def flood(writer: asyncio.StreamWriter, pieces: bytes) -> None:
+    for _ in range(200):
+        writer.write(pieces)
+        await writer.drain()
+
+
 async def failure_of(mesh: Mesh, seconds: float = 4.0) -> PartyError:
     return await asyncio.wait_for(asyncio.shield(mesh.failure), seconds)
 
@@ -247,10 +263,7 @@ async def test_flood_of_unasked_messages_stops_at_the_queue(community: TestCommu
     async with victim_of(community) as (mesh, writer):
         pieces = b"".join(bytes(piece) for piece in encode_message(LABEL, bytes(FRAGMENT_BYTES - 1)))
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1.0):
-                for _ in range(200):
-                    writer.write(pieces)
-                    await writer.drain()
+            await asyncio.wait_for(flood(writer, pieces), 1.0)
         assert mesh.channels[2]._queued_bytes < 12 * FRAGMENT_BYTES
         assert not mesh.failure.done()
 
@@ -260,9 +273,7 @@ async def test_stranger_with_an_unknown_certificate_is_refused(community: TestCo
     context = dialing_context(stranger, community.parties[0])
     opening = asyncio.gather(*(open_for(community, index) for index in range(3)))
     with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
-        reader, writer = await asyncio.open_connection("127.0.0.1", community.parties[0].port, ssl=context)
-        writer.write(HEARTBEAT_FRAME)
-        await reader.readexactly(1)
+        await knock(community.parties[0].port, context)
     meshes = await opening
     assert all(live_parties(mesh) == (0, 1, 2) for mesh in meshes)
     await asyncio.gather(*(mesh.close(Abort("done", None)) for mesh in meshes))
@@ -274,9 +285,7 @@ async def test_certificate_issued_by_a_pinned_party_is_not_that_party(community:
     context = dialing_context(minted, community.parties[0])
     opening = asyncio.create_task(open_for(community, 0, limits))
     with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
-        reader, writer = await asyncio.open_connection("127.0.0.1", community.parties[0].port, ssl=context)
-        writer.write(HEARTBEAT_FRAME)
-        await reader.readexactly(1)
+        await knock(community.parties[0].port, context)
     with pytest.raises(PeerUnreachable):
         await opening
 

@@ -1,0 +1,390 @@
+"""MPyC behind one function: `open_runtime(channels)` builds the runtime, `MPyCRuntime.run` drives a computation.
+
+What is taken from MPyC 0.11: the runtime (program counter, asynchronous evaluation, labelled messages, parties)
+and its secure types for small derived work. What is not: its transport, its serialisation, its set-up, and the
+operations that leak. Importing `mpyc.runtime` sets a runtime up from the command line unless the environment
+says READTHEDOCS=True, so a worker starts with that and with MPYC_MAXWORKERS=1, and anything else is refused.
+
+- Peers' bytes never reach pickle: arrays travel as field bytes (`mix32_64bit`), and in the place of the module
+  `pickle` stands an object whose every function raises.
+- The program counter is hopped by SHA-256, not by Python's `hash`, which differs between builds.
+- `is_zero_public` and `np_is_zero_public` open a degree-2t product; without a sharing of zero added the opened
+  polynomial factors and gives the compared number away. Here it is added always. What does the same elsewhere
+  (`reciprocal`, `np_reciprocal`, `_is_zero`, `_np_is_zero`) raises. So does everything that owns connections.
+- A peer that is lost, silent or wrong never sets an exception on a future inside MPyC, which would hang there:
+  it resolves `failure`, and every wait of `run` watches that.
+
+One live runtime a process. Everything here runs on the event loop of `open_runtime`, but for the computation's
+own steps, which run on one thread so that heartbeats go on while a kernel computes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import importlib
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from protocols.effects import Computation, Exchange, Record, Request
+from protocols.errors import PeerDeviation, ProtocolError, ProtocolMisuse
+from protocols.mpyc_guards import guarded_runtime
+
+T = TypeVar("T")
+
+PRSS_LABEL = 0x4D50794320707273  # "MPyC prs": the one message before any program counter
+MAX_LOOSE_MESSAGE_BYTES = 64 << 20
+MAX_LOOSE_MESSAGES = 10_000
+_MODULES = ("asyncoro", "sectypes", "mpctools", "seclists", "secpols", "secgroups", "random", "statistics")
+
+_live: MPyCRuntime | None = None
+
+
+class PeerChannel(Protocol):
+    """What the runtime needs of a connection to one authenticated peer."""
+
+    def send(self, label: int, payload: bytes | memoryview) -> None: ...
+
+    async def receive_message(
+        self, admit: Callable[[int], int | None], *, step: str
+    ) -> tuple[int, bytes]: ...
+
+    def violation(self, step: str, expected: str, found: str) -> Exception: ...
+
+
+class WaitExpired(ProtocolError):
+    """The deadline passed while the messages of `peers` (party indices) were missing; others had come."""
+
+    def __init__(self, peers: tuple[int, ...], deadline_seconds: float) -> None:
+        super().__init__(f"no message of parties {peers} within {deadline_seconds:g} seconds")
+        self.peers = peers
+        self.deadline_seconds = deadline_seconds
+
+
+class _NoPickle:
+    """Stands where MPyC expects the module `pickle`."""
+
+    @staticmethod
+    def loads(_: object) -> NoReturn:
+        raise PeerDeviation("a peer's message reached a place that unpickles")
+
+    @staticmethod
+    def dumps(_: object) -> NoReturn:
+        raise ProtocolMisuse("an operation of MPyC that pickles was used")
+
+
+def _hop(counter: list[int]) -> int:
+    """The next program counter: 64 signed bits of SHA-256, equal on every build of Python."""
+    return int.from_bytes(hashlib.sha256(str(counter).encode()).digest()[:8], "little", signed=True)
+
+
+@dataclass(slots=True, eq=False)
+class _PeerMessages:
+    """What a `Party` of MPyC calls its protocol: messages labelled by program counter, over one channel.
+
+    A label of a driver's exchange is announced with its exact length. While nothing but announced labels is
+    waited for, the next message must be one of them; the secure types' own messages may come in any order.
+    """
+
+    channel: PeerChannel
+    fail: Callable[[Exception], None]
+    nbytes_sent: int = 0
+    _announced: dict[int, int] = field(default_factory=dict)
+    _waiting: dict[int, asyncio.Future[bytes]] = field(default_factory=dict)
+    _early: dict[int, bytes] = field(default_factory=dict)
+    _reading: asyncio.Task[None] | None = None
+
+    def announce(self, label: int, length: int) -> None:
+        """The message labelled so has exactly `length` bytes."""
+        self._announced[label] = length
+
+    def send(self, label: int, payload: bytes | memoryview) -> None:
+        self.nbytes_sent += len(payload)
+        self.channel.send(label % (1 << 64), payload)
+
+    def receive(self, label: int) -> bytes | asyncio.Future[bytes]:
+        early = self._early.pop(label, None)
+        if early is not None:
+            return early
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[label] = future
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(self._read())
+        return future
+
+    async def _read(self) -> None:
+        """Read as long as anybody waits, no further: what is not awaited stays in the channel's queue."""
+        try:
+            while self._waiting:
+                unsigned, payload = await self.channel.receive_message(self._admit, step="a computation")
+                label = _signed(unsigned)
+                expected = self._announced.pop(label, None)
+                if expected is not None and len(payload) != expected:
+                    raise self.channel.violation(
+                        "a computation", f"{expected} bytes", f"{len(payload)} bytes"
+                    )
+                future = self._waiting.pop(label, None)
+                if future is None:
+                    self._early[label] = payload
+                elif not future.done():
+                    future.set_result(payload)
+        except Exception as error:  # noqa: BLE001  # whatever ends a channel ends the runtime, typed as it is
+            self.fail(error)
+
+    def _admit(self, unsigned: int) -> int | None:
+        label = _signed(unsigned)
+        if label in self._waiting and label in self._announced:
+            return self._announced[label]
+        loose = any(waiting not in self._announced for waiting in self._waiting)
+        if not loose or label in self._early or len(self._early) >= MAX_LOOSE_MESSAGES:
+            return None
+        return self._announced.get(label, MAX_LOOSE_MESSAGE_BYTES)
+
+    async def stop(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+
+def _signed(label: int) -> int:
+    return label - (1 << 64) if label >> 63 else label
+
+
+class MPyCRuntime:
+    """One party's MPyC runtime within a session; made by `open_runtime`.
+
+    `mpc` is MPyC's own object, for its secure types; `failure` holds the error that ended the runtime. `rounds`
+    counts exchanges.
+    """
+
+    def __init__(self, session: tuple[int, ...], me: int) -> None:
+        self.session = session
+        self.me = me
+        self.rounds = 0
+        self.mpc: Any = None
+        self.failure: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        self._messages: dict[int, _PeerMessages] = {}
+        self._exchange: Any = None
+        self._steps = ThreadPoolExecutor(max_workers=1, thread_name_prefix="computation")
+
+    @property
+    def bytes_sent(self) -> int:
+        """Payload bytes sent through the runtime so far."""
+        return sum(messages.nbytes_sent for messages in self._messages.values())
+
+    def fail(self, error: Exception) -> None:
+        """End the runtime: every wait raises `error`. Only the first counts."""
+        if not self.failure.done():
+            self.failure.set_result(error)
+
+    async def run(
+        self,
+        computation: Computation[T],
+        *,
+        record: Callable[[Record], Awaitable[None]],
+        deadline_seconds: float,
+        on_round: Callable[[int], None] | None = None,
+    ) -> T:
+        """Drive a computation to its result; `record` returns once the opened values are durable.
+
+        Raises what the computation raises; the failure of a channel as that channel types it; WaitExpired, with
+        the parties that are waited for, when `deadline_seconds` have passed since the start.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + deadline_seconds
+        reply: Any = None
+        try:
+            while True:
+                step = loop.run_in_executor(self._steps, _advance, computation, reply)
+                request = await self._before(step, ends_at, deadline_seconds, ())
+                if isinstance(request, _Returned):
+                    return request.value  # type: ignore[no-any-return]  # the computation's own type
+                if isinstance(request, Exchange):
+                    reply = await self._perform(request, ends_at, deadline_seconds)
+                    if on_round is not None:
+                        on_round(self.rounds)
+                else:
+                    reply = None
+                    await self._before(record(request), ends_at, deadline_seconds, ())
+        finally:
+            loop.run_in_executor(self._steps, computation.close)
+
+    async def _perform(
+        self, request: Exchange, ends_at: float, deadline_seconds: float
+    ) -> Mapping[int, bytes]:
+        unknown = (set(request.outgoing) | set(request.incoming)) - set(self._messages)
+        if unknown:
+            raise ProtocolMisuse(
+                f"an exchange with parties {sorted(unknown)}, who are no peers in this session"
+            )
+        self.rounds += 1
+        missing = set(request.incoming)
+        exchanged = self._exchange(request, missing.discard)
+        replies: list[bytes] = await self._before(exchanged, ends_at, deadline_seconds, missing)
+        return dict(zip(request.incoming, replies, strict=True))
+
+    async def _before(
+        self, awaitable: Awaitable[Any], ends_at: float, deadline_seconds: float, missing: Any
+    ) -> Any:
+        """Await, but no longer than the deadline, and not beyond a failure."""
+        future = asyncio.ensure_future(awaitable)
+        timeout = max(0.0, ends_at - asyncio.get_running_loop().time())
+        await asyncio.wait([future, self.failure], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if future.done():
+            return future.result()
+        future.cancel()
+        if self.failure.done():
+            raise self.failure.result()
+        raise WaitExpired(tuple(sorted(missing)), deadline_seconds)
+
+    async def close(self) -> None:
+        """Stop reading; the channels stay as they are. No other runtime can be opened in this process."""
+        for messages in self._messages.values():
+            await messages.stop()
+        self._steps.shutdown(wait=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Returned:
+    value: Any
+
+
+def _advance(computation: Computation[Any], reply: Any) -> Request | _Returned:
+    """One step on the computation's thread; a StopIteration cannot travel through a future."""
+    try:
+        return computation.send(reply)
+    except StopIteration as stop:
+        return _Returned(stop.value)
+
+
+async def open_runtime(
+    channels: Mapping[int, PeerChannel], own_index: int, session: tuple[int, ...], threshold: int
+) -> MPyCRuntime:
+    """Build this process's MPyC runtime over authenticated channels, by party index.
+
+    `session` are the 2t + 1 party indices, ascending; within MPyC a party is its position there. One message to
+    each later peer carries MPyC's keys for pseudorandom sharing. Raises ProtocolMisuse in a process where MPyC
+    was imported or set up otherwise, or that has a runtime already.
+    """
+    global _live  # noqa: PLW0603  # MPyC itself keeps its runtime in module globals: one a process
+    if _live is not None:
+        raise ProtocolMisuse("this process has an MPyC runtime already: one a process")
+    if len(session) != 2 * threshold + 1 or list(session) != sorted(set(session)) or own_index not in session:
+        raise ProtocolMisuse(f"a session has exactly 2t + 1 parties in order, not {session}")
+    peers = [index for index in session if index != own_index]
+    if set(channels) != set(peers):
+        raise ProtocolMisuse(f"expected a channel to each of {peers}, found {sorted(channels)}")
+    _require_clean_environment()
+    opened = MPyCRuntime(session, own_index)
+    opened._messages = {index: _PeerMessages(channels[index], opened.fail) for index in peers}
+    opened.mpc = _build(opened, own_index, session, threshold)
+    opened._exchange = _exchange_on(opened.mpc, opened, session)
+    _live = opened
+    await _share_prss_keys(opened, channels)
+    return opened
+
+
+def _require_clean_environment() -> None:
+    wanted = {"READTHEDOCS": "True", "MPYC_MAXWORKERS": "1"}
+    for name, value in wanted.items():
+        if os.environ.get(name) != value:
+            raise ProtocolMisuse(f"MPyC is run with {name}={value} in the environment of a worker only")
+    if any(name.startswith("MPYC_") and name not in wanted for name in os.environ):
+        raise ProtocolMisuse("MPyC is run without other settings in the environment")
+    imported = sys.modules.get("mpyc.runtime")
+    if imported is not None and hasattr(imported, "mpc"):
+        raise ProtocolMisuse("MPyC was imported and set up before: start a worker with a clean environment")
+
+
+def _build(opened: MPyCRuntime, own_index: int, session: tuple[int, ...], threshold: int) -> Any:
+    """Set MPyC up as its own `setup()` would, without command line, files, processes and pickle."""
+    mpyc_runtime: Any = importlib.import_module("mpyc.runtime")
+    asyncoro: Any = importlib.import_module("mpyc.asyncoro")
+    thresha: Any = importlib.import_module("mpyc.thresha")
+    options = mpyc_runtime.mpyc._get_arg_parser().parse_args([])
+    options.threshold = threshold
+    options.mix32_64bit = True
+    options.no_log = True
+    options.no_async = False
+    options.no_prss = False
+
+    def reconcile(declared: Any, task: asyncio.Task[Any]) -> None:
+        runtime._pc_level -= 1
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            opened.fail(error if isinstance(error, Exception) else ProtocolMisuse("a coroutine was stopped"))
+        elif declared is not None:
+            reconcile_values(declared, task.result())
+
+    def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        opened.fail(error if isinstance(error, Exception) else ProtocolMisuse(str(context.get("message"))))
+
+    reconcile_values = asyncoro.__dict__["__reconcile"]
+    asyncoro._hop = _hop
+    asyncoro._reconcile = reconcile
+    mpyc_runtime.pickle = _NoPickle
+    parties = [mpyc_runtime.Party(position) for position in range(len(session))]
+    for party, index in zip(parties, session, strict=True):
+        party.protocol = opened._messages.get(index)
+    guarded = guarded_runtime(
+        mpyc_runtime.Runtime, asyncoro.mpc_coro, thresha.np_pseudorandom_share_0, asyncio.Future
+    )
+    runtime = guarded(session.index(own_index), parties, options)
+    asyncio.get_running_loop().set_exception_handler(handle)
+    for name in _MODULES:
+        vars(importlib.import_module(f"mpyc.{name}"))["runtime"] = runtime
+    return runtime
+
+
+def _exchange_on(mpc: Any, opened: MPyCRuntime, session: tuple[int, ...]) -> Any:
+    """One round as an MPyC coroutine: its label is the runtime's program counter."""
+
+    @mpc.coroutine  # type: ignore[untyped-decorator]  # MPyC has no types
+    async def perform(request: Exchange, arrived: Callable[[int], None]) -> Any:
+        await mpc.returnType(asyncio.Future)
+        label = mpc._program_counter[0]
+        for peer, payload in request.outgoing.items():
+            mpc._send_message(session.index(peer), payload)
+        awaited = []
+        for peer, length in request.incoming.items():
+            opened._messages[peer].announce(label, length)
+            message = mpc._receive_message(session.index(peer))
+            if isinstance(message, asyncio.Future):
+                message.add_done_callback(functools.partial(_call_with, arrived, peer))
+            else:
+                arrived(peer)
+            awaited.append(message)
+        return await mpc.gather(awaited)
+
+    return perform
+
+
+def _call_with(arrived: Callable[[int], None], peer: int, _: object) -> None:
+    arrived(peer)
+
+
+async def _share_prss_keys(opened: MPyCRuntime, channels: Mapping[int, PeerChannel]) -> None:
+    """Each subset's key goes from its lowest member to the others, as MPyC's own connection set-up has it."""
+    mpc, own = opened.mpc, opened.mpc.pid
+    for position, index in enumerate(opened.session):
+        if position > own:
+            channels[index].send(PRSS_LABEL, b"".join(mpc._prss_keys_to_peer(position)))
+    for position, index in enumerate(opened.session[:own]):
+        length = mpc._prss_keys_from_peer(position)
+
+        def admit(label: int, length: int = length) -> int | None:
+            return length if label == PRSS_LABEL else None
+
+        _, data = await channels[index].receive_message(admit, step="the keys of MPyC")
+        if len(data) != length:
+            raise channels[index].violation("the keys of MPyC", f"{length} bytes", f"{len(data)} bytes")
+        mpc._prss_keys_from_peer(position, data)
+    mpc.prfs.cache_clear()
