@@ -1,0 +1,274 @@
+"""The only module of the client that touches the network: one gateway, with retries and plain errors.
+
+Every request may be repeated: a POST is named by the digest of its content, so a lost answer costs nothing.
+What comes back is bounded in size and is believed in nothing; verification comes after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import httpx
+import stamina
+
+from mpc_cde.documents.canonical import parse_strict_json
+from mpc_cde.documents.envelope import Envelope
+from mpc_cde.errors import BadDocument, CallerError, Conflict, NotFound, TooLarge, TransportError
+
+MAX_ANSWER_BYTES = 256 << 20
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
+ATTEMPTS = 5
+RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+JSON = "application/json"
+
+
+class Reader(Protocol):
+    """Who reads what is not for everybody: signs each request (RFC 9421)."""
+
+    def headers(self, method: str, url: str) -> Mapping[str, str]: ...
+
+
+class GatewayRefused(CallerError):
+    """The gateway refused the request; `problem` is the stable type of its problem document."""
+
+    def __init__(self, message: str, *, status: int, problem: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.problem = problem
+
+
+class GatewayFailed(TransportError):
+    """The gateway did not do its work: an answer of 5xx, or one that is no answer of a gateway."""
+
+
+class _TryAgain(Exception):
+    """Tells stamina that another attempt is worth it; never leaves this module."""
+
+    def __init__(self, error: Exception, after_seconds: float | None) -> None:
+        super().__init__()
+        self.error = error
+        self.after_seconds = after_seconds
+
+
+class GatewayClient:
+    """A connection to one gateway; `transport` replaces the network in tests."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        attempts: int = ATTEMPTS,
+        connections: int = 16,
+    ) -> None:
+        self.url = checked_url(url)
+        self._attempts = attempts
+        self._client = httpx.AsyncClient(
+            base_url=self.url,
+            transport=transport,
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            follow_redirects=False,
+            trust_env=not _is_local(httpx.URL(self.url)),  # a proxy has no business with this machine
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self._client.__aexit__(kind, error, traceback)
+
+    async def get(
+        self, path: str, *, reader: Reader | None = None, parameters: Mapping[str, str] | None = None
+    ) -> Any:
+        """The JSON behind a path. Raises NotFound, GatewayRefused, GatewayFailed."""
+        return _json_of(await self._request("GET", path, reader=reader, parameters=parameters))
+
+    async def get_text(self, path: str, *, accept: str, reader: Reader | None = None) -> str:
+        """What a path holds in another media type, such as text/csv."""
+        answer = await self._request("GET", path, reader=reader, headers={"Accept": accept})
+        return answer.content.decode("utf-8", errors="replace")
+
+    async def post(self, path: str, envelope: Envelope) -> Any:
+        """Hand in one signed document; handing it in again is harmless. Raises Conflict and as `get`."""
+        content = envelope.to_json()
+        return _json_of(await self._request("POST", path, content=content, headers={"Content-Type": JSON}))
+
+    async def post_parts(self, path: str, parts: Sequence[tuple[str, bytes, str]]) -> Any:
+        """Hand in a multipart body of (name, content, media type), in this order."""
+        files = [(name, (name, content, media_type)) for name, content, media_type in parts]
+        return _json_of(await self._request("POST", path, files=files))
+
+    async def events(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        """The data of a stream of server-sent events, until either side ends it. Raises as `get`."""
+        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+        try:
+            async with self._client.stream("GET", path, timeout=timeout) as answer:
+                if answer.status_code != 200:
+                    await answer.aread()
+                    raise self._error_of(answer)
+                async for line in answer.aiter_lines():
+                    if line.startswith("data:"):
+                        value = parse_strict_json(line[5:].strip().encode("utf-8"))
+                        if isinstance(value, dict):
+                            yield value
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        reader: Reader | None = None,
+        parameters: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        files: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        try:
+            async for attempt in stamina.retry_context(on=_backoff, attempts=self._attempts, timeout=120):
+                with attempt:
+                    request = self._client.build_request(
+                        method, path, params=parameters, content=content, files=files, headers=headers
+                    )
+                    if reader is not None:  # signed anew each time, since a nonce serves once
+                        request.headers.update(reader.headers(method, str(request.url)))
+                    return await self._send(request)
+        except _TryAgain as last:
+            raise last.error from None
+        raise AssertionError("retries end in an answer or an error")
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            answer = await self._client.send(request, stream=True)
+            try:
+                content = await self._read(answer)
+            finally:
+                await answer.aclose()
+        except httpx.HTTPError as error:
+            raise _TryAgain(self._unreachable(error), None) from None
+        whole = httpx.Response(answer.status_code, headers=_plain(answer.headers), content=content)
+        if whole.is_success:
+            return whole
+        failure = self._error_of(whole)
+        if whole.status_code in RETRIED_STATUSES:
+            raise _TryAgain(failure, _retry_after(whole))
+        raise failure
+
+    async def _read(self, answer: httpx.Response) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in answer.aiter_bytes():
+            size += len(piece)
+            if size > MAX_ANSWER_BYTES:
+                raise TooLarge(
+                    f"{self.url} answered with more than {MAX_ANSWER_BYTES} bytes",
+                    max_bytes=MAX_ANSWER_BYTES,
+                    address=self.url,
+                )
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _unreachable(self, error: httpx.HTTPError) -> TransportError:
+        reason = str(error) or type(error).__name__
+        return TransportError(f"the gateway at {self.url} cannot be reached: {reason}", address=self.url)
+
+    def _error_of(self, answer: httpx.Response) -> Exception:
+        """A problem document (RFC 9457) as the error of whoever is at fault."""
+        problem = _problem_of(answer)
+        if problem is None:
+            return GatewayFailed(
+                f"{self.url} answered {answer.status_code} without a problem document; is it a gateway?",
+                address=self.url,
+            )
+        title = _text(problem, "title") or f"status {answer.status_code}"
+        detail = _text(problem, "detail")
+        message = f"{title}: {detail}" if detail and detail != title else title
+        hint = _text(problem, "hint")
+        if answer.status_code >= 500:
+            return GatewayFailed(f"the gateway failed: {message}", address=self.url)
+        if answer.status_code == 404:
+            return NotFound(message, hint=hint)
+        if answer.status_code == 409:
+            return Conflict(message, hint=hint)
+        return GatewayRefused(
+            message, status=answer.status_code, problem=_text(problem, "type") or "", hint=hint
+        )
+
+
+def checked_url(url: str) -> str:
+    """The address of a gateway: https, or http on this machine alone. Raises CallerError."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise CallerError(f"this is no address of a gateway: {url!r}") from None
+    private_way = parsed.scheme == "https" or (parsed.scheme == "http" and _is_local(parsed))
+    if private_way and parsed.host and not parsed.userinfo and not parsed.query:
+        return str(parsed).rstrip("/")
+    raise CallerError(
+        f"expected the address of a gateway such as https://gateway.example.org, found {url!r}",
+        hint="Plain http is for a gateway on this machine only.",
+    )
+
+
+def _is_local(url: httpx.URL) -> bool:
+    return url.host in ("localhost", "127.0.0.1", "::1")
+
+
+def _backoff(error: Exception) -> bool | timedelta:
+    if not isinstance(error, _TryAgain):
+        return False
+    return True if error.after_seconds is None else timedelta(seconds=error.after_seconds)
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    text = answer.headers.get("Retry-After", "")
+    return min(float(text), 30.0) if text.isascii() and text.isdigit() and len(text) < 6 else None
+
+
+def _plain(headers: httpx.Headers) -> dict[str, str]:
+    """Headers of a body that is decoded already."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
+    }
+
+
+def _json_of(answer: httpx.Response) -> Any:
+    if not answer.content:
+        return {}
+    try:
+        return parse_strict_json(answer.content, max_bytes=MAX_ANSWER_BYTES)
+    except BadDocument as error:
+        raise GatewayFailed(f"the gateway's answer is not what a gateway says: {error}") from None
+
+
+def _problem_of(answer: httpx.Response) -> dict[str, Any] | None:
+    if not answer.headers.get("Content-Type", "").startswith("application/problem+json"):
+        return None
+    try:
+        problem = parse_strict_json(answer.content)
+    except BadDocument:
+        return None
+    return problem if isinstance(problem, dict) else None
+
+
+def _text(problem: Mapping[str, Any], name: str) -> str | None:
+    """A text of a problem document, fit to be shown: one line, no control characters, not long."""
+    value = problem.get(name)
+    if not isinstance(value, str):
+        return None
+    shown = "".join(character if character.isprintable() else " " for character in value)
+    return shown[:500] or None
