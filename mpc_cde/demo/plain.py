@@ -1,7 +1,7 @@
 """The plain calculation: what the answers must be, for somebody who may read every figure.
 
 Written from the definitions alone and from nothing that the product computes with: it uses only csv,
-fractions, statistics and numpy, so that an error in the product cannot be repeated here. All arithmetic is exact.
+fractions, statistics and numpy, so that an error in the product cannot be repeated here. Everything is exact.
 
 Definitions. A figure x lies on the grid minimum + k step (rounded to it, ties up, where the study rounds).
 Its published form is minimum + k publish_step, nearest, ties up. A percentile q of N figures is the published

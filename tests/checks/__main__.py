@@ -10,7 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY_HOSTS = re.compile(
-    rb"(?:https?://|git\+)[^\s\"'>]*(?:" + rb"pypi|pythonhosted|npm" + rb"js|registry\.|artifactory|/simple)", re.I
+    rb"(?:https?://|git\+)[^\s\"'>]*(?:" + rb"pypi|pythonhosted|npm" + rb"js|registry\.|artifactory|/simple)",
+    re.I,
 )
 
 
@@ -25,15 +26,19 @@ def generated_files_are_current() -> list[str]:
 
 
 def run(module: str, *arguments: str) -> list[str]:
-    done = subprocess.run(  # noqa: S603  # our own modules
+    done = subprocess.run(  # our own modules
         [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    return [] if done.returncode == 0 else [f"{module} {' '.join(arguments)}: {(done.stdout + done.stderr).strip()}"]
+    return (
+        []
+        if done.returncode == 0
+        else [f"{module} {' '.join(arguments)}: {(done.stdout + done.stderr).strip()}"]
+    )
 
 
 def no_registry_addresses() -> list[str]:
     """No committed file names a package registry's address."""
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout  # noqa: S607  # git on PATH
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     faults = []
     for name in tracked.decode().split("\0"):
         path = ROOT / name
