@@ -1,0 +1,118 @@
+"""What parties say to each other about the next job: proposal, answer, and the checks between them.
+
+The lowest-numbered party of a session proposes; every other looks at its own documents, decisions and ledger and
+accepts, or refuses with a reason. All see all answers, so all start the same job in the same order or none does.
+Nothing here is signed: it lives inside one authenticated session; what it leads to is signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from mpc_cde.documents.base import Part
+from mpc_cde.documents.canonical import Count, Digest, ShortText, Timestamp
+from mpc_cde.documents.decision import Decision
+from mpc_cde.documents.query import Query, QueryItem
+from mpc_cde.documents.study_terms import parse_quantile
+from parties.policy import MAX_ATTEMPTS
+from parties.release_ledger import Ledger
+
+Quantiles = Annotated[tuple[Annotated[str, Field(max_length=16)], ...], Field(max_length=4096)]
+
+
+class Proposal(Part):
+    """The next job, or the end of the session. `released[i]` are quantiles that item i must keep clear of.
+
+    `subject` is the roster's digest for input checks and the query's for a query; `roster` the roster's or the
+    checked roster's.
+    """
+
+    max_payload_bytes: ClassVar[int] = 8 << 20
+
+    kind: Literal["input_checks", "query", "end"]
+    study_terms: Digest
+    subject: Digest
+    roster: Digest
+    attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)]
+    time: Timestamp
+    released: Annotated[tuple[Quantiles, ...], Field(max_length=1024)] = ()
+
+
+class Answer(Part):
+    """Yes, with where the party's log stands; or no, with the reason and what it would accept instead."""
+
+    max_payload_bytes: ClassVar[int] = 8 << 20
+
+    accepts: bool
+    reason: ShortText | None = None
+    next_attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS + 1)] = 1
+    released: Annotated[tuple[Quantiles, ...], Field(max_length=1024)] = ()
+    log_head: Digest
+    log_length: Count
+
+
+@dataclass(frozen=True, slots=True)
+class OwnView:
+    """What this party's store says about the query of a proposal."""
+
+    query: Query
+    query_digest: bytes
+    decisions: Mapping[int, Decision]
+    party_count: int
+    checked_roster: bytes
+    ledger: Ledger
+
+
+def released_by(ledger: Ledger, query: bytes, items: Sequence[QueryItem]) -> tuple[tuple[str, ...], ...]:
+    """For each item the quantiles of its figures and group that this party has let out, as text, sorted."""
+    return tuple(
+        tuple(
+            f"{q.numerator}/{q.denominator}"
+            for q in ledger.released_quantiles(item.figures, item.group, besides=query)
+        )
+        for item in items
+    )
+
+
+def next_attempt(ledger: Ledger, query: bytes) -> int:
+    """The attempt that this party would start next; above MAX_ATTEMPTS there is none."""
+    return 1 + max((entry.attempt for entry in ledger.entries if entry.query == query), default=0)
+
+
+def union(sets: Sequence[tuple[tuple[str, ...], ...]]) -> tuple[tuple[str, ...], ...]:
+    """Item by item all quantiles that any party has let out, ascending."""
+    if not sets:
+        return ()
+    return tuple(
+        tuple(sorted({text for own in position for text in own}, key=parse_quantile))
+        for position in zip(*sets, strict=True)
+    )
+
+
+def refusal_of_query(proposal: Proposal, own: OwnView) -> str | None:
+    """Why this party does not start the proposed query, or None."""
+    missing = [party for party in range(own.party_count) if party not in own.decisions]
+    if missing:
+        return f"no decision of party {missing[0]} is here yet"
+    if any(not decision.agrees for decision in own.decisions.values()):
+        return "some party said no to the query"
+    if any(decision.checked_roster != own.checked_roster for decision in own.decisions.values()):
+        return "some party decided about another checked roster"
+    if proposal.roster != own.checked_roster:
+        return "the checked roster is another one here"
+    if own.ledger.other_roster(own.checked_roster):
+        return "something of this study was begun on another roster"
+    if proposal.attempt < next_attempt(own.ledger, own.query_digest):
+        return "this attempt was started before"
+    if proposal.time >= own.query.expires:
+        return "the query has expired"
+    mine = released_by(own.ledger, own.query_digest, own.query.items)
+    if len(proposal.released) != len(mine):
+        return "the proposal lists another number of items"
+    if any(set(item) - set(proposed) for item, proposed in zip(mine, proposal.released, strict=True)):
+        return "the proposal leaves out quantiles that are released here"
+    return None
