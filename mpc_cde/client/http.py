@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 import httpx
 import stamina
@@ -24,6 +24,8 @@ ANSWER_SECONDS = 60.0
 ATTEMPTS = 5
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 JSON = "application/json"
+
+Transport: TypeAlias = httpx.AsyncBaseTransport
 
 
 class Reader(Protocol):

@@ -1,0 +1,100 @@
+"""What the parties say about one submission, in the words that its member reads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+
+from mpc_cde.client.connection import Connection
+from mpc_cde.client.verification import VerifiedStudy, verify_receipts
+from mpc_cde.documents.envelope import Envelope
+from mpc_cde.errors import DeadlinePassed
+
+POLL_SECONDS = 0.25
+MAX_POLL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptStatus:
+    """Verified receipts of one submission, by name of party; `envelopes` are the evidence."""
+
+    submission: bytes
+    parties: tuple[str, ...]
+    accepted: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+    envelopes: tuple[Envelope, ...]
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Parties that have not answered yet."""
+        answered = {*self.accepted, *(name for name, _ in self.refused)}
+        return tuple(name for name in self.parties if name not in answered)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every party holds the figures, so that they count once the roster is signed."""
+        return len(self.accepted) == len(self.parties)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether waiting longer changes nothing."""
+        return bool(self.refused) or not self.waiting
+
+    def describe(self) -> str:
+        """One or two plain sentences."""
+        text = f"{len(self.accepted)} of {len(self.parties)} parties hold your figures."
+        if self.refused:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in self.refused)
+            return f"{text} Refused by {reasons}"
+        if self.waiting:
+            return f"{text} Waiting for {', '.join(self.waiting)}."
+        return text
+
+
+async def read_receipts(connection: Connection, study: VerifiedStudy, submission: bytes) -> ReceiptStatus:
+    """The receipts that are there now, each verified against its party's key. Raises BadSignature."""
+    envelopes = await connection.calls.receipts(submission)
+    receipts = verify_receipts(study, submission, envelopes)
+    names = tuple(card.name for card in study.community.cards)
+    return ReceiptStatus(
+        submission=submission,
+        parties=names,
+        accepted=tuple(names[party] for party in sorted(receipts) if receipts[party].accepted),
+        refused=tuple(
+            (names[party], receipts[party].explanation or "no reason given")
+            for party in sorted(receipts)
+            if not receipts[party].accepted
+        ),
+        envelopes=envelopes,
+    )
+
+
+async def wait_for_receipts(
+    connection: Connection,
+    study: VerifiedStudy,
+    submission: bytes,
+    *,
+    deadline_seconds: float,
+    on_change: Callable[[ReceiptStatus], None] | None = None,
+) -> ReceiptStatus:
+    """Wait until every party has answered, or one refused. Raises DeadlinePassed naming who is missing."""
+    end = time.monotonic() + deadline_seconds
+    pause = POLL_SECONDS
+    shown: ReceiptStatus | None = None
+    while True:
+        status = await read_receipts(connection, study, submission)
+        if on_change is not None and (shown is None or shown.accepted != status.accepted):
+            on_change(status)
+            shown = status
+        if status.is_final:
+            return status
+        if time.monotonic() + pause > end:
+            raise DeadlinePassed(
+                f"no receipt of {', '.join(status.waiting)} within {deadline_seconds:.0f} s",
+                deadline_seconds=deadline_seconds,
+            )
+        await anyio.sleep(pause)
+        pause = min(pause * 1.5, MAX_POLL_SECONDS)
