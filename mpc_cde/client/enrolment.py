@@ -1,0 +1,219 @@
+"""A registrar's desk: rows of a register -> signed memberships; requests of researchers -> documents to sign."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from mpc_cde.client.role_cards import ResearcherRequest
+from mpc_cde.client.tables import Row, Table
+from mpc_cde.documents.base import describe_validation
+from mpc_cde.documents.canonical import decode_base64url, timestamp_of
+from mpc_cde.documents.community import Community, RoleKey
+from mpc_cde.documents.envelope import Envelope, sign_document
+from mpc_cde.documents.membership import Membership
+from mpc_cde.documents.researcher import Researcher
+from mpc_cde.documents.suites import PUBLIC_KEY_LENGTHS, SUITES, PublicSealingKey
+from mpc_cde.errors import CallerError
+from mpc_cde.keys import SigningKey
+from protocols.randomness import Randomness
+
+CARD_COLUMNS = ("signing_key", "sealing_key", "register_id", "holding", "sole_trader")
+REQUIRED_COLUMNS = ("signing_key", "sealing_key", "register_id")
+DEFAULT_VALIDITY_DAYS = 730
+MAX_FAULTS_SHOWN = 20
+_YES = frozenset({"yes", "true", "1"})
+_NO = frozenset({"", "no", "false", "0"})
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterRow:
+    """One organisation as the registrar knows it, with the public keys from its card."""
+
+    row: int
+    signing_key: bytes
+    sealing_key: PublicSealingKey
+    register_id: str
+    holding: str | None
+    sole_trader: bool
+    attributes: dict[str, str]
+
+
+class RegisterRefused(CallerError):
+    """Rows of a register that cannot become memberships; nothing was issued."""
+
+
+def parse_register(table: Table) -> tuple[RegisterRow, ...]:
+    """Rows of members.csv; columns that are no field of a card are certified attributes.
+
+    Raises RegisterRefused listing rows and columns; one register id or one key twice is refused.
+    """
+    missing = [column for column in REQUIRED_COLUMNS if column not in table.headings]
+    if missing:
+        raise RegisterRefused(
+            f"row 1: missing column {', '.join(missing)}",
+            hint=f"Columns are {', '.join(CARD_COLUMNS)}, and one for each certified attribute.",
+        )
+    attributes = [heading for heading in table.headings if heading not in CARD_COLUMNS]
+    faults: list[str] = []
+    rows: list[RegisterRow] = []
+    for row in table.rows:
+        try:
+            rows.append(_parse_row(row, attributes))
+        except ValueError as error:
+            faults.append(f"row {row.number}: {error}")
+    faults += _repeated(((row.row, row.register_id) for row in rows), "register_id")
+    faults += _repeated(((row.row, row.signing_key) for row in rows), "signing_key")
+    if faults:
+        more = [f"and {len(faults) - MAX_FAULTS_SHOWN} more"] if len(faults) > MAX_FAULTS_SHOWN else []
+        lines = "\n".join([*faults[:MAX_FAULTS_SHOWN], *more])
+        raise RegisterRefused(f"no membership was issued.\n{lines}", hint="Correct the file and try again.")
+    if not rows:
+        raise RegisterRefused("the file holds no member below its heading")
+    return tuple(rows)
+
+
+def issue_membership(
+    row: RegisterRow,
+    *,
+    community: Community,
+    registrar: RoleKey,
+    signing_key: SigningKey,
+    member: bytes,
+    now: datetime,
+    validity_days: int = DEFAULT_VALIDITY_DAYS,
+) -> Envelope:
+    """A membership signed by one registrar; it counts once it is countersigned. `member` has 16 random bytes."""
+    try:
+        membership = Membership(
+            community=community.digest(),
+            member=member,
+            signing_key=row.signing_key,
+            sealing_key=row.sealing_key,
+            attributes=row.attributes,
+            holding=row.holding,
+            sole_trader=row.sole_trader,
+            valid_from=timestamp_of(now),
+            valid_until=timestamp_of(now + timedelta(days=validity_days)),
+            registrar=registrar.name,
+            register_id=register_id_digest(row.register_id),
+        )
+    except ValidationError as error:
+        raise RegisterRefused(f"row {row.row}: {describe_validation(error)}") from None
+    return sign_document(membership, signing_key)
+
+
+def issue_memberships(
+    rows: Sequence[RegisterRow],
+    *,
+    community: Community,
+    signing_key: SigningKey,
+    randomness: Randomness,
+    now: datetime,
+    validity_days: int = DEFAULT_VALIDITY_DAYS,
+) -> tuple[Envelope, ...]:
+    """A membership a row, in order. Raises CallerError if the key is no registrar's of the community."""
+    registrar = registrar_of(community, signing_key)
+    return tuple(
+        issue_membership(
+            row,
+            community=community,
+            registrar=registrar,
+            signing_key=signing_key,
+            member=randomness.random_bytes(16),
+            now=now,
+            validity_days=validity_days,
+        )
+        for row in rows
+    )
+
+
+def registrar_of(community: Community, signing_key: SigningKey) -> RoleKey:
+    """The registrar with this key. Raises CallerError."""
+    for role in community.registrars:
+        if role.key == signing_key.public_bytes:
+            return role
+    raise CallerError(
+        "the key on this machine is of no registrar of the community",
+        hint="Hand your card to whoever drafts the community's next version.",
+    )
+
+
+def draft_researcher(
+    request: ResearcherRequest, *, community: Community, now: datetime, validity_days: int
+) -> Researcher:
+    """The document that every party signs to enrol a researcher."""
+    return Researcher(
+        community=community.digest(),
+        name=request.name,
+        signing_key=request.signing_key,
+        sealing_key=request.sealing_key,
+        functions=request.functions,
+        studies=request.studies,
+        valid_from=timestamp_of(now),
+        valid_until=timestamp_of(now + timedelta(days=validity_days)),
+    )
+
+
+def register_id_digest(register_id: str) -> bytes:
+    """What stands for an external register id in a membership: one id, one membership."""
+    return hashlib.sha256(b"mpc-cde/register-id/v1\x00" + register_id.encode("utf-8")).digest()
+
+
+def _parse_row(row: Row, attributes: Sequence[str]) -> RegisterRow:
+    if row.fault is not None:
+        raise ValueError(f"expected {row.fault}")
+    cells = {heading: (cell or "").strip() for heading, cell in row.cells.items()}
+    register_id = cells.get("register_id", "")
+    if not register_id:
+        raise ValueError("column register_id: expected an id in an external register, found a blank")
+    return RegisterRow(
+        row=row.number,
+        signing_key=_key(cells.get("signing_key", ""), "signing_key", 32),
+        sealing_key=_sealing_key(cells.get("sealing_key", "")),
+        register_id=register_id,
+        holding=cells.get("holding") or None,
+        sole_trader=_yes_or_no(cells.get("sole_trader", "")),
+        attributes={name: cells[name] for name in attributes if cells.get(name)},
+    )
+
+
+def _key(text: str, column: str, length: int) -> bytes:
+    try:
+        key = decode_base64url(text)
+    except ValueError:
+        key = b""
+    if len(key) != length:
+        raise ValueError(f"column {column}: expected a public key of {length} bytes as the card has it")
+    return key
+
+
+def _sealing_key(text: str) -> PublicSealingKey:
+    try:
+        key = decode_base64url(text)
+    except ValueError:
+        key = b""
+    for suite in SUITES:
+        if len(key) == PUBLIC_KEY_LENGTHS[suite]:
+            return PublicSealingKey(suite=suite, key=key)
+    raise ValueError("column sealing_key: expected a public sealing key as the card has it")
+
+
+def _yes_or_no(text: str) -> bool:
+    answer = text.casefold()
+    if answer not in _YES | _NO:
+        raise ValueError(f"column sole_trader: expected yes or no, found {text[:20]!r}")
+    return answer in _YES
+
+
+def _repeated(values: Iterable[tuple[int, object]], column: str) -> list[str]:
+    first: dict[object, int] = {}
+    faults = []
+    for row, value in values:
+        if first.setdefault(value, row) != row:
+            faults.append(f"row {row}: column {column} is the same as in row {first[value]}")
+    return faults
