@@ -19,7 +19,10 @@ BLOCK_BYTES = 16
 ELEMENTS_PER_BLOCK = BLOCK_BYTES // fp.ELEMENT_BYTES
 SEED_BLOCK = bytes(BLOCK_BYTES)
 
-_PIECE = bytes(1 << 16)  # the cache holds what is encrypted and what comes out
+_PIECE = bytes(
+    1 << 16
+)  # small enough that the cache holds what is encrypted, what comes out and what is masked
+_PIECE_ELEMENTS = len(_PIECE) // fp.ELEMENT_BYTES
 _P = np.uint64(fp.P)
 
 
@@ -47,15 +50,15 @@ class Keystream:
             raise ProtocolMisuse(f"expected count >= 0 and an even offset >= 0, found {count} and {offset}")
         start = (int.from_bytes(block, "big") + offset // ELEMENTS_PER_BLOCK) % (1 << 128)
         encryptor = Cipher(algorithms.AES256(self._key), modes.CTR(start.to_bytes(16, "big"))).encryptor()
-        size = count * fp.ELEMENT_BYTES
-        buffer = bytearray(size + BLOCK_BYTES)  # update_into asks for room for one more block
+        buffer = bytearray(count * fp.ELEMENT_BYTES + BLOCK_BYTES)  # update_into asks for a block more
+        words = np.frombuffer(buffer, dtype="<u8", count=count)
         view, zeros = memoryview(buffer), memoryview(_PIECE)
-        for position in range(0, size, len(_PIECE)):
-            encryptor.update_into(zeros[: min(len(_PIECE), size - position)], view[position:])
-        words = np.frombuffer(buffer, dtype="<u8", count=count).astype(np.uint64, copy=False)
-        words &= _P
-        words[words == _P] = 0
-        return words
+        for first in range(0, count, _PIECE_ELEMENTS):
+            piece = words[first : first + _PIECE_ELEMENTS]
+            encryptor.update_into(zeros[: piece.nbytes], view[first * fp.ELEMENT_BYTES :])
+            piece &= _P
+            piece[piece == _P] = 0
+        return words.astype(np.uint64, copy=False)
 
 
 def operation_block(operation: int) -> bytes:

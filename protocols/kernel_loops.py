@@ -1,0 +1,251 @@
+"""The compiled loops behind kernels.py, which checks what they are given; nothing else may call them.
+
+mod p = 2^61 - 1 on contiguous uint64 vectors, without the interpreter lock. Every loop is written so that
+LLVM vectorises it: a product of elements is four products of 32-bit limbs; sums of products stay in 32-bit
+halves until the end of a block, where they are reduced once; no loop writes to an array that another one of
+its arrays may overlap. They are one module because numba keeps compiled code by file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit
+
+from protocols import field as fp
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_P = np.uint64(fp.P)
+_ONE = np.uint64(1)
+_LOW_26 = np.uint64((1 << 26) - 1)
+_LOW_29 = np.uint64((1 << 29) - 1)
+_LOW_32 = np.uint64((1 << 32) - 1)
+_3, _26, _29, _32, _35, _61 = (np.uint64(shift) for shift in (3, 26, 29, 32, 35, 61))
+_BLOCK = 1 << 15  # elements of a row at a time: what all rows meet stays in the second-level cache
+_ROOT_BLOCK = 1 << 10  # its few vectors stay in the first-level cache
+
+
+def _compiled(function: F) -> F:
+    try:
+        return cast(F, njit(nogil=True, cache=True)(function))
+    except RuntimeError:  # numba finds no directory that it may keep compiled code in: compile at every start
+        return cast(F, njit(nogil=True)(function))
+
+
+# on single numbers: inlined by LLVM ------------------------------------------------------------------------
+
+
+@_compiled
+def _canonical(a: np.uint64) -> np.uint64:
+    """Any uint64 mod p."""
+    a = (a & _P) + (a >> _61)
+    return a - _P if a >= _P else a
+
+
+@_compiled
+def _product(a: np.uint64, b: np.uint64) -> np.uint64:
+    """A number below 2^63 that is a b mod p; adding a canonical one to it does not overflow."""
+    a0, a1, b0, b1 = a & _LOW_32, a >> _32, b & _LOW_32, b >> _32
+    middle = a1 * b0 + a0 * b1
+    low = a0 * b0
+    folded = (low & _P) + (low >> _61) + (middle >> _29)
+    return (a1 * b1 << _3) + folded + ((middle & _LOW_29) << _32)
+
+
+@_compiled
+def _from_halves(at_0: np.uint64, at_32: np.uint64, at_64: np.uint64, at_96: np.uint64) -> np.uint64:
+    """at_0 + 2^32 at_32 + 2^64 at_64 + 2^96 at_96 mod p, each sum below 2^58."""
+    shifted_32 = (at_32 >> _29) + ((at_32 & _LOW_29) << _32)
+    shifted_96 = (at_96 >> _26) + ((at_96 & _LOW_26) << _35)  # 2^96 = 2^35
+    return _canonical(_canonical(at_0 + shifted_32) + (at_64 << _3) + shifted_96)  # 2^64 = 8
+
+
+# loops -----------------------------------------------------------------------------------------------------
+
+
+@_compiled
+def add(a: Any, b: Any, out: Any) -> None:
+    for i in range(out.size):
+        out[i] = _canonical(a[i] + b[i])
+
+
+@_compiled
+def subtract(a: Any, b: Any, out: Any) -> None:
+    for i in range(out.size):
+        out[i] = _canonical(a[i] + (_P - b[i]))
+
+
+@_compiled
+def multiply(a: Any, b: Any, out: Any) -> None:
+    for i in range(out.size):
+        out[i] = _canonical(_product(a[i], b[i]))
+
+
+@_compiled
+def multiply_scalar(a: Any, factor: np.uint64, out: Any) -> None:
+    for i in range(out.size):
+        out[i] = _canonical(_product(a[i], factor))
+
+
+@_compiled
+def axpy(y: Any, factor: np.uint64, x: Any) -> None:
+    for i in range(y.size):
+        y[i] = _canonical(y[i] + _product(x[i], factor))
+
+
+@_compiled
+def _inner_block(a: Any, b: Any) -> np.uint64:
+    """The inner product of at most 2^24 elements."""
+    at_0 = at_32 = at_64 = at_96 = np.uint64(0)
+    for i in range(a.size):
+        a0, a1, b0, b1 = a[i] & _LOW_32, a[i] >> _32, b[i] & _LOW_32, b[i] >> _32
+        low, middle, high = a0 * b0, a1 * b0 + a0 * b1, a1 * b1
+        at_0 += low & _LOW_32
+        at_32 += (low >> _32) + (middle & _LOW_32)
+        at_64 += (middle >> _32) + (high & _LOW_32)
+        at_96 += high >> _32
+    return _from_halves(at_0, at_32, at_64, at_96)
+
+
+@_compiled
+def inner_products(matrix: Any, vector: Any, out: Any) -> None:
+    rows, n = matrix.shape
+    for start in range(0, n, _BLOCK):
+        part = vector[start : start + _BLOCK]
+        for r in range(rows):
+            out[r] = _canonical(out[r] + _inner_block(matrix[r, start : start + _BLOCK], part))
+
+
+@_compiled
+def _masked_block(a: Any, mask: Any) -> np.uint64:
+    at_0 = at_32 = np.uint64(0)
+    for i in range(a.size):
+        kept = a[i] & (np.uint64(0) - np.uint64(mask[i]))
+        at_0 += kept & _LOW_32
+        at_32 += kept >> _32
+    return _from_halves(at_0, at_32, np.uint64(0), np.uint64(0))
+
+
+@_compiled
+def masked_sums(matrix: Any, mask: Any, out: Any) -> None:
+    rows, n = matrix.shape
+    for start in range(0, n, _BLOCK):
+        part = mask[start : start + _BLOCK]
+        for r in range(rows):
+            out[r] = _canonical(out[r] + _masked_block(matrix[r, start : start + _BLOCK], part))
+
+
+@_compiled
+def _sum_block(a: Any) -> np.uint64:
+    at_0 = at_32 = np.uint64(0)
+    for i in range(a.size):
+        at_0 += a[i] & _LOW_32
+        at_32 += a[i] >> _32
+    return _from_halves(at_0, at_32, np.uint64(0), np.uint64(0))
+
+
+@_compiled
+def sums(matrix: Any, out: Any) -> None:
+    rows, n = matrix.shape
+    for r in range(rows):
+        for start in range(0, n, _BLOCK):
+            out[r] = _canonical(out[r] + _sum_block(matrix[r, start : start + _BLOCK]))
+
+
+@_compiled
+def _linear_block(out: Any, vector: Any, factor: np.uint64) -> None:
+    for i in range(out.size):
+        out[i] = _canonical(out[i] + _product(vector[i], factor))
+
+
+@_compiled
+def linear_combination(vectors: Any, coefficients: Any, out: Any) -> None:
+    rows, n = vectors.shape
+    for start in range(0, n, _BLOCK):
+        part = out[start : start + _BLOCK]
+        for r in range(rows):
+            _linear_block(part, vectors[r, start : start + _BLOCK], coefficients[r])
+
+
+@_compiled
+def _defects_block(out: Any, x: Any, weight: np.uint64) -> None:
+    for i in range(out.size):
+        defect = _canonical(_product(x[i], x[i] + (_P - _ONE)))
+        out[i] = _canonical(out[i] + _product(defect, weight))
+
+
+@_compiled
+def bit_defects(matrix: Any, weights: Any, out: Any) -> None:
+    rows, n = matrix.shape
+    for start in range(0, n, _BLOCK):
+        part = out[start : start + _BLOCK]
+        for r in range(rows):
+            _defects_block(part, matrix[r, start : start + _BLOCK], weights[r])
+
+
+@_compiled
+def weighted_bit_defects(matrix: Any, rho: Any, out: Any) -> None:
+    rows, n = matrix.shape
+    defects = np.empty(_BLOCK, dtype=np.uint64)
+    for start in range(0, n, _BLOCK):
+        weights = rho[start : start + _BLOCK]
+        part = defects[: weights.size]
+        for r in range(rows):
+            part[:] = np.uint64(0)
+            _defects_block(part, matrix[r, start : start + _BLOCK], _ONE)
+            out[r] = _canonical(out[r] + _inner_block(part, weights))
+
+
+@_compiled
+def _square_often(a: Any, times: int) -> None:
+    for _ in range(times):
+        for i in range(a.size):  # one array: LLVM has no overlap to fear
+            x = a[i]
+            a[i] = _canonical(_product(x, x))
+
+
+@_compiled
+def _multiply_in_place(a: Any, b: Any) -> None:
+    for i in range(a.size):
+        a[i] = _canonical(_product(a[i], b[i]))
+
+
+@_compiled
+def inverse_square_roots(y: Any, out: Any) -> None:
+    """y^(2^59 - 1) with x_k = y^(2^k - 1): x_(j+k) = x_j^(2^k) x_k, along 1 2 3 4 7 14 28 56 59."""
+    for start in range(0, y.size, _ROOT_BLOCK):
+        x_1 = y[start : start + _ROOT_BLOCK]
+        a = out[start : start + _ROOT_BLOCK]
+        a[:] = x_1
+        for _ in range(2):
+            _square_often(a, 1)
+            _multiply_in_place(a, x_1)  # x_2, x_3
+        x_3 = a.copy()
+        _square_often(a, 1)
+        _multiply_in_place(a, x_1)  # x_4
+        _square_often(a, 3)
+        _multiply_in_place(a, x_3)  # x_7
+        for k in (7, 14, 28):
+            x_k = a.copy()
+            _square_often(a, k)
+            _multiply_in_place(a, x_k)  # x_14, x_28, x_56
+        _square_often(a, 3)
+        _multiply_in_place(a, x_3)
+
+
+@_compiled
+def mask_to_elements(words: Any) -> None:
+    for i in range(words.size):
+        low = words[i] & _P
+        words[i] = np.uint64(0) if low == _P else low
+
+
+@_compiled
+def largest(a: Any) -> np.uint64:
+    largest = np.uint64(0)
+    for i in range(a.size):
+        largest = max(largest, a[i])
+    return largest
