@@ -136,7 +136,7 @@ class Intake:
                 done = item.number
                 self._take_item(batch, item)
             transaction.set_feed_number(done)
-            self._log.append_all(batch.events)
+            transaction.set_log_head(self._log.append_all(batch.events))
         return done
 
     def _take_item(self, batch: _Batch, item: FeedItem) -> None:

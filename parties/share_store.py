@@ -36,6 +36,7 @@ from mpc_cde.documents.base import Document
 from mpc_cde.documents.envelope import Envelope, merge_signatures
 from mpc_cde.errors import StoreDamaged
 from parties import store_tables as tables
+from parties.log import EMPTY, LogHead
 
 SubmissionState = Literal["accepted", "refused"]
 OutboxState = Literal["pending", "delivered", "refused"]
@@ -121,6 +122,12 @@ class StoreView:
     def feed_number(self) -> int:
         """The number of the last feed item whose effects are in the store; 0 before the first."""
         return int(self.fact("feed_number") or 0)
+
+    @property
+    def log_head(self) -> LogHead:
+        """How far the log went at the last commit that wrote to it."""
+        length, _, digest = (self.fact("log_head") or "").partition(" ")
+        return LogHead(int(length), bytes.fromhex(digest)) if digest else EMPTY
 
     def document(self, digest: bytes) -> StoredDocument | None:
         """The verified document with this digest, or None."""
@@ -214,10 +221,12 @@ class StoreView:
                     raise StoreDamaged("the seeds of an accepted submission are not in the store")
                 yield SealedShares(digest, row.correction, row.sealed_seeds)
 
-    def outbox(self, state: OutboxState = "pending", *, limit: int | None = None) -> list[OutboxItem]:
-        """Messages in the order they were put in."""
+    def outbox(
+        self, state: OutboxState = "pending", *, after: int = 0, limit: int | None = None
+    ) -> list[OutboxItem]:
+        """Messages numbered above `after`, in the order they were put in; delivered ones without their body."""
         t = tables.outbox
-        query = select(t).where(t.c.state == state).order_by(t.c.number).limit(limit)
+        query = select(t).where(t.c.state == state, t.c.number > after).order_by(t.c.number).limit(limit)
         return [
             OutboxItem(row.number, row.path, row.digest, row.body, row.state, row.attempts, row.problem)
             for row in self.connection.execute(query)
@@ -241,6 +250,10 @@ class StoreTransaction(StoreView):
         t = tables.meta
         if self.connection.execute(t.update().where(t.c.key == key).values(value=value)).rowcount == 0:
             self.connection.execute(t.insert().values(key=key, value=value))
+
+    def set_log_head(self, head: LogHead) -> None:
+        """The log goes at least this far; a log that later ends before was cut."""
+        self.set_fact("log_head", f"{head.length} {head.digest.hex()}")
 
     def set_feed_number(self, number: int) -> None:
         """Everything up to this feed item is done."""
@@ -352,6 +365,8 @@ class StoreTransaction(StoreView):
             .where(t.c.number == number)
             .values(state=state, problem=problem, attempts=t.c.attempts + 1)
         )
+        if state == "delivered":  # the document itself is kept among the documents
+            self.connection.execute(t.update().where(t.c.number == number).values(body=b""))
 
 
 class ShareStore:

@@ -1,0 +1,142 @@
+"""Sends what the store's outbox holds, until the gateway has it or has refused it for good.
+
+A message is put in the outbox in the transaction that caused it, so a crash loses none; sending one twice
+is harmless since the gateway knows it by its digest. Messages to one path go side by side, another path
+waits its turn: a receipt never overtakes what it answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Protocol
+
+import anyio
+from anyio import to_thread
+
+from mpc_cde.client.http import GatewayRefused
+from mpc_cde.documents.canonical import encode_base64url
+from mpc_cde.documents.envelope import Envelope
+from mpc_cde.errors import Conflict, MpcCdeError, NotFound, TransportError
+from parties.doorbell import Doorbell
+from parties.log import NodeLog
+from parties.share_store import OutboxItem, OutboxState, ShareStore
+
+BATCH = 64
+SIDE_BY_SIDE = 8
+POLL_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+MAX_NOT_FOUND = 100
+"""A gateway may learn of a study or query after this node did, so "not found" is tried again, but not for ever."""
+_TRY_LATER = frozenset({408, 425, 429})
+
+
+class Poster(Protocol):
+    """Whoever hands a signed document to the gateway; raises as mpc_cde.client.http does."""
+
+    async def post(self, path: str, envelope: Envelope) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """How one pass over the outbox ended; `problem` is what kept messages back."""
+
+    delivered: int = 0
+    refused: int = 0
+    kept: int = 0
+    problem: str | None = None
+
+
+class Outbox:
+    """The one task that sends; others put messages into the store and ring `doorbell`."""
+
+    def __init__(self, store: ShareStore, poster: Poster, log: NodeLog) -> None:
+        self._store = store
+        self._poster = poster
+        self._log = log
+        self.doorbell = Doorbell()
+
+    async def run(self) -> None:
+        """Send for ever, with longer pauses while the gateway does not answer."""
+        pause = POLL_SECONDS
+        while True:
+            flushed = await self.flush()
+            pause = POLL_SECONDS if flushed.problem is None else min(2 * pause, LONGEST_PAUSE_SECONDS)
+            if flushed.problem is not None:
+                await anyio.sleep(pause)
+            else:
+                await self.doorbell.wait(pause)
+
+    async def flush(self) -> Flushed:
+        """One pass over everything pending; ends early when the gateway does not answer."""
+        delivered = refused = kept = 0
+        seen = 0
+        while True:
+            batch = await to_thread.run_sync(self._pending_after, seen)
+            if not batch:
+                return Flushed(delivered, refused, kept)
+            for _, same_path in groupby(batch, key=lambda item: item.path):
+                outcomes = await self._send_all(list(same_path))
+                states = [state for _, state, _ in outcomes]
+                delivered += states.count("delivered")
+                refused += states.count("refused")
+                kept += states.count("pending")
+                unreachable = [problem for _, state, problem in outcomes if state == "unreachable"]
+                if unreachable:
+                    return Flushed(delivered, refused, kept + len(unreachable), unreachable[0])
+            seen = batch[-1].number
+
+    def _pending_after(self, number: int) -> list[OutboxItem]:
+        with self._store.reading() as view:
+            return view.outbox("pending", after=number, limit=BATCH)
+
+    async def _send_all(self, items: Sequence[OutboxItem]) -> list[tuple[OutboxItem, str, str | None]]:
+        outcomes: list[tuple[OutboxItem, str, str | None]] = []
+        limiter = anyio.CapacityLimiter(SIDE_BY_SIDE)
+
+        async def send(item: OutboxItem) -> None:
+            async with limiter:
+                state, problem = await self._send(item)
+            outcomes.append((item, state, problem))
+
+        async with anyio.create_task_group() as tasks:
+            for item in items:
+                tasks.start_soon(send, item)
+        await to_thread.run_sync(self._settle, outcomes)
+        return outcomes
+
+    async def _send(self, item: OutboxItem) -> tuple[str, str | None]:
+        try:
+            await self._poster.post(item.path, Envelope.parse_json(item.body))
+        except TransportError as error:
+            return "unreachable", str(error)
+        except NotFound as error:
+            return ("pending" if item.attempts < MAX_NOT_FOUND else "refused"), str(error)
+        except Conflict as error:
+            return "refused", str(error)
+        except GatewayRefused as error:
+            return ("pending" if error.status in _TRY_LATER else "refused"), str(error)
+        except MpcCdeError as error:
+            return "pending", str(error)
+        return "delivered", None
+
+    def _settle(self, outcomes: Sequence[tuple[OutboxItem, str, str | None]]) -> None:
+        with self._store.writing() as transaction:
+            for item, outcome, problem in outcomes:
+                state: OutboxState = "pending"
+                if outcome == "delivered":
+                    state = "delivered"
+                elif outcome == "refused":
+                    state = "refused"
+                transaction.settle(item.number, state, problem)
+            self._log.append_all(
+                [
+                    (
+                        "outbox.refused_by_gateway",
+                        {"path": item.path, "digest": encode_base64url(item.digest), "problem": problem},
+                    )
+                    for item, outcome, problem in outcomes
+                    if outcome == "refused"
+                ]
+            )
