@@ -1,9 +1,12 @@
 """Figure <-> u <-> one-hot digits of mixed radices (protocol.md section 2).
 
-u = (x - minimum) / step + half, half = publish_step / (2 step): rounding to the publish step, ties up, is part of
-the encoding. For digit d and symbol b the indicator is 1 if digit d of u is b; shared are all symbols but the last,
-and, where a figure may be blank, its presence first. The product of the radices is exactly R + 1, so a well-formed
-encoding cannot be out of range.
+u = (x - minimum) / step + half, half = publish_step / (2 step): rounding to the publish step, ties up, is
+part of the encoding. For digit d and symbol b the indicator is 1 if digit d of u is b; shared are all
+symbols but the last, and, where a figure may be blank, its presence first. The product of the radices is
+exactly R + 1, so a well-formed encoding cannot be out of range. A category is one digit; its figure is the
+symbol's number.
+
+A member's own tool reads the errors: they may say where the figure's neighbours lie, never anybody else's.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from math import prod
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +24,10 @@ from protocols import field as fp
 from protocols.errors import EncodingError, OutOfRange
 
 MIN_RADIX, MAX_RADIX = 2, 128
+MAX_SIZE = 1 << 60
+"""R + 1 stays below, as every compared number does."""
+MAX_EXPONENT = 100
+"""A number such as 1e999999999 is refused before it is written out in digits."""
 
 
 def exact_text(value: Fraction | Decimal) -> str:
@@ -47,8 +55,24 @@ def exact_decimal(value: Fraction) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
+class FigureLayout:
+    """Where a figure's elements lie in a submission's vector.
+
+    `presence` is None for a mandatory figure, `digits` where each digit begins: digit d takes
+    radices[d] - 1 elements, symbols ascending. `end` is where the next figure begins.
+    """
+
+    presence: int | None
+    digits: tuple[int, ...]
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class FigureEncoding:
-    """How one figure is encoded; make it with `create` or `category`, which check it."""
+    """How one figure is encoded; make it with `create` or `category`, which check it.
+
+    `published_digits`: how many leading digits lie at or above the publish step.
+    """
 
     minimum: Fraction
     step: Fraction
@@ -57,6 +81,7 @@ class FigureEncoding:
     published_digits: int
     half: int
     blank_allowed: bool
+    kind: Literal["number", "category"] = "number"
 
     @classmethod
     def create(
@@ -70,14 +95,14 @@ class FigureEncoding:
         blank_allowed: bool,
     ) -> FigureEncoding:
         """A number on a grid; amounts as decimal text. Raises OutOfRange for parameters that do not fit."""
-        low, grid, published = Fraction(minimum), Fraction(step), Fraction(publish_step)
+        low, grid, published = (_parameter(text) for text in (minimum, step, publish_step))
         _verify_radices(radices)
         if grid <= 0 or published <= 0:
             raise OutOfRange("step and publish_step are positive")
         ratio = published / grid
         kept = next((k for k in range(len(radices), 0, -1) if prod(radices[k:]) == ratio), None)
         if kept is None:
-            raise OutOfRange("publish_step / step is the product of the last radices")
+            raise OutOfRange("publish_step / step is the product of the last radices, not of all of them")
         if ratio == 1:
             if not allow_exact:
                 raise OutOfRange("publish_step equals step only where exact figures are allowed")
@@ -93,7 +118,7 @@ class FigureEncoding:
         """One of several categories: one digit, no rounding; u is the symbol's number."""
         _verify_radices([categories])
         one = Fraction(1)
-        return cls(Fraction(0), one, one, (categories,), 1, 0, blank_allowed)
+        return cls(Fraction(0), one, one, (categories,), 1, 0, blank_allowed, "category")
 
     @property
     def size(self) -> int:
@@ -110,16 +135,27 @@ class FigureEncoding:
         """Elements shared for this figure."""
         return int(self.blank_allowed) + sum(radix - 1 for radix in self.radices)
 
-    def encode(self, figure: Decimal | Fraction | None) -> int | None:
-        """u of a figure, None for a blank. Raises EncodingError with the nearest allowed value."""
+    def layout(self, start: int = 0) -> FigureLayout:
+        """Where the elements lie if the figure's first one is number `start` of the submission."""
+        position = start + int(self.blank_allowed)
+        digits = []
+        for radix in self.radices:
+            digits.append(position)
+            position += radix - 1
+        return FigureLayout(start if self.blank_allowed else None, tuple(digits), position)
+
+    def encode(self, figure: Decimal | Fraction | int | None) -> int | None:
+        """u of an exact figure, None for a blank.
+
+        Raises EncodingError for a figure out of range or off the grid (`nearest` is the closest allowed
+        value; the client rounds before, where its study rounds), for NaN, an infinity or a float, and for a
+        blank where none is allowed.
+        """
         if figure is None:
             if not self.blank_allowed:
                 raise EncodingError("this figure may not be blank")
             return None
-        try:
-            value = Fraction(figure)
-        except (ValueError, OverflowError, InvalidOperation):
-            raise EncodingError("not a finite number") from None
+        value = _exact(figure)
         nearest = exact_text(self.nearest(value))
         if not self.minimum <= value <= self.maximum:
             raise EncodingError(
@@ -162,14 +198,21 @@ class FigureEncoding:
         return self.minimum + self.step * (u - self.half)
 
     def published_value(self, prefix: int) -> Fraction:
-        """What is published for the leading digits: minimum + publish_step * prefix."""
+        """What is published for the leading digits: minimum + publish_step * prefix, exactly.
+
+        Half is not subtracted: it was the rounding. Raises OutOfRange for a category, which has no order.
+        """
+        if self.kind == "category":
+            raise OutOfRange("a category has no order, so no order statistics")
         return self.minimum + self.publish_step * prefix
 
 
 def encode_submission(
     encodings: Sequence[FigureEncoding], figures: Sequence[Decimal | Fraction | None]
 ) -> fp.FieldVector:
-    """The vector (L,) of all figures of a submission, in study order."""
+    """The vector (L,) of all figures of a submission, in study order. Raises EncodingError."""
+    if len(encodings) != len(figures):
+        raise OutOfRange(f"the study has {len(encodings)} figures, the submission {len(figures)}")
     elements: list[int] = []
     for encoding, figure in zip(encodings, figures, strict=True):
         elements += encoding.indicators(encoding.encode(figure))
@@ -179,5 +222,24 @@ def encode_submission(
 def _verify_radices(radices: Sequence[int]) -> None:
     if not radices or any(not MIN_RADIX <= radix <= MAX_RADIX for radix in radices):
         raise OutOfRange(f"a radix lies between {MIN_RADIX} and {MAX_RADIX}")
-    if prod(radices) >= 1 << 60:
+    if prod(radices) >= MAX_SIZE:
         raise OutOfRange("the product of the radices stays below 2^60")
+
+
+def _exact(figure: Decimal | Fraction | int) -> Fraction:
+    if isinstance(figure, bool) or not isinstance(figure, Decimal | Fraction | int):
+        raise EncodingError(f"a figure is an exact decimal, not a {type(figure).__name__}")
+    if isinstance(figure, Decimal):
+        if not figure.is_finite():
+            raise EncodingError("not a finite number")
+        if not -MAX_EXPONENT <= int(figure.as_tuple().exponent) <= MAX_EXPONENT:
+            raise EncodingError(f"a number of more than {MAX_EXPONENT} decimal places or trailing zeros")
+    return Fraction(figure)
+
+
+def _parameter(text: str) -> Fraction:
+    try:
+        value = _exact(Decimal(text))
+    except (InvalidOperation, EncodingError):
+        raise OutOfRange("minimum, step and publish_step are plain decimals") from None
+    return value

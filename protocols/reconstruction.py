@@ -1,6 +1,7 @@
 """From seeds to shares, from shares to values, and the check that shares lie on the promised degree.
 
-For engines and a party's column builder; the gateway has no way to import it.
+For engines, a party's column builder, and a member who opens what was computed for it alone; the gateway
+has no way to import it. Points are party index + 1.
 """
 
 from __future__ import annotations
@@ -37,14 +38,23 @@ def party_share(
 
 
 def reconstruct(points: Sequence[int], shares: fp.FieldVector, degree: int) -> fp.FieldVector:
-    """The values at 0 from shares (k, n) at `points`: uses the first degree + 1, checks nothing."""
+    """The values at 0, shape (n,), from shares (k, n) at `points`: uses the first degree + 1, checks nothing.
+
+    Raises OutOfRange for fewer shares than that.
+    """
     if len(points) <= degree:
         raise OutOfRange(f"degree {degree} needs {degree + 1} shares, there are {len(points)}")
     return _combine(points[: degree + 1], shares[: degree + 1], 0)
 
 
 def verify_degree(points: Sequence[int], shares: fp.FieldVector, degree: int) -> None:
-    """Returns if all shares (k, n) lie on polynomials of `degree`. Raises SharesDisagree."""
+    """Returns if all shares (k, n) lie on polynomials of `degree`. Raises SharesDisagree.
+
+    Nobody is named: below 3t + 1 shares it cannot be told who deviated. Raises OutOfRange where there is no
+    share too many, since nothing would be checked.
+    """
+    if len(points) <= degree + 1:
+        raise OutOfRange(f"{len(points)} shares cannot show whether they lie on degree {degree}")
     for position in range(degree + 1, len(points)):
         predicted = _combine(points[: degree + 1], shares[: degree + 1], points[position])
         if not np.array_equal(predicted, shares[position]):

@@ -1,17 +1,24 @@
 """How a member shares its figures: fresh seeds for every t-subset, and one correction for all parties.
 
 For every t-subset T of the m parties a seed s_T goes to the m - t parties outside T; the correction is
-c = v - sum_T Expand(s_T). Party j's share is c + sum over T without j of f_T(x_j) Expand(s_T), f_T of degree t with
-f_T(0) = 1 and zeros at the points of T: every accepted sharing has degree t by construction, since all parties
-check their seeds against one signed list of hashes. The correction is no secret: t parties always lack one seed.
+c = v - sum_T Expand(s_T). Party j's share is c + sum over T without j of f_T(x_j) Expand(s_T), f_T of
+degree t with f_T(0) = 1 and zeros at the points of T: every accepted sharing has degree t by construction,
+since all parties check their seeds against one signed list of hashes.
+
+What t parties and the gateway learn: nothing. The correction is no secret, but the seed of the subset that
+those t parties form went to the others only, and masks all of it. So seeds are never used for a second
+correction. Cost: L elements for all parties together, C(m - 1, t) seeds a party (2 at m = 3, 6 at m = 5).
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import NoReturn
+
+import numpy as np
 
 from protocols import field as fp
 from protocols.errors import OutOfRange
@@ -37,11 +44,15 @@ class Seed:
         return self._secret
 
     def expand(self, count: int) -> fp.FieldVector:
+        """The seed's mask: shape (count,)."""
         return expand_seed(self._secret, count)
 
     def hash(self) -> bytes:
         """SHA-256("mpc-cde/seed/v1" || 0x00 || s): what the signed submission lists."""
         return hashlib.sha256(SEED_TAG + self._secret).digest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Seed) and hmac.compare_digest(self._secret, other._secret)
 
     def __repr__(self) -> str:
         return "Seed(<redacted>)"
@@ -82,11 +93,17 @@ class SharedVector:
         return tuple(seed for subset, seed in everything if party not in subset)
 
     def seed_hashes(self) -> tuple[bytes, ...]:
+        """What the signed submission lists, in the order of the subsets."""
         return tuple(seed.hash() for seed in self.seeds)
 
 
 def share_vector(vector: fp.FieldVector, m: int, t: int, randomness: Randomness) -> SharedVector:
-    """Share a canonical vector (L,) among m parties with threshold t, with fresh seeds."""
+    """Share a vector (L,) among m parties with threshold t, with fresh seeds.
+
+    Raises OutOfRange for a threshold that does not fit and for a vector that is not canonical.
+    """
+    if vector.dtype != np.uint64 or vector.ndim != 1 or bool((vector >= fp.P).any()):
+        raise OutOfRange("expected a vector of field elements, uint64 below p")
     seeds = tuple(Seed(randomness.random_bytes(SEED_BYTES)) for _ in subsets(m, t))
     correction = vector
     for seed in seeds:
