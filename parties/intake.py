@@ -24,6 +24,7 @@ from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.submission import Submission
 from mpc_cde.errors import MpcCdeError, PeerError
+from mpc_cde.feed_format import FeedFrame
 from mpc_cde.keys import Passphrase, SigningKey
 from mpc_cde.sealing import SealingPrivateKey
 from parties.clock import Clock
@@ -51,18 +52,6 @@ from protocols.randomness import Randomness
 
 RECEIPTS_PATH = "/v1/receipts"
 _PARTS_OF_A_SUBMISSION = 2
-
-
-@dataclass(frozen=True, slots=True)
-class FeedItem:
-    """One item as the gateway sent it: nothing of it is verified.
-
-    A submission has two `parts`: the correction, and the envelope sealed to this party.
-    """
-
-    number: int
-    envelope: Envelope
-    parts: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -122,7 +111,7 @@ class Intake:
     def own_index(self) -> int:
         return self._own_index
 
-    def take(self, items: Sequence[FeedItem]) -> int:
+    def take(self, items: Sequence[FeedFrame]) -> int:
         """Judge and keep everything of a batch; returns the number up to which the feed is done. Blocks.
 
         Items at or below that number are passed over: they were done before.
@@ -139,7 +128,7 @@ class Intake:
             transaction.set_log_head(self._log.append_all(batch.events))
         return done
 
-    def _take_item(self, batch: _Batch, item: FeedItem) -> None:
+    def _take_item(self, batch: _Batch, item: FeedFrame) -> None:
         try:
             if item.envelope.payload_type == Community.payload_type():
                 self._take_community(batch, item)
@@ -160,7 +149,7 @@ class Intake:
     def _context(self, batch: _Batch) -> DocumentContext:
         return DocumentContext(batch.transaction, self._community, batch.now)
 
-    def _take_community(self, batch: _Batch, item: FeedItem) -> None:
+    def _take_community(self, batch: _Batch, item: FeedFrame) -> None:
         digest = item.envelope.digest()
         if digest == self._community.digest() or batch.transaction.document(digest) is not None:
             return
@@ -175,7 +164,7 @@ class Intake:
         self._community = following
         batch.studies.clear()
 
-    def _take_document(self, batch: _Batch, item: FeedItem) -> None:
+    def _take_document(self, batch: _Batch, item: FeedFrame) -> None:
         stored = verify_document(item.envelope, self._context(batch))
         if stored.type_name == Membership.type_name():
             membership = stored.parse(Membership)
@@ -184,7 +173,7 @@ class Intake:
         if stored.study is not None:
             batch.studies.pop(stored.study, None)
 
-    def _keep(self, batch: _Batch, item: FeedItem, stored: StoredDocument) -> None:
+    def _keep(self, batch: _Batch, item: FeedFrame, stored: StoredDocument) -> None:
         numbered = StoredDocument(
             digest=stored.digest,
             type_name=stored.type_name,
@@ -197,7 +186,7 @@ class Intake:
         if batch.transaction.put_document(numbered):
             batch.note("document.kept", type=stored.type_name, digest=stored.digest, number=item.number)
 
-    def _take_submission(self, batch: _Batch, item: FeedItem) -> None:
+    def _take_submission(self, batch: _Batch, item: FeedFrame) -> None:
         submission = open_envelope(item.envelope, Submission)
         digest = item.envelope.digest()
         if batch.transaction.submission(digest) is not None:
@@ -260,7 +249,7 @@ class Intake:
     def _answer(
         self,
         batch: _Batch,
-        item: FeedItem,
+        item: FeedFrame,
         submission: Submission,
         membership: Membership,
         verdict: AcceptedSeeds | Refused,

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import anyio
 from anyio import to_thread
 
+from mpc_cde.body_parts import DOCUMENT_PART, JSON_MEDIA_TYPE
 from mpc_cde.client.http import GatewayRefused
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.envelope import Envelope
@@ -36,6 +37,8 @@ class Poster(Protocol):
     """Whoever hands a signed document to the gateway; raises as mpc_cde.client.http does."""
 
     async def post(self, path: str, envelope: Envelope) -> Any: ...
+
+    async def post_parts(self, path: str, parts: Sequence[tuple[str, bytes, str]]) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,12 @@ class Outbox:
 
     async def _send(self, item: OutboxItem) -> tuple[str, str | None]:
         try:
-            await self._poster.post(item.path, Envelope.parse_json(item.body))
+            if item.attachment_name is None or item.attachment is None:
+                await self._poster.post(item.path, Envelope.parse_json(item.body))
+            else:
+                document = (DOCUMENT_PART, item.body, JSON_MEDIA_TYPE)
+                attached = (item.attachment_name, item.attachment, JSON_MEDIA_TYPE)
+                await self._poster.post_parts(item.path, [document, attached])
         except TransportError as error:
             return "unreachable", str(error)
         except NotFound as error:

@@ -94,7 +94,10 @@ class SealedShares:
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """One message to the gateway; `problem` says why it was refused or what last went wrong."""
+    """One message to the gateway: an envelope as JSON, perhaps with a named JSON part beside it.
+
+    `problem` says why it was refused or what last went wrong.
+    """
 
     number: int
     path: str
@@ -103,6 +106,8 @@ class OutboxItem:
     state: OutboxState
     attempts: int
     problem: str | None
+    attachment_name: str | None = None
+    attachment: bytes | None = None
 
 
 class StoreView:
@@ -228,7 +233,17 @@ class StoreView:
         t = tables.outbox
         query = select(t).where(t.c.state == state, t.c.number > after).order_by(t.c.number).limit(limit)
         return [
-            OutboxItem(row.number, row.path, row.digest, row.body, row.state, row.attempts, row.problem)
+            OutboxItem(
+                number=row.number,
+                path=row.path,
+                digest=row.digest,
+                body=row.body,
+                state=row.state,
+                attempts=row.attempts,
+                problem=row.problem,
+                attachment_name=row.attachment_name,
+                attachment=row.attachment,
+            )
             for row in self.connection.execute(query)
         ]
 
@@ -336,10 +351,19 @@ class StoreTransaction(StoreView):
         )
         return int(result.rowcount)
 
-    def enqueue(self, path: str, envelope: Envelope, *, queued: str) -> None:
+    def enqueue(
+        self,
+        path: str,
+        envelope: Envelope,
+        *,
+        queued: str,
+        attachment: tuple[str, bytes] | None = None,
+    ) -> None:
         """Send this document to the gateway: kept until it is delivered or refused for good.
 
-        `path` such as "/v1/receipts", `queued` a timestamp. The same message twice is one message.
+        `path` such as "/v1/receipts", `queued` a timestamp; `attachment` is a named JSON part that goes
+        with it (body_parts.py), such as ("entries", ...) with a roster. The same message twice is one
+        message.
         """
         body = envelope.to_json()
         identity = hashlib.sha256(path.encode() + b"\x00" + body).digest()
@@ -351,6 +375,8 @@ class StoreTransaction(StoreView):
                     path=path,
                     digest=envelope.digest(),
                     body=body,
+                    attachment_name=None if attachment is None else attachment[0],
+                    attachment=None if attachment is None else attachment[1],
                     state="pending",
                     attempts=0,
                     queued=queued,
@@ -366,7 +392,7 @@ class StoreTransaction(StoreView):
             .values(state=state, problem=problem, attempts=t.c.attempts + 1)
         )
         if state == "delivered":  # the document itself is kept among the documents
-            self.connection.execute(t.update().where(t.c.number == number).values(body=b""))
+            self.connection.execute(t.update().where(t.c.number == number).values(body=b"", attachment=None))
 
 
 class ShareStore:

@@ -85,6 +85,8 @@ outbox = Table(
     Column("path", String(100), nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("attachment_name", String(40)),
+    Column("attachment", LargeBinary),
     Column("state", String(10), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("problem", Text),

@@ -15,8 +15,9 @@ from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.submission import Submission
+from mpc_cde.feed_format import FeedFrame
 from mpc_cde.sealing import SealingContext, pack_seeds, seal
-from parties.intake import FeedItem, Intake
+from parties.intake import Intake
 from parties.log import NodeLog
 from parties.party_home import CommunityHome, PartyHome
 from parties.share_store import ShareStore
@@ -146,11 +147,11 @@ class PaperNode:
         for item in items:
             self.number += 1
             if isinstance(item, PaperSubmission):
-                batch.append(FeedItem(self.number, item.envelope, item.parts_for(self.index)))
+                batch.append(frame(self.number, item.envelope, item.parts_for(self.index)))
             elif isinstance(item, tuple):
-                batch.append(FeedItem(self.number, *item))
+                batch.append(frame(self.number, *item))
             else:
-                batch.append(FeedItem(self.number, item))
+                batch.append(frame(self.number, item))
         self.intake.take(batch)
 
     def open_study(self, members: int = 3) -> None:
@@ -185,3 +186,10 @@ class PaperNode:
 
 def membership_with(paper: PaperCommunity, number: int, **changes: object) -> Membership:
     return paper.membership(number).model_copy(update=changes)
+
+
+def frame(number: int, envelope: Envelope, parts: tuple[bytes, ...] = ()) -> FeedFrame:
+    """An item of the feed, as a gateway would number it."""
+    kind = envelope.payload_type.removeprefix("application/vnd.mpc-cde.").removesuffix("+json")
+    name, _, version = kind.rpartition(".")
+    return FeedFrame(number, f"{name}/{version}", envelope, parts)

@@ -1,0 +1,51 @@
+"""The gateway as one party sees it: its own feed, signed for; documents handed in; the community served.
+
+A party dials out only. What comes back is verified by intake; here only its form is checked.
+"""
+
+from __future__ import annotations
+
+from mpc_cde.client.gateway_calls import GatewayCalls
+from mpc_cde.client.http import GatewayClient, Reader
+from mpc_cde.documents.envelope import Envelope
+from mpc_cde.errors import BadDocument
+from mpc_cde.feed_format import FeedFrame, read_frames
+
+
+class PartyGateway(GatewayClient):
+    """A gateway client that also reads a party's feed; attempts are few, since every caller tries again."""
+
+    async def feed(
+        self, party: int, *, after: int, wait_seconds: float, reader: Reader
+    ) -> tuple[FeedFrame, ...]:
+        """Feed items numbered above `after`, in order; empty if none came within `wait_seconds`.
+
+        A broken frame ends the answer: what came before it stands, and if nothing did, BadDocument is raised.
+        Raises as GatewayClient.get.
+        """
+        answer = await self._request(
+            "GET",
+            f"/v1/parties/{party}/feed",
+            reader=reader,
+            parameters={"after": str(after), "wait": str(max(0, int(wait_seconds)))},
+        )
+        frames: list[FeedFrame] = []
+        try:
+            for frame in read_frames(answer.content):
+                if frame.number <= after:
+                    raise BadDocument(
+                        "the feed repeats an item that was asked to be left out", whom="the gateway"
+                    )
+                frames.append(frame)
+        except BadDocument:
+            if not frames:
+                raise
+        return tuple(frames)
+
+    async def communities(self) -> tuple[Envelope, ...]:
+        """All versions that the gateway serves, oldest first, unverified."""
+        return await GatewayCalls(self).communities()
+
+    async def study(self, terms_digest: bytes) -> Envelope:
+        """The proposal with these terms, unverified. Raises NotFound."""
+        return (await GatewayCalls(self).study(terms_digest)).study

@@ -1,0 +1,80 @@
+"""Follows this party's feed: one long poll after another, each batch handed to intake and then forgotten.
+
+The number to go on from stands in the store, written with what the batch caused; so after a crash, a lost
+answer or a gateway that repeats itself nothing is missed and nothing counts twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import anyio
+from anyio import to_thread
+
+from mpc_cde.errors import MpcCdeError, OwnError
+from mpc_cde.feed_format import FeedFrame
+from parties.intake import Intake, PlaceChanged
+from parties.operations import NodeHealth
+from parties.share_store import ShareStore
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+ANSWER_GRACE_SECONDS = 60.0
+"""How long an answer may take beyond the time that the gateway was asked to wait."""
+
+
+class FeedSource(Protocol):
+    """One long poll; raises as mpc_cde.client.http does."""
+
+    async def __call__(self, *, after: int, wait_seconds: float) -> Sequence[FeedFrame]: ...
+
+
+class GatewayFeed:
+    """The task that reads the feed."""
+
+    def __init__(
+        self,
+        *,
+        source: FeedSource,
+        intake: Intake,
+        store: ShareStore,
+        health: NodeHealth,
+        long_poll_seconds: float,
+        on_batch: Callable[[], None],
+    ) -> None:
+        """`on_batch` is called, on the event loop, after a batch is durable."""
+        self._source = source
+        self._intake = intake
+        self._store = store
+        self._health = health
+        self._long_poll_seconds = long_poll_seconds
+        self._on_batch = on_batch
+
+    async def run(self) -> None:
+        """For ever; only a fault of our own disk or place ends it."""
+        after = await to_thread.run_sync(self._feed_number)
+        pause = FIRST_PAUSE_SECONDS
+        wait_seconds = 0.0  # the first answer tells at once how far behind we are
+        while True:
+            try:
+                with anyio.fail_after(wait_seconds + ANSWER_GRACE_SECONDS):
+                    frames = await self._source(after=after, wait_seconds=wait_seconds)
+            except (OwnError, PlaceChanged):
+                raise
+            except (MpcCdeError, TimeoutError) as error:
+                self._health.feed_failed(str(error) or "no answer in time")
+                await anyio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                continue
+            pause = FIRST_PAUSE_SECONDS
+            if frames:
+                after = await to_thread.run_sync(self._intake.take, frames)
+                self._on_batch()
+            else:
+                wait_seconds = self._long_poll_seconds
+            self._health.feed_answered(after)
+
+    def _feed_number(self) -> int:
+        with self._store.reading() as view:
+            return view.feed_number
