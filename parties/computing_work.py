@@ -1,0 +1,341 @@
+"""What a party does inside a computing session: propose or answer, compute, sign, until the proposer ends it.
+
+The lowest-numbered party of the session proposes. A job's steps are the same at every party: all answers are yes;
+ledger and log on disk; the computation; what it opened in the log; the document built from agreed inputs, signed;
+signatures exchanged inside the session, so that no party leaves it without the complete document.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mpc_cde.documents.authority import verify_parties
+from mpc_cde.documents.checked_roster import CheckedRoster
+from mpc_cde.documents.envelope import Envelope, merge_signatures, sign_document
+from mpc_cde.documents.job_names import input_check_job_id, job_id
+from mpc_cde.documents.query import Query
+from mpc_cde.documents.result import LogHead, Result
+from mpc_cde.documents.roster import Roster, RosterEntry
+from mpc_cde.errors import OwnError, PeerError
+from mpc_cde.life_cycles import study as life
+from parties import ledger_table
+from parties.desk import Desk
+from parties.job_proposals import (
+    Answer,
+    OwnView,
+    Proposal,
+    next_attempt,
+    refusal_of_query,
+    released_by,
+    union,
+)
+from parties.policy import MAX_ATTEMPTS
+from parties.results import AgreedJob, build_checked_roster, build_result
+from parties.sessions import CellOrder, CheckOrder, ComputingSession, JobCost, QueryOrder
+from parties.share_store import StoreTransaction, StoreView
+from parties.studies import KnownStudy
+
+KEEP_SECONDS = 20.0
+REFUSAL_PAUSE_SECONDS = 0.5
+MAX_REFUSALS_IN_A_ROW = 60
+
+
+class PartyDisagrees(PeerError):
+    """A party of the session showed something other than what all must come to; `party` is its index."""
+
+    def __init__(self, party: int, expected: str, found: str) -> None:
+        super().__init__(f"party {party}: expected {expected}, found {found}", whom=f"party {party}")
+        self.party = party
+        self.expected = expected
+        self.found = found
+
+
+@dataclass(slots=True)
+class ComputingWork:
+    """The work of one computing session at this party."""
+
+    desk: Desk
+    session: ComputingSession
+    known: KnownStudy
+    roster: Roster
+    entries: tuple[RosterEntry, ...]
+    columns: Path
+    wait_for_change: Callable[[float], Awaitable[None]]
+    other_wants: Callable[[bytes], Awaitable[bool]]
+    _refusals: int = field(default=0, init=False)
+    _attempts_known: dict[bytes, int] = field(default_factory=dict, init=False)
+    _released_known: dict[bytes, tuple[tuple[str, ...], ...]] = field(default_factory=dict, init=False)
+
+    @property
+    def _leads(self) -> bool:
+        return self.desk.own_index == self.session.parties[0]
+
+    async def serve(self) -> None:
+        """Jobs one after another. Returns when the proposer ends the session; raises when it fails."""
+        while True:
+            own = await self._next_proposal() if self._leads else None
+            shown = await self.session.exchange("proposal", own.payload_bytes() if own else b"")
+            leader = self.session.parties[0]
+            if any(payload for party, payload in shown.items() if party != leader):
+                raise PartyDisagrees(leader, "one proposer", "several")
+            proposal = Proposal.parse_payload(shown[leader])
+            if proposal.kind == "end":
+                return
+            answer = await self._answer(proposal)
+            shown = await self.session.exchange("answer", answer.payload_bytes())
+            answers = {party: Answer.parse_payload(data) for party, data in sorted(shown.items())}
+            if all(each.accepts for each in answers.values()):
+                self._refusals = 0
+                await self._run(proposal, answers)
+            elif self._leads:
+                await self._learn(proposal, answers)
+
+    # proposing -------------------------------------------------------------------------------------------
+
+    async def _next_proposal(self) -> Proposal:
+        idle_since = time.monotonic()
+        while True:
+            self.known = await self.desk.read(lambda view: self.desk.know(view, self.known.terms_digest))
+            proposal = await self.desk.read(self._find_proposal)
+            if proposal is not None and self._refusals < MAX_REFUSALS_IN_A_ROW:
+                return proposal
+            idle = time.monotonic() - idle_since
+            if (
+                self._refusals >= MAX_REFUSALS_IN_A_ROW
+                or idle > KEEP_SECONDS
+                or await self.other_wants(self.known.terms_digest)
+            ):
+                return self._proposal("end", self.roster.digest(), self.roster.digest())
+            await self.wait_for_change(1.0)
+
+    def _proposal(
+        self,
+        kind: str,
+        subject: bytes,
+        roster: bytes,
+        attempt: int = 1,
+        released: tuple[tuple[str, ...], ...] = (),
+    ) -> Proposal:
+        return Proposal.model_validate(
+            {
+                "kind": kind,
+                "study_terms": self.known.terms_digest,
+                "subject": subject,
+                "roster": roster,
+                "attempt": attempt,
+                "time": self.desk.now(),
+                "released": released,
+            }
+        )
+
+    def _find_proposal(self, view: StoreView) -> Proposal | None:
+        state = self.known.state
+        if isinstance(state, life.Frozen):
+            return self._proposal("input_checks", self.roster.digest(), self.roster.digest())
+        if not isinstance(state, life.Checked | life.Answering):
+            return None
+        ledger = ledger_table.read_ledger(view, self.known.terms_digest)
+        for pending in self.desk.pending_queries(view, self.known):
+            own = released_by(ledger, pending.digest, pending.query.items)
+            heard = self._released_known.get(pending.digest, own)
+            attempt = max(next_attempt(ledger, pending.digest), self._attempts_known.get(pending.digest, 1))
+            if attempt <= MAX_ATTEMPTS:
+                return self._proposal("query", pending.digest, state.checked, attempt, union([own, heard]))
+        return None
+
+    async def _learn(self, proposal: Proposal, answers: Mapping[int, Answer]) -> None:
+        """Some party refused: propose what all can accept, after a pause for their feeds."""
+        self._refusals += 1
+        no = {party: each for party, each in answers.items() if not each.accepts}
+        for party, each in no.items():
+            await self.desk.note("job.refused", by=party, reason=each.reason or "", subject=proposal.subject)
+            if each.next_attempt > proposal.attempt:
+                self._attempts_known[proposal.subject] = each.next_attempt
+            if len(each.released) == len(proposal.released):
+                self._released_known[proposal.subject] = union([proposal.released, each.released])
+        await self.wait_for_change(REFUSAL_PAUSE_SECONDS)
+
+    # answering -------------------------------------------------------------------------------------------
+
+    async def _answer(self, proposal: Proposal) -> Answer:
+        self.known = await self.desk.read(lambda view: self.desk.know(view, self.known.terms_digest))
+        reason, attempt, released = await self.desk.read(lambda view: self._judge(view, proposal))
+        head = self.desk.log.head
+        return Answer(
+            accepts=reason is None,
+            reason=reason,
+            next_attempt=min(attempt, MAX_ATTEMPTS + 1),
+            released=released,
+            log_head=head.digest,
+            log_length=head.length,
+        )
+
+    def _judge(
+        self, view: StoreView, proposal: Proposal
+    ) -> tuple[str | None, int, tuple[tuple[str, ...], ...]]:
+        """Why not (None: yes), the attempt this party would start next, and what it has let out."""
+        if proposal.study_terms != self.known.terms_digest:
+            return "the proposal is about another study", 1, ()
+        state = self.known.state
+        if proposal.kind == "input_checks":
+            fits = isinstance(state, life.Frozen) and proposal.subject == state.roster == proposal.roster
+            return (None if fits else "the roster is not frozen here, or is another one"), 1, ()
+        if not isinstance(state, life.Checked | life.Answering):
+            return "the inputs are not checked here", 1, ()
+        stored = view.document(proposal.subject)
+        if stored is None or stored.type_name != Query.type_name():
+            return "the query is not here yet", 1, ()
+        query = stored.parse(Query)
+        ledger = ledger_table.read_ledger(view, self.known.terms_digest)
+        own = OwnView(
+            query=query,
+            query_digest=stored.digest,
+            decisions=self.desk.decisions(view, stored.digest),
+            party_count=self.desk.community.party_count,
+            checked_roster=state.checked,
+            ledger=ledger,
+        )
+        return (
+            refusal_of_query(proposal, own),
+            next_attempt(ledger, stored.digest),
+            released_by(ledger, stored.digest, query.items),
+        )
+
+    # running ---------------------------------------------------------------------------------------------
+
+    async def _run(self, proposal: Proposal, answers: Mapping[int, Answer]) -> None:
+        if proposal.kind == "input_checks":
+            await self._run_checks(proposal)
+        else:
+            await self._run_query(proposal, answers)
+
+    async def _run_checks(self, proposal: Proposal) -> None:
+        roster = self.roster.digest()
+        name = input_check_job_id(session_id=self.session.session_id, roster=roster, attempt=proposal.attempt)
+        await self.desk.note("job.started", job=name, kind="input_checks", roster=roster)
+        order = CheckOrder(
+            name,
+            roster,
+            self.columns,
+            self.known.terms_digest,
+            len(self.entries),
+            len(self.known.terms.figures),
+        )
+        faulty, cost = await self.session.check_inputs(order)
+        await self._note_cost(name, cost, removed=len(faulty))
+        document = build_checked_roster(
+            self.known.terms_digest, roster, self.entries, faulty, self.session.parties
+        )
+        envelope = await self._sign_together(sign_document(document, self.desk.identity))
+        await self.desk.note("checked_roster.signed", checked_roster=envelope.digest(), removed=len(faulty))
+        await self.desk.write(
+            lambda transaction: self.desk.keep_and_post(
+                transaction, CheckedRoster, envelope, study=self.known.terms_digest, subject=roster
+            )
+        )
+
+    async def _run_query(self, proposal: Proposal, answers: Mapping[int, Answer]) -> None:
+        state = self.known.state
+        if not isinstance(state, life.Checked | life.Answering):
+            raise OwnError("a query job without checked inputs")
+        stored = await self.desk.read(lambda view: view.document(proposal.subject))
+        if stored is None:
+            raise OwnError("the query vanished from the store")
+        query = stored.parse(Query)
+        name = job_id(
+            session_id=self.session.session_id,
+            query=proposal.subject,
+            checked_roster=state.checked,
+            functions=sorted({item.function for item in query.items}),
+            attempt=proposal.attempt,
+        )
+
+        def begin(transaction: StoreTransaction) -> None:
+            ledger_table.begin_job(
+                transaction,
+                study_terms=self.known.terms_digest,
+                checked_roster=state.checked,
+                query=proposal.subject,
+                job=name,
+                attempt=proposal.attempt,
+                items=query.items,
+            )
+
+        await self.desk.write(begin)
+        await self.desk.note("job.started", job=name, kind="query", query=proposal.subject)
+        outcomes, cost = await self.session.answer_query(self._order(name, proposal, query, state.removed))
+        await self._note_cost(name, cost, cells=len(outcomes))
+        job = AgreedJob(
+            name,
+            self.session.parties,
+            proposal.attempt,
+            proposal.time,
+            tuple(
+                LogHead(party=party, head=each.log_head, length=each.log_length)
+                for party, each in sorted(answers.items())
+            ),
+        )
+        document = build_result(self.known.terms, query, state.checked, job, outcomes)
+        envelope = await self._sign_together(sign_document(document, self.desk.identity))
+        await self.desk.note("result.signed", result=envelope.digest(), query=proposal.subject)
+
+        def keep(transaction: StoreTransaction) -> None:
+            ledger_table.note_outcomes(transaction, name, [o.withheld is not None for o in outcomes])
+            self.desk.keep_and_post(
+                transaction, Result, envelope, study=self.known.terms_digest, subject=proposal.subject
+            )
+
+        await self.desk.write(keep)
+
+    def _order(self, name: bytes, proposal: Proposal, query: Query, removed: frozenset[bytes]) -> QueryOrder:
+        cells = tuple(
+            CellOrder(
+                function=item.function,
+                figure=item.figures[0],
+                cell=None if item.group is None else (item.group.attribute, item.group.value),
+                parameters=item.parameters,
+                minimum=self.known.terms.disclosure.minimum_for(group=item.group is not None),
+                released=released,
+            )
+            for item, released in zip(query.items, proposal.released, strict=True)
+        )
+        return QueryOrder(
+            job_id=name,
+            roster=self.roster.digest(),
+            columns=self.columns,
+            terms=self.known.terms_digest,
+            removed_rows=tuple(row for row, entry in enumerate(self.entries) if entry.submission in removed),
+            cells=cells,
+            records=len(self.entries),
+            figures=len({cell.figure for cell in cells}),
+        )
+
+    async def _note_cost(self, name: bytes, cost: JobCost, **more: int) -> None:
+        await self.desk.note(
+            "job.computed",
+            job=name,
+            milliseconds=round(cost.seconds * 1000),
+            rounds=cost.rounds,
+            bytes_sent=cost.bytes_sent,
+            **more,
+        )
+
+    async def _sign_together(self, own: Envelope) -> Envelope:
+        """The document with the signatures of all session parties. Raises PartyDisagrees."""
+        shown = await self.session.exchange("signature", own.to_json())
+        merged = own
+        for party, data in sorted(shown.items()):
+            try:
+                envelope = Envelope.parse_json(data)
+                if (envelope.payload_type, envelope.payload) != (own.payload_type, own.payload):
+                    raise PartyDisagrees(party, "the document that the agreed inputs lead to", "another")
+                verify_parties(envelope, self.desk.community, (party,))
+            except PartyDisagrees:
+                raise
+            except PeerError as error:
+                raise PartyDisagrees(party, "its signature", str(error)[:120]) from None
+            merged = merge_signatures(merged, [envelope])
+        return merged

@@ -1,0 +1,268 @@
+"""Which session this party wants, and when: from a closed study to signed results.
+
+Everything is decided from the store: a study that closed wants an agreement among all parties; a frozen one wants
+its inputs checked; a checked one has its decided queries answered. A session that fails is logged with whom and
+why, and wanted again after a pause; a restart finds the same wants. Nothing is remembered outside store and log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpc_cde.documents.authority import open_from_all_parties
+from mpc_cde.documents.canonical import encode_base64url
+from mpc_cde.documents.complaint import Complaint
+from mpc_cde.documents.decision import Decision
+from mpc_cde.documents.envelope import sign_document
+from mpc_cde.documents.query import Query
+from mpc_cde.documents.roster import Roster
+from mpc_cde.errors import OwnError, PeerError
+from mpc_cde.life_cycles import study as life
+from parties import roster_table
+from parties.agreement import RostersDiffer, agree_on_roster
+from parties.computing_work import ComputingWork, PartyDisagrees
+from parties.decisions import decide_pending
+from parties.desk import Desk
+from parties.document_checks import DocumentContext
+from parties.errors import PartyError, PeerProtocolViolation
+from parties.party_home import CommunityHome
+from parties.policy import PartyPolicy
+from parties.roster import ListRefused, RosterWaits, read_basis
+from parties.sessions import Sessions, SessionTopic
+from parties.share_store import StoreTransaction, StoreView
+from parties.studies import KnownStudy
+
+COMPLAINTS_PATH = "/v1/complaints"
+IDLE_SECONDS = 1.0
+PAUSE_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A session that this party wants: `kind` "agreement" or "computing"."""
+
+    kind: str
+    study_terms: bytes
+
+
+class Conductor:
+    """One per node; `run` never returns."""
+
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        home: CommunityHome,
+        sessions: Sessions,
+        policy: PartyPolicy,
+        prepare_columns: Callable[[bytes, bytes], Awaitable[Path]],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`prepare_columns(study, roster)` returns the directory of sound columns."""
+        self.desk = desk
+        self._home = home
+        self._sessions = sessions
+        self._policy = policy
+        self._prepare_columns = prepare_columns
+        self._pause = pause
+        self._changed = asyncio.Event()
+        self.last_failure: str | None = None
+        self.doing = "waiting"
+
+    def wake(self) -> None:
+        """Something came in: look again at what is wanted."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait_for_change(self, seconds: float) -> None:
+        """Until something comes in, or `seconds` have passed."""
+        changed = self._changed
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await changed.wait()
+
+    async def run(self) -> None:
+        """Decide queries, and serve wanted sessions one after another, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._decide_queries())
+            tasks.create_task(self._serve_sessions())
+
+    async def _serve_sessions(self) -> None:
+        failures = 0
+        turn = 0
+        while True:
+            wanted = await self.desk.read(self._wanted)
+            if not wanted:
+                self.doing, failures = "waiting", 0
+                await self.wait_for_change(IDLE_SECONDS)
+                continue
+            want = wanted[turn % len(wanted)]
+            try:
+                self.doing = f"{want.kind} session"
+                await self._serve(want)
+                failures = 0
+            except (PartyError, PeerError, OwnError, ListRefused, RosterWaits, RostersDiffer) as error:
+                await self._note_failure(want, error)
+                turn += 1
+                self.doing = f"pausing after a failed {want.kind} session"
+                await self._pause(PAUSE_SECONDS[min(failures, len(PAUSE_SECONDS) - 1)])
+                failures += 1
+
+    def _wanted(self, view: StoreView) -> list[Wanted]:
+        wanted = []
+        for known in self.desk.studies(view):
+            if not self._home.has_sealing_key(known.terms_digest):
+                continue
+            match known.state:
+                case life.Closing():
+                    wanted.append(Wanted("agreement", known.terms_digest))
+                case life.Frozen():
+                    wanted.append(Wanted("computing", known.terms_digest))
+                case life.Checked() | life.Answering() if self.desk.pending_queries(view, known):
+                    wanted.append(Wanted("computing", known.terms_digest))
+                case _:
+                    pass
+        return wanted
+
+    async def _wants_something_else(self, study_terms: bytes) -> bool:
+        wanted = await self.desk.read(self._wanted)
+        return any(want != Wanted("computing", study_terms) for want in wanted)
+
+    # decisions -------------------------------------------------------------------------------------------
+
+    async def _decide_queries(self) -> None:
+        while True:
+            if await self.desk.read(self._has_undecided):
+                await self.desk.write(self._decide)
+            await self.wait_for_change(IDLE_SECONDS)
+
+    def _has_undecided(self, view: StoreView) -> bool:
+        decided = {
+            stored.subject for stored in view.documents(Decision.type_name(), party=self.desk.own_index)
+        }
+        return any(stored.digest not in decided for stored in view.documents(Query.type_name()))
+
+    def _decide(self, transaction: StoreTransaction) -> None:
+        context = DocumentContext(transaction, self.desk.community, self.desk.clock())
+        for known in self.desk.studies(transaction):
+            for decision in decide_pending(
+                transaction,
+                context,
+                known,
+                self._policy,
+                party=self.desk.own_index,
+                signing_key=self.desk.identity,
+            ):
+                answer = {
+                    "query": encode_base64url(decision.query),
+                    "agrees": decision.verdict.agrees,
+                    "rule": decision.verdict.rule,
+                }
+                self.desk.log.append("query.decided", answer)
+
+    # sessions --------------------------------------------------------------------------------------------
+
+    async def _serve(self, want: Wanted) -> None:
+        known = await self.desk.read(lambda view: self.desk.know(view, want.study_terms))
+        if want.kind == "agreement":
+            await self._agree(known)
+        else:
+            await self._compute(known)
+
+    async def _agree(self, known: KnownStudy) -> None:
+        """The roster of a closed study, signed by every party."""
+        desk = self.desk
+        async with self._sessions.agreement(SessionTopic(known.terms_digest)) as session:
+            basis = await desk.read(
+                lambda view: read_basis(view, desk.community, known.terms, desk.own_index)
+            )
+            signed = await agree_on_roster(session, basis, desk.identity)
+        open_from_all_parties(signed.envelope, Roster, desk.community)
+        await desk.note(
+            "roster.signed",
+            study=known.terms_digest,
+            roster=signed.envelope.digest(),
+            count=signed.inputs.roster.count,
+        )
+
+        def keep(transaction: StoreTransaction) -> None:
+            roster_table.put_entries(transaction, signed.envelope.digest(), signed.inputs.entries)
+            desk.keep_and_post(transaction, Roster, signed.envelope, study=known.terms_digest)
+
+        await desk.write(keep)
+
+    async def _compute(self, known: KnownStudy) -> None:
+        """Serve a computing session until its proposer ends it."""
+        if not isinstance(known.state, life.Frozen | life.Checked | life.Answering):
+            raise OwnError("the study has no signed roster")
+        roster_digest = known.state.roster
+        checked = None if isinstance(known.state, life.Frozen) else known.state.checked
+        directory = await self._prepare_columns(known.terms_digest, roster_digest)
+        roster, entries = await self.desk.read(lambda view: self.desk.roster(view, roster_digest))
+        async with self._sessions.computing(
+            SessionTopic(known.terms_digest, roster_digest, checked)
+        ) as session:
+            await ComputingWork(
+                desk=self.desk,
+                session=session,
+                known=known,
+                roster=roster,
+                entries=entries,
+                columns=directory,
+                wait_for_change=self.wait_for_change,
+                other_wants=self._wants_something_else,
+            ).serve()
+
+    # failures --------------------------------------------------------------------------------------------
+
+    async def _note_failure(self, want: Wanted, error: Exception) -> None:
+        self.last_failure = f"{want.kind}: {error}"
+        await self.desk.note(
+            "session.failed",
+            study=want.study_terms,
+            kind=want.kind,
+            error=type(error).__name__,
+            message=str(error)[:500],
+        )
+        complaint = self._complaint(want, error)
+        if complaint is None:
+            return
+        envelope = sign_document(complaint, self.desk.identity)
+        await self.desk.write(
+            lambda transaction: transaction.enqueue(COMPLAINTS_PATH, envelope, queued=self.desk.now())
+        )
+
+    def _complaint(self, want: Wanted, error: Exception) -> Complaint | None:
+        """A signed complaint where another party deviated, and not merely failed to be there."""
+        accused: int | None
+        step = want.kind
+        evidence: tuple[bytes, ...] = ()
+        match error:
+            case RosterWaits():
+                first = error.disagreements[0]
+                accused, expected, found = first.party, first.expected, first.found
+                step = first.fault.value
+                evidence = (first.submission,) if first.submission else ()
+            case ListRefused() | PartyDisagrees():
+                accused, expected, found = error.party, error.expected, error.found
+            case RostersDiffer():
+                accused, expected, found = error.party, "the roster that the lists lead to", "another roster"
+            case PeerProtocolViolation():
+                accused, expected, found = error.peer, error.expected, error.found
+            case _:
+                return None
+        return Complaint(
+            community=self.desk.community.digest(),
+            study_terms=want.study_terms,
+            party=self.desk.own_index,
+            step=step,
+            accused_party=accused,
+            expected=expected[:200],
+            found=found[:200],
+            evidence=evidence,
+            time=self.desk.now(),
+        )
