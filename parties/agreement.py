@@ -11,19 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from mpc_cde.documents.authority import verify_parties
 from mpc_cde.documents.envelope import Envelope, merge_signatures, sign_document
 from mpc_cde.errors import BadDocument, BadSignature
 from mpc_cde.keys import SigningKey
 from parties.roster import AgreedInputs, ListRefused, RosterBasis, agree, open_list, sign_list
+from parties.sessions import Session
 
-
-class AllParties(Protocol):
-    """What an agreement asks of a session: everybody's bytes for everybody, own ones included."""
-
-    async def exchange(self, label: str, payload: bytes) -> Mapping[int, bytes]: ...
+PATIENCE_SECONDS = 60.0
 
 
 class RostersDiffer(Exception):
@@ -42,21 +38,21 @@ class SignedRoster:
     envelope: Envelope
 
 
-async def agree_on_roster(session: AllParties, basis: RosterBasis, signing_key: SigningKey) -> SignedRoster:
+async def agree_on_roster(session: Session, basis: RosterBasis, signing_key: SigningKey) -> SignedRoster:
     """Exchange commitments, lists and signatures. Raises ListRefused, RosterWaits, RostersDiffer."""
     own = sign_list(basis, signing_key)
-    commitments = await session.exchange("roster commitment", own.digest())
+    commitments = await _show(session, "roster commitment", own.digest())
     for party, commitment in commitments.items():
         if len(commitment) != 32:
             raise ListRefused(party, "a commitment of 32 bytes", f"{len(commitment)} bytes")
-    shown = await session.exchange("roster list", own.to_json())
+    shown = await _show(session, "roster list", own.to_json())
     lists = {
         party: open_list(basis, party, _parse(party, data), commitments[party])
         for party, data in sorted(shown.items())
     }
     inputs = agree(basis, lists)
     signed = sign_document(inputs.roster, signing_key)
-    signatures = await session.exchange("roster signature", signed.to_json())
+    signatures = await _show(session, "roster signature", signed.to_json())
     merged = signed
     for party, data in sorted(signatures.items()):
         envelope = _parse(party, data)
@@ -68,6 +64,10 @@ async def agree_on_roster(session: AllParties, basis: RosterBasis, signing_key: 
             raise ListRefused(party, "its signature on the roster", str(error)[:120]) from None
         merged = merge_signatures(merged, [envelope])
     return SignedRoster(inputs, merged)
+
+
+async def _show(session: Session, step: str, payload: bytes) -> Mapping[int, bytes]:
+    return await session.exchange(step, payload, patience_seconds=PATIENCE_SECONDS)
 
 
 def _parse(party: int, data: bytes) -> Envelope:

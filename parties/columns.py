@@ -4,36 +4,30 @@
 imports numba. One directory a roster:
 
     shares.u64      this party's shares, (L, n) little-endian uint64: row = element, column = roster row
-    masks.u8        one row of n bytes a group cell: 1 where the certified value is the cell's
-    manifest.json   roster, L, n, the cells in order, SHA-256 of both files; written last
+    manifest.json   roster, L, n, SHA-256 of the shares; written last
 
 Files are written beside their place, synced and renamed, so a torn write is a directory without a manifest. The
-manifest's digests are checked whenever columns are opened; whatever does not fit is built again from the store.
+manifest's digest is checked before every session; whatever does not fit is built again from the store.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mpc_cde.documents.canonical import canonical_bytes
+from mpc_cde.documents.canonical import canonical_bytes, parse_canonical
 from mpc_cde.documents.community import Community
-from mpc_cde.documents.query import GroupCell
 from mpc_cde.documents.roster import Roster, RosterEntry
 from mpc_cde.documents.study import Study
 from mpc_cde.documents.study_terms import StudyTerms
-from mpc_cde.errors import MpcCdeError, StoreDamaged
+from mpc_cde.errors import BadDocument, MpcCdeError, StoreDamaged
 from parties.party_home import find_home, find_passphrase
 from parties.roster_table import read_entries
 from parties.seed_vault import SeedVault
@@ -42,29 +36,14 @@ from parties.studies import find_study
 from protocols import field as fp
 from protocols.errors import ProtocolError
 from protocols.reconstruction import party_share
-from protocols.sharing import Seed, subsets_of_party
+from protocols.sharing import subsets_of_party
 
 BLOCK_RECORDS = 2048
-SHARES, MASKS, MANIFEST = "shares.u64", "masks.u8", "manifest.json"
+SHARES, MANIFEST = "shares.u64", "manifest.json"
 
 
 class ColumnsDamaged(StoreDamaged):
     """The columns on disk are not what the manifest says: they are to be built again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Opened columns: `matrix` (L, n) mapped read-only; `masks` by cell, None being everybody."""
-
-    matrix: fp.FieldVector
-    masks: dict[tuple[str, str] | None, NDArray[np.uint8]]
-
-
-def cells_of(terms: StudyTerms) -> tuple[GroupCell, ...]:
-    """Every cell that a certified attribute forms, in the study's order."""
-    return tuple(
-        GroupCell(attribute=group.attribute, value=value) for group in terms.groups for value in group.values
-    )
 
 
 def build_columns(
@@ -94,22 +73,14 @@ def build_columns(
             start += block.shape[1]
         matrix.flush()
         del matrix
-    cells = cells_of(terms)
-    masks = np.array(
-        [[entry.groups.get(cell.attribute) == cell.value for entry in entries] for cell in cells],
-        dtype=np.uint8,
-    ).reshape(len(cells), count)
-    (making / MASKS).write_bytes(masks.tobytes())
     manifest = {
         "roster": roster.digest().hex(),
         "elements": length,
         "records": count,
-        "cells": [[cell.attribute, cell.value] for cell in cells],
-        SHARES: _digest_of_file(shares_path),
-        MASKS: _digest_of_file(making / MASKS),
+        "sha256": _digest_of_file(shares_path),
     }
     (making / MANIFEST).write_bytes(canonical_bytes(manifest))
-    for path in (shares_path, making / MASKS, making / MANIFEST, making):
+    for path in (shares_path, making / MANIFEST, making):
         _sync(path)
     shutil.rmtree(directory, ignore_errors=True)
     making.rename(directory)
@@ -132,7 +103,7 @@ def _blocks(
     for shares in kept:
         seeds = vault.open(shares.submission, shares.sealed_seeds, count=seeds_each)
         correction = fp.from_bytes(shares.correction, terms.element_count)
-        block.append(party_share(correction, [Seed(seed) for seed in seeds], m=m, t=t, party=party))
+        block.append(party_share(correction, seeds, m=m, t=t, party=party))
         if len(block) == BLOCK_RECORDS:
             yield np.stack(block, axis=1)
             block = []
@@ -140,34 +111,21 @@ def _blocks(
         yield np.stack(block, axis=1)
 
 
-def open_columns(directory: Path, roster: bytes, terms: StudyTerms) -> Columns:
-    """Map the columns of a roster after checking their digests. Raises ColumnsDamaged."""
+def verify_columns(directory: Path, roster: bytes, terms: StudyTerms) -> None:
+    """Returns if the columns of this roster are there as they were written. Raises ColumnsDamaged."""
     try:
-        manifest = json.loads((directory / MANIFEST).read_bytes())
-        cells = [tuple(cell) for cell in manifest["cells"]]
-        count = int(manifest["records"])
+        manifest = parse_canonical((directory / MANIFEST).read_bytes())
+        size = (directory / SHARES).stat().st_size
         sound = (
             manifest["roster"] == roster.hex()
             and manifest["elements"] == terms.element_count
-            and cells == [(cell.attribute, cell.value) for cell in cells_of(terms)]
-            and manifest[SHARES] == _digest_of_file(directory / SHARES)
-            and manifest[MASKS] == _digest_of_file(directory / MASKS)
+            and size == terms.element_count * manifest["records"] * fp.ELEMENT_BYTES
+            and manifest["sha256"] == _digest_of_file(directory / SHARES)
         )
-        if not sound or (directory / SHARES).stat().st_size != terms.element_count * count * fp.ELEMENT_BYTES:
-            raise ColumnsDamaged("the columns do not fit their manifest or study")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, BadDocument, KeyError, TypeError):
         raise ColumnsDamaged("no complete columns of this roster") from None
-    shape = (terms.element_count, count)
-    matrix: Any = (
-        np.memmap(directory / SHARES, dtype="<u8", mode="r", shape=shape)
-        if count
-        else np.zeros(shape, dtype=np.uint64)
-    )
-    flat = np.frombuffer((directory / MASKS).read_bytes(), dtype=np.uint8)
-    rows = flat.reshape(len(cells), count)
-    masks: dict[tuple[str, str] | None, NDArray[np.uint8]] = {None: np.ones(count, dtype=np.uint8)}
-    masks |= {(cell[0], cell[1]): rows[index] for index, cell in enumerate(cells)}
-    return Columns(np.asarray(matrix).view(np.uint64), masks)
+    if not sound:
+        raise ColumnsDamaged("the columns do not fit their manifest or study")
 
 
 def _digest_of_file(path: Path) -> str:
@@ -209,7 +167,7 @@ def main() -> int:
             entries = read_entries(view, roster)
             directory = community_home.columns_path / roster_digest.hex()
             try:
-                open_columns(directory, roster_digest, terms)
+                verify_columns(directory, roster_digest, terms)
             except ColumnsDamaged:
                 vault = SeedVault(community_home.load_sealing_key(study_digest, passphrase), study_digest)
                 build_columns(

@@ -32,13 +32,16 @@ from parties.job_proposals import (
     released_by,
     union,
 )
+from parties.job_specifications import check_specification, query_specification
 from parties.policy import MAX_ATTEMPTS
-from parties.results import AgreedJob, build_checked_roster, build_result
-from parties.sessions import CellOrder, CheckOrder, ComputingSession, JobCost, QueryOrder
+from parties.results import AgreedJob, CellValues, build_checked_roster, build_result
+from parties.sessions import ComputingSession
 from parties.share_store import StoreTransaction, StoreView
 from parties.studies import KnownStudy
+from parties.worker_pipe import JobResult
 
 KEEP_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 REFUSAL_PAUSE_SECONDS = 0.5
 MAX_REFUSALS_IN_A_ROW = 60
 
@@ -77,7 +80,9 @@ class ComputingWork:
         """Jobs one after another. Returns when the proposer ends the session; raises when it fails."""
         while True:
             own = await self._next_proposal() if self._leads else None
-            shown = await self.session.exchange("proposal", own.payload_bytes() if own else b"")
+            shown = await self.session.exchange(
+                "proposal", own.payload_bytes() if own else b"", patience_seconds=None
+            )
             leader = self.session.parties[0]
             if any(payload for party, payload in shown.items() if party != leader):
                 raise PartyDisagrees(leader, "one proposer", "several")
@@ -85,7 +90,9 @@ class ComputingWork:
             if proposal.kind == "end":
                 return
             answer = await self._answer(proposal)
-            shown = await self.session.exchange("answer", answer.payload_bytes())
+            shown = await self.session.exchange(
+                "answer", answer.payload_bytes(), patience_seconds=PATIENCE_SECONDS
+            )
             answers = {party: Answer.parse_payload(data) for party, data in sorted(shown.items())}
             if all(each.accepts for each in answers.values()):
                 self._refusals = 0
@@ -216,16 +223,12 @@ class ComputingWork:
         roster = self.roster.digest()
         name = input_check_job_id(session_id=self.session.session_id, roster=roster, attempt=proposal.attempt)
         await self.desk.note("job.started", job=name, kind="input_checks", roster=roster)
-        order = CheckOrder(
-            name,
-            roster,
-            self.columns,
-            self.known.terms_digest,
-            len(self.entries),
-            len(self.known.terms.figures),
-        )
-        faulty, cost = await self.session.check_inputs(order)
-        await self._note_cost(name, cost, removed=len(faulty))
+        job = check_specification(name, roster, self.known.terms, self.entries)
+        found = await self.session.run_job(job, self.columns)
+        if found.faulty_rows is None:
+            raise OwnError("the worker answered input checks with something else")
+        faulty = found.faulty_rows
+        await self._note_cost(found, removed=len(faulty))
         document = build_checked_roster(
             self.known.terms_digest, roster, self.entries, faulty, self.session.parties
         )
@@ -266,8 +269,20 @@ class ComputingWork:
 
         await self.desk.write(begin)
         await self.desk.note("job.started", job=name, kind="query", query=proposal.subject)
-        outcomes, cost = await self.session.answer_query(self._order(name, proposal, query, state.removed))
-        await self._note_cost(name, cost, cells=len(outcomes))
+        specification = query_specification(
+            name,
+            self.roster.digest(),
+            self.known.terms,
+            self.entries,
+            state.removed,
+            query,
+            proposal.released,
+        )
+        found = await self.session.run_job(specification, self.columns)
+        if found.cells is None or len(found.cells) != len(query.items):
+            raise OwnError("the worker answered a query with something else")
+        outcomes = [CellValues(cell.contributors, cell.values, cell.withheld) for cell in found.cells]
+        await self._note_cost(found, cells=len(outcomes))
         job = AgreedJob(
             name,
             self.session.parties,
@@ -290,42 +305,22 @@ class ComputingWork:
 
         await self.desk.write(keep)
 
-    def _order(self, name: bytes, proposal: Proposal, query: Query, removed: frozenset[bytes]) -> QueryOrder:
-        cells = tuple(
-            CellOrder(
-                function=item.function,
-                figure=item.figures[0],
-                cell=None if item.group is None else (item.group.attribute, item.group.value),
-                parameters=item.parameters,
-                minimum=self.known.terms.disclosure.minimum_for(group=item.group is not None),
-                released=released,
-            )
-            for item, released in zip(query.items, proposal.released, strict=True)
-        )
-        return QueryOrder(
-            job_id=name,
-            roster=self.roster.digest(),
-            columns=self.columns,
-            terms=self.known.terms_digest,
-            removed_rows=tuple(row for row, entry in enumerate(self.entries) if entry.submission in removed),
-            cells=cells,
-            records=len(self.entries),
-            figures=len({cell.figure for cell in cells}),
-        )
-
-    async def _note_cost(self, name: bytes, cost: JobCost, **more: int) -> None:
+    async def _note_cost(self, found: JobResult, **more: int) -> None:
         await self.desk.note(
             "job.computed",
-            job=name,
-            milliseconds=round(cost.seconds * 1000),
-            rounds=cost.rounds,
-            bytes_sent=cost.bytes_sent,
+            job=found.job_id,
+            microseconds=found.microseconds,
+            rounds=found.rounds,
+            bytes_sent=found.bytes_sent,
+            multiplications=found.multiplications,
+            comparisons=found.comparisons,
+            peak_anonymous_bytes=found.peak_anonymous_bytes,
             **more,
         )
 
     async def _sign_together(self, own: Envelope) -> Envelope:
         """The document with the signatures of all session parties. Raises PartyDisagrees."""
-        shown = await self.session.exchange("signature", own.to_json())
+        shown = await self.session.exchange("signature", own.to_json(), patience_seconds=PATIENCE_SECONDS)
         merged = own
         for party, data in sorted(shown.items()):
             try:
