@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from pydantic import ValidationError
 
-from mpc_cde.client.role_cards import ResearcherRequest
+from mpc_cde.client.role_cards import MemberCard, ResearcherRequest, read_card
 from mpc_cde.client.tables import Row, Table
 from mpc_cde.documents.base import describe_validation
-from mpc_cde.documents.canonical import decode_base64url, timestamp_of
+from mpc_cde.documents.canonical import decode_base64url, encode_base64url, timestamp_of
 from mpc_cde.documents.community import Community, RoleKey
 from mpc_cde.documents.envelope import Envelope, sign_document
 from mpc_cde.documents.membership import Membership
@@ -20,7 +21,6 @@ from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.suites import PUBLIC_KEY_LENGTHS, SUITES, PublicSealingKey
 from mpc_cde.errors import CallerError
 from mpc_cde.keys import SigningKey
-from protocols.randomness import Randomness
 
 CARD_COLUMNS = ("signing_key", "sealing_key", "register_id", "holding", "sole_trader")
 REQUIRED_COLUMNS = ("signing_key", "sealing_key", "register_id")
@@ -77,6 +77,33 @@ def parse_register(table: Table) -> tuple[RegisterRow, ...]:
     return tuple(rows)
 
 
+def with_cards(table: Table, directory: Path) -> Table:
+    """The table with the fields of the cards that a column `card` names, as files beside the table.
+
+    A cell that is filled in wins over the card, since the registrar knows better. Raises CallerError.
+    """
+    if "card" not in table.headings:
+        return table
+    rows = []
+    for row in table.rows:
+        name = (row.cells.get("card") or "").strip()
+        if row.fault is not None or not name:
+            rows.append(row)
+            continue
+        card = read_card(directory / name, MemberCard)
+        fields = {
+            "signing_key": encode_base64url(card.signing_key),
+            "sealing_key": encode_base64url(card.sealing_key.key),
+            "register_id": card.register_id,
+            "holding": card.holding,
+            "sole_trader": "yes" if card.sole_trader else "no",
+        }
+        given = {heading: cell for heading, cell in row.cells.items() if heading != "card" and cell}
+        rows.append(Row(row.number, {**fields, **given}))
+    others = [heading for heading in table.headings if heading not in ("card", *CARD_COLUMNS)]
+    return Table((*CARD_COLUMNS, *others), tuple(rows))
+
+
 def issue_membership(
     row: RegisterRow,
     *,
@@ -105,31 +132,6 @@ def issue_membership(
     except ValidationError as error:
         raise RegisterRefused(f"row {row.row}: {describe_validation(error)}") from None
     return sign_document(membership, signing_key)
-
-
-def issue_memberships(
-    rows: Sequence[RegisterRow],
-    *,
-    community: Community,
-    signing_key: SigningKey,
-    randomness: Randomness,
-    now: datetime,
-    validity_days: int = DEFAULT_VALIDITY_DAYS,
-) -> tuple[Envelope, ...]:
-    """A membership a row, in order. Raises CallerError if the key is no registrar's of the community."""
-    registrar = registrar_of(community, signing_key)
-    return tuple(
-        issue_membership(
-            row,
-            community=community,
-            registrar=registrar,
-            signing_key=signing_key,
-            member=randomness.random_bytes(16),
-            now=now,
-            validity_days=validity_days,
-        )
-        for row in rows
-    )
 
 
 def registrar_of(community: Community, signing_key: SigningKey) -> RoleKey:

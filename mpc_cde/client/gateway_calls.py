@@ -115,6 +115,10 @@ class GatewayCalls:
         """The membership of the key that the reader signs with, with all countersignatures."""
         return _envelope(await self._client.get("/v1/memberships/own", reader=reader), "membership")
 
+    async def enrolment(self, reader: Reader) -> Envelope:
+        """The researcher's document of the key that the reader signs with."""
+        return _envelope(await self._client.get("/v1/researchers/own", reader=reader), "researcher")
+
     async def query(self, digest: bytes, reader: Reader | None = None) -> QueryFile:
         answer = await self._client.get(f"/v1/queries/{encode_base64url(digest)}", reader=reader)
         return QueryFile(

@@ -96,11 +96,10 @@ class Home:
         return directory
 
     def communities(self) -> list[CommunityHome]:
-        """All communities that are pinned here."""
+        """All communities that a fingerprint was given for here."""
         if not self.root.is_dir():
             return []
-        found = [CommunityHome(path) for path in sorted(self.root.iterdir()) if _is_fingerprint(path.name)]
-        return [community for community in found if community.is_pinned()]
+        return [CommunityHome(path) for path in sorted(self.root.iterdir()) if _is_fingerprint(path.name)]
 
     def community(self, fingerprint: str | None) -> CommunityHome:
         """The named community, or the only one that is pinned here. Raises CallerError."""

@@ -1,0 +1,245 @@
+"""`mpc-cde member`: keys, submitting figures, receipts, withdrawing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mpc_cde.cli.connection import community_home, run_connected
+from mpc_cde.cli.options import (
+    FingerprintOption,
+    GatewayOption,
+    HomeOption,
+    JsonOption,
+    OutputOption,
+    StudyOption,
+    YesOption,
+)
+from mpc_cde.cli.roles import certified_member, submission_records
+from mpc_cde.cli.showing import remark, say, say_json
+from mpc_cde.cli.surroundings import confirm, write_file
+
+if TYPE_CHECKING:
+    from mpc_cde.client.connection import Connection
+    from mpc_cde.client.receipts import ReceiptStatus
+
+app = typer.Typer(help="Take part: make keys, submit figures, see receipts.", no_args_is_help=True)
+
+MembershipOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--membership", metavar="FILE", help="The membership, if the gateway does not serve it yet."
+    ),
+]
+WaitOption = Annotated[
+    float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait for all receipts.")
+]
+
+
+@app.command()
+def init(
+    register_id: Annotated[
+        str,
+        typer.Option(
+            "--register-id", help="Id in the register that the registrar uses, such as a tax number."
+        ),
+    ],
+    holding: Annotated[
+        str | None, typer.Option("--holding", help="Id of the holding: its members count as one.")
+    ] = None,
+    sole_trader: Annotated[
+        bool,
+        typer.Option("--sole-trader", help="The member is a natural person; its figures are personal data."),
+    ] = False,
+    output: OutputOption = None,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Make the member's keys on this machine and write its card for the registrar."""
+    from pydantic import ValidationError
+
+    from mpc_cde.client.role_cards import CARD_FILE, MemberCard, make_sealing_key, make_signing_key
+    from mpc_cde.documents.base import describe_validation
+    from mpc_cde.errors import CallerError
+    from mpc_cde.secret_files import write_secret_file
+    from protocols.randomness import SystemRandomness
+
+    own = community_home(home, fingerprint)
+    directory = own.role("member")
+    randomness = SystemRandomness()
+    signing, sealing = make_signing_key(directory, randomness), make_sealing_key(directory, randomness)
+    try:
+        card = MemberCard(
+            signing_key=signing.public_bytes,
+            sealing_key=sealing.public,
+            register_id=register_id,
+            holding=holding,
+            sole_trader=sole_trader,
+        )
+    except ValidationError as error:
+        raise CallerError(f"these make no card: {describe_validation(error)}") from None
+    write_secret_file(directory / CARD_FILE, card.payload_bytes(), replace=True)
+    if gateway is not None:
+        from mpc_cde.client.http import checked_url
+
+        own.save_gateway(checked_url(gateway))
+    target = output or Path("member-card.json")
+    write_file(target, card.payload_bytes() + b"\n")
+    say(f"{target} is written.")
+    remark(
+        f"It holds public keys only. Hand it to the registrar. The private keys stay in {directory}; "
+        "keep a backup of it."
+    )
+
+
+@app.command()
+def submit(
+    figures: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="CSV or JSON; the first row names the figures of the study."),
+    ],
+    row: Annotated[
+        int | None,
+        typer.Option("--row", min=1, help="Which row, as a spreadsheet counts: the heading is row 1."),
+    ] = None,
+    study: StudyOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the figures and send nothing.")] = False,
+    wait: WaitOption = 30.0,
+    membership: MembershipOption = None,
+    sure: YesOption = False,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Check, share, seal and send the figures of one row. Sending again replaces what was sent."""
+    from mpc_cde.client.figures import check_figures, choose_row, columns_of
+    from mpc_cde.client.member import submit_figures
+    from mpc_cde.client.receipts import wait_for_receipts
+    from mpc_cde.client.tables import read_table
+    from mpc_cde.errors import DeadlinePassed
+    from protocols.randomness import SystemRandomness
+
+    own = community_home(home, fingerprint)
+    table = choose_row(read_table(figures), number=row)
+
+    async def send(connection: Connection) -> ReceiptStatus | None:
+        listing = await connection.find_study(study)
+        verified = await connection.verified_study(listing.terms)
+        terms = verified.study.terms
+        checked = check_figures(table, columns_of(terms))
+        for warning in checked.warnings:
+            remark(f"Note: {warning}.")
+        if dry_run:
+            return None
+        remark(f"{terms.title}\n{terms.consent}")
+        confirm("Do you agree, and send your figures?", sure=sure)
+        member = await certified_member(connection, own, membership)
+        prepared = await submit_figures(
+            connection,
+            verified,
+            member,
+            checked.rows[0].values,
+            randomness=SystemRandomness(),
+            records=submission_records(own),
+        )
+        remark(
+            f"The gateway stored submission {_short(prepared.digest)} (number {prepared.document.sequence})."
+        )
+        try:
+            return await wait_for_receipts(connection, verified, prepared.digest, deadline_seconds=wait)
+        except DeadlinePassed:
+            from mpc_cde.client.receipts import read_receipts
+
+            return await read_receipts(connection, verified, prepared.digest)
+
+    status = run_connected(send, home=home, gateway=gateway, fingerprint=fingerprint)
+    if status is None:
+        say("All figures are as the study asks for; nothing was sent.")
+        return
+    _show_status(status, as_json=as_json)
+
+
+@app.command()
+def status(
+    study: StudyOption = None,
+    wait: WaitOption = 0.0,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Show which parties hold the figures; their receipts are verified."""
+    from mpc_cde.client.member import submission_status
+    from mpc_cde.client.receipts import wait_for_receipts
+
+    own = community_home(home, fingerprint)
+
+    async def look(connection: Connection) -> tuple[ReceiptStatus, str]:
+        listing = await connection.find_study(study)
+        verified = await connection.verified_study(listing.terms)
+        found = await submission_status(connection, verified, submission_records(own))
+        if wait and not found.is_final:
+            found = await wait_for_receipts(connection, verified, found.submission, deadline_seconds=wait)
+        return found, listing.state
+
+    found, state = run_connected(look, home=home, gateway=gateway, fingerprint=fingerprint)
+    _show_status(found, as_json=as_json, state=state)
+
+
+@app.command()
+def withdraw(
+    study: StudyOption = None,
+    membership: MembershipOption = None,
+    sure: YesOption = False,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Take the figures out; possible until the parties have signed the roster."""
+    from mpc_cde.client.member import withdraw_figures
+
+    own = community_home(home, fingerprint)
+
+    async def take_out(connection: Connection) -> str:
+        listing = await connection.find_study(study)
+        verified = await connection.verified_study(listing.terms)
+        confirm(f"Take your figures out of {verified.study.terms.title}?", sure=sure)
+        member = await certified_member(connection, own, membership)
+        await withdraw_figures(connection, verified, member, submission_records(own))
+        return verified.study.terms.title
+
+    title = run_connected(take_out, home=home, gateway=gateway, fingerprint=fingerprint)
+    say(f"Your figures are taken out of {title}.")
+
+
+def _show_status(status: ReceiptStatus, *, as_json: bool, state: str | None = None) -> None:
+    if as_json:
+        from mpc_cde.documents.canonical import encode_base64url
+
+        say_json(
+            {
+                "submission": encode_base64url(status.submission),
+                "parties": list(status.parties),
+                "accepted": list(status.accepted),
+                "refused": dict(status.refused),
+                "waiting": list(status.waiting),
+                "complete": status.is_complete,
+                "study_state": state,
+            }
+        )
+    else:
+        say(status.describe())
+        if state is not None:
+            say(f"The study is {state}.")
+    if status.refused:
+        raise typer.Exit(3)
+
+
+def _short(digest: bytes) -> str:
+    from mpc_cde.documents.canonical import encode_base64url
+
+    return encode_base64url(digest)[:11]

@@ -1,0 +1,174 @@
+"""`mpc-cde registrar`: who certifies members, and drafts the enrolment of researchers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mpc_cde.cli.connection import community_home, run_connected
+from mpc_cde.cli.offices import make_office
+from mpc_cde.cli.options import FingerprintOption, GatewayOption, HomeOption, OutputOption, YesOption
+from mpc_cde.cli.showing import remark, say, say_table
+from mpc_cde.cli.surroundings import confirm, open_home, write_file
+
+if TYPE_CHECKING:
+    from mpc_cde.client.connection import Connection
+    from mpc_cde.documents.envelope import Envelope
+    from mpc_cde.keys import SigningKey
+
+app = typer.Typer(help="Certify members; draft the enrolment of researchers.", no_args_is_help=True)
+
+DaysOption = Annotated[int, typer.Option("--days", min=1, max=3660, help="How long it is valid.")]
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Option("--name", help="Name in documents, such as chamber_of_commerce.")],
+    label: Annotated[str | None, typer.Option("--label", help="Name for people.")] = None,
+    output: OutputOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Make the registrar's key on this machine and write its card."""
+    make_office("registrar", name=name, label=label, home=home, output=output)
+
+
+@app.command()
+def issue(
+    table: Annotated[
+        Path,
+        typer.Option(
+            "--from",
+            metavar="CSV",
+            help="Columns card (a file), or signing_key, sealing_key, register_id, holding, sole_trader; "
+            "every other column is a certified attribute.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="The memberships, for the second registrar."),
+    ] = Path("memberships.jsonl"),
+    days: DaysOption = 730,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Certify the members of a table, one membership a row."""
+    from mpc_cde.client.enrolment import parse_register, with_cards
+    from mpc_cde.client.membership_ledger import MembershipLedger
+    from mpc_cde.client.tables import read_table
+    from protocols.randomness import SystemRandomness
+
+    rows = parse_register(with_cards(read_table(table), table.parent))
+    key = _key(home)
+    ledger = MembershipLedger(community_home(home, fingerprint).role("registrar"))
+
+    async def certify(connection: Connection) -> tuple[list[Envelope], int]:
+        envelopes, fresh = ledger.issue(
+            rows,
+            community=connection.trusted.current,
+            signing_key=key,
+            randomness=SystemRandomness(),
+            now=datetime.now(UTC),
+            validity_days=days,
+        )
+        await _post_all(connection, envelopes)
+        return envelopes, fresh
+
+    envelopes, fresh = run_connected(certify, home=home, gateway=gateway, fingerprint=fingerprint)
+    _write_lines(output, envelopes)
+    say(f"{fresh} memberships issued, {len(envelopes) - fresh} were there before.")
+    remark(
+        f"{output} is written. A membership counts when a second registrar has compared it with the register "
+        f"and run\n  mpc-cde registrar countersign {output}"
+    )
+
+
+@app.command()
+def countersign(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Memberships as the first registrar wrote them.")
+    ],
+    sure: YesOption = False,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Sign memberships of another registrar, after comparing them with the register."""
+    from mpc_cde.client.membership_ledger import count_by_attribute, countersign_memberships, parse_lines
+
+    envelopes = parse_lines(file)
+    key = _key(home)
+    counts = count_by_attribute(envelopes)
+    say(f"{len(envelopes)} memberships")
+    if counts:
+        say_table(["attribute", "value", "members"], [[a, v, str(n)] for a, v, n in counts], right=[2])
+    confirm("Did you compare them with the register, and do you sign them?", sure=sure)
+
+    async def sign(connection: Connection) -> list[Envelope]:
+        signed = countersign_memberships(envelopes, community=connection.trusted.current, signing_key=key)
+        await _post_all(connection, signed)
+        return signed
+
+    signed = run_connected(sign, home=home, gateway=gateway, fingerprint=fingerprint)
+    _write_lines(file, signed)
+    say(f"{len(signed)} memberships countersigned.")
+
+
+@app.command("enrol-researcher")
+def enrol_researcher(
+    card: Annotated[Path, typer.Argument(metavar="CARD", help="From `mpc-cde researcher request`.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The document that every party signs.")
+    ] = Path("researcher.json"),
+    days: DaysOption = 365,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Draft the document by which every party enrols a researcher."""
+    from mpc_cde.client.enrolment import draft_researcher, registrar_of
+    from mpc_cde.client.role_cards import ResearcherRequest, read_card
+    from mpc_cde.documents.envelope import sign_document
+
+    request = read_card(card, ResearcherRequest)
+    key = _key(home)
+
+    async def draft(connection: Connection) -> Envelope:
+        community = connection.trusted.current
+        registrar_of(community, key)
+        document = draft_researcher(request, community=community, now=datetime.now(UTC), validity_days=days)
+        envelope = sign_document(document, key)
+        await connection.calls.post("researchers", envelope)
+        return envelope
+
+    envelope = run_connected(draft, home=home, gateway=gateway, fingerprint=fingerprint)
+    write_file(output, envelope.to_json())
+    say(f"{request.name} may ask {', '.join(request.functions)} once every party has signed.")
+    remark(f"{output} is written. Each operator runs\n  mpc-party approve {output}")
+
+
+async def _post_all(connection: Connection, envelopes: list[Envelope]) -> None:
+    import anyio
+
+    limiter = anyio.CapacityLimiter(8)
+
+    async def post(envelope: Envelope) -> None:
+        async with limiter:
+            await connection.calls.post("memberships", envelope)
+
+    async with anyio.create_task_group() as group:
+        for envelope in envelopes:
+            group.start_soon(post, envelope)
+
+
+def _key(home: Path | None) -> SigningKey:
+    from mpc_cde.client.role_cards import load_own_signing_key
+
+    return load_own_signing_key(open_home(home).office("registrar"), made_by="mpc-cde registrar init")
+
+
+def _write_lines(path: Path, envelopes: list[Envelope]) -> None:
+    write_file(path, b"".join(envelope.to_json() + b"\n" for envelope in envelopes))

@@ -1,0 +1,118 @@
+"""Keys of the person at this machine, by role, as the commands need them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mpc_cde.client.connection import Connection
+    from mpc_cde.client.home import CommunityHome
+    from mpc_cde.client.member import Member, SubmissionRecords
+    from mpc_cde.client.query import EnrolledResearcher
+    from mpc_cde.documents.envelope import Envelope
+    from mpc_cde.keys import SigningKey
+    from mpc_cde.reader_signatures import SignedReader
+
+MEMBERSHIP_FILE = "membership.json"
+ENROLMENT_FILE = "enrolment.json"
+MAX_DOCUMENT_BYTES = 1 << 20
+
+
+def reader_with(signing_key: SigningKey) -> SignedReader:
+    """Whoever holds this key, reading what is not for everybody."""
+    from mpc_cde.reader_signatures import SignedReader
+    from protocols.randomness import SystemRandomness
+
+    return SignedReader(signing_key, randomness=SystemRandomness())
+
+
+def member_key(home: CommunityHome) -> SigningKey:
+    """The member's signing key. Raises CallerError if there is none."""
+    from mpc_cde.client.role_cards import load_own_signing_key
+
+    return load_own_signing_key(home.role("member"), made_by="mpc-cde member init")
+
+
+def researcher_key(home: CommunityHome) -> SigningKey:
+    """The researcher's signing key. Raises CallerError if there is none."""
+    from mpc_cde.client.role_cards import load_own_signing_key
+
+    return load_own_signing_key(home.role("researcher"), made_by="mpc-cde researcher init")
+
+
+def submission_records(home: CommunityHome) -> SubmissionRecords:
+    """What this member has submitted, study by study."""
+    from mpc_cde.client.member import SubmissionRecords
+
+    return SubmissionRecords(home.role("member") / "submissions")
+
+
+async def certified_member(connection: Connection, home: CommunityHome, file: Path | None) -> Member:
+    """The member with its membership: from `file`, else from the gateway, else as it is remembered.
+
+    Raises CallerError while no registrar has certified the member.
+    """
+    from mpc_cde.cli.surroundings import read_envelope
+    from mpc_cde.client.member import Member
+    from mpc_cde.errors import CallerError, NotFound
+
+    key = member_key(home)
+    path = home.role("member") / MEMBERSHIP_FILE
+    envelope: Envelope | None
+    if file is not None:
+        envelope = read_envelope(file)
+    else:
+        try:
+            envelope = await connection.calls.membership(reader_with(key))
+        except NotFound:
+            envelope = _remembered(path)
+    if envelope is None:
+        raise CallerError(
+            "no registrar has certified this member yet",
+            hint="Hand the card from `mpc-cde member init` to the registrar and wait until it is issued.",
+        )
+    member = Member.certified(key, envelope, connection)
+    _remember(path, envelope)
+    return member
+
+
+async def enrolled_researcher(
+    connection: Connection, home: CommunityHome, file: Path | None
+) -> EnrolledResearcher:
+    """The researcher with the document that every party signed. Raises CallerError before that."""
+    from mpc_cde.cli.surroundings import read_envelope
+    from mpc_cde.client.query import EnrolledResearcher
+    from mpc_cde.errors import CallerError, NotFound
+
+    key = researcher_key(home)
+    path = home.role("researcher") / ENROLMENT_FILE
+    envelope: Envelope | None
+    if file is not None:
+        envelope = read_envelope(file)
+    else:
+        try:
+            envelope = await connection.calls.enrolment(reader_with(key))
+        except NotFound:
+            envelope = _remembered(path)
+    if envelope is None:
+        raise CallerError(
+            "this researcher is not enrolled yet",
+            hint="Hand the card from `mpc-cde researcher request` to a registrar; every party must sign.",
+        )
+    asker = EnrolledResearcher.enrolled(key, envelope, connection)
+    _remember(path, envelope)
+    return asker
+
+
+def _remembered(path: Path) -> Envelope | None:
+    from mpc_cde.documents.envelope import Envelope
+    from mpc_cde.secret_files import read_secret_file
+
+    return Envelope.parse_json(read_secret_file(path)) if path.exists() else None
+
+
+def _remember(path: Path, envelope: Envelope) -> None:
+    from mpc_cde.secret_files import write_secret_file
+
+    write_secret_file(path, envelope.to_json(), replace=True)

@@ -1,0 +1,190 @@
+"""`mpc-cde study`: propose one from a template, show one, close one before its time."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mpc_cde.cli.connection import run_connected
+from mpc_cde.cli.options import FingerprintOption, GatewayOption, HomeOption, JsonOption, OutputOption
+from mpc_cde.cli.showing import remark, say, say_json, say_table
+from mpc_cde.cli.surroundings import open_home, write_file
+
+if TYPE_CHECKING:
+    from mpc_cde.client.connection import Connection
+    from mpc_cde.client.gateway_calls import StudyFile
+    from mpc_cde.documents.community import Community
+    from mpc_cde.documents.study import Study
+    from mpc_cde.keys import SigningKey
+
+app = typer.Typer(help="Propose, show and close studies.", no_args_is_help=True)
+
+StudyArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[STUDY]", help="First characters of its digest or title; needed if there are several."
+    ),
+]
+_DURATION = re.compile(r"(\d{1,6})(s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@app.command()
+def propose(
+    template: Annotated[Path, typer.Argument(metavar="TEMPLATE", help="TOML; see docs/study-templates.md.")],
+    opens: Annotated[
+        str,
+        typer.Option("--opens", help="When it opens: now, 2h, 3d, or a time such as 2026-12-01T08:00:00Z."),
+    ] = "now",
+    closes: Annotated[str, typer.Option("--closes", help="When it closes, written in the same way.")] = "30d",
+    output: OutputOption = None,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Sign a study made from a template and send it to the parties for approval."""
+    from mpc_cde.client.stewardship import propose_study
+    from mpc_cde.documents.canonical import encode_base64url
+    from mpc_cde.study_templates import read_template
+
+    made = read_template(template)
+    now = datetime.now(UTC)
+    opening, closing = _moment(opens, now), _moment(closes, now)
+    key = _key(home)
+
+    async def send(connection: Connection) -> Study:
+        envelope, study = propose_study(
+            made, community=connection.trusted.current, signing_key=key, opens=opening, closes=closing
+        )
+        await connection.calls.post("studies", envelope)
+        if output is not None:
+            write_file(output, envelope.to_json())
+        return study
+
+    study = run_connected(send, home=home, gateway=gateway, fingerprint=fingerprint)
+    digest = encode_base64url(study.terms_digest())
+    say(f"Study {digest}")
+    remark(
+        f"{study.terms.title} waits for the approval of every party. Each operator runs\n  mpc-party approve {digest}"
+    )
+
+
+@app.command()
+def show(
+    study: StudyArgument = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Show what a study asks, what it answers, and who has approved it."""
+    from mpc_cde.client.stewardship import approving_parties
+    from mpc_cde.client.verification import verify_proposed_study
+    from mpc_cde.documents.canonical import encode_base64url
+
+    async def look(connection: Connection) -> tuple[StudyFile, Community, Study]:
+        listing = await connection.find_study(study)
+        file = await connection.calls.study(listing.terms)
+        return file, *verify_proposed_study(connection.trusted, file.study)
+
+    file, community, found = run_connected(look, home=home, gateway=gateway, fingerprint=fingerprint)
+    approved = approving_parties(community, found, file.approvals)
+    if as_json:
+        say_json(
+            {
+                "study": encode_base64url(found.terms_digest()),
+                "state": file.state,
+                "approved_by": sorted(approved),
+                "terms": found.terms.model_dump(mode="json"),
+                "presentation": found.presentation.model_dump(mode="json"),
+            }
+        )
+        return
+    _show(found, file.state)
+    names = [community.cards[party].name for party in sorted(approved)]
+    say(
+        f"Approved by {len(names)} of {community.party_count} parties{': ' if names else ''}{', '.join(names)}"
+    )
+
+
+@app.command()
+def close(
+    study: StudyArgument = None,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Propose to close a study before its time; it closes when every party has signed."""
+    from mpc_cde.client.stewardship import propose_closing
+    from mpc_cde.documents.canonical import encode_base64url
+
+    key = _key(home)
+
+    async def send(connection: Connection) -> bytes:
+        listing = await connection.find_study(study)
+        verified = await connection.verified_study(listing.terms)
+        envelope = propose_closing(verified, signing_key=key, now=datetime.now(UTC))
+        await connection.calls.post("closings", envelope)
+        return listing.terms
+
+    terms = encode_base64url(run_connected(send, home=home, gateway=gateway, fingerprint=fingerprint))
+    say(f"Closing proposed for {terms}.")
+    remark(f"It closes when every party has signed. Each operator runs\n  mpc-party close {terms}")
+
+
+def _show(study: Study, state: str) -> None:
+    from mpc_cde.documents.canonical import encode_base64url
+
+    terms = study.terms
+    say(f"{terms.title} ({state})")
+    say(terms.purpose)
+    say(f"Study {encode_base64url(study.terms_digest())}")
+    say(f"Opens {study.presentation.opens}, closes {study.presentation.closes}")
+    rows = []
+    for figure in terms.figures:
+        asked = (
+            ", ".join(figure.categories)
+            if figure.categories
+            else f"{figure.minimum} to {figure.maximum}, step {figure.step}"
+        )
+        published = figure.publish_step or ""
+        blank = "may be blank" if figure.blank_allowed else "required"
+        rows.append([figure.name, figure.unit, asked, published, blank])
+    say_table(["figure", "unit", "asked for", "published in steps of", ""], rows)
+    answers: dict[tuple[str, str], list[str]] = {}
+    for function in terms.functions:
+        key = (function.function, function.by or "all members")
+        answers.setdefault(key, []).append(", ".join(function.figures))
+    rows = [[name, by, "; ".join(dict.fromkeys(figures))] for (name, by), figures in answers.items()]
+    say_table(["function", "by", "figures"], rows)
+    bundle = terms.disclosure
+    say(
+        f"At least {bundle.minimum_contributors} contributors behind every number, "
+        f"{bundle.minimum_contributors_group} in a group."
+    )
+
+
+def _key(home: Path | None) -> SigningKey:
+    from mpc_cde.client.role_cards import load_own_signing_key
+
+    return load_own_signing_key(open_home(home).office("steward"), made_by="mpc-cde steward init")
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    """now, a distance from now (90s, 30m, 2h, 3d), or a time in RFC 3339."""
+    if text == "now":
+        return now
+    duration = _DURATION.fullmatch(text)
+    if duration is not None:
+        return now + timedelta(**{_UNITS[duration[2]]: int(duration[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} is no time: write now, 2h, 3d, or 2026-12-01T08:00:00Z.")
+    return moment

@@ -1,0 +1,158 @@
+"""What a registrar has certified: one register id, one membership; and the second registrar's signature.
+
+Files hold one membership a line, each a signed envelope as JSON.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from mpc_cde.client.enrolment import (
+    RegisterRefused,
+    RegisterRow,
+    issue_membership,
+    register_id_digest,
+    registrar_of,
+)
+from mpc_cde.documents.community import Community
+from mpc_cde.documents.envelope import Envelope, add_signature, open_envelope, verify_signature
+from mpc_cde.documents.membership import Membership
+from mpc_cde.errors import BadDocument, CallerError, StoreDamaged
+from mpc_cde.keys import SigningKey
+from mpc_cde.secret_files import read_secret_file, write_secret_file
+from protocols.randomness import Randomness
+
+LEDGER_FILE = "memberships.jsonl"
+MAX_LEDGER_BYTES = 1 << 30
+
+
+class MembershipLedger:
+    """All memberships that this registrar has issued for one community, in its private directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / LEDGER_FILE
+
+    def load(self) -> list[Envelope]:
+        """In the order of issue. Raises StoreDamaged."""
+        if not self._path.exists():
+            return []
+        try:
+            return _parse(read_secret_file(self._path, max_bytes=MAX_LEDGER_BYTES))
+        except BadDocument as error:
+            raise StoreDamaged(f"{self._path}: {error}") from None
+
+    def issue(
+        self,
+        rows: Sequence[RegisterRow],
+        *,
+        community: Community,
+        signing_key: SigningKey,
+        randomness: Randomness,
+        now: datetime,
+        validity_days: int,
+    ) -> tuple[list[Envelope], int]:
+        """A membership for each row, in order, and how many of them are new; on disk when this returns.
+
+        A row that was certified before, with the same content, gets the same membership. Raises
+        RegisterRefused for a register id or a key that has another membership: invented members begin there.
+        """
+        issued = self.load()
+        by_id: dict[bytes, Envelope] = {}
+        keys: dict[bytes, bytes] = {}
+        for envelope in issued:
+            membership = open_envelope(envelope, Membership)
+            by_id[membership.register_id] = envelope
+            keys[membership.signing_key] = membership.register_id
+        registrar = registrar_of(community, signing_key)
+        found: list[Envelope] = []
+        fresh: list[Envelope] = []
+        for row in rows:
+            register_id = register_id_digest(row.register_id)
+            if keys.get(row.signing_key, register_id) != register_id:
+                raise RegisterRefused(f"row {row.row}: this key was certified for another register id")
+            known = by_id.get(register_id)
+            if known is None:
+                known = issue_membership(
+                    row,
+                    community=community,
+                    registrar=registrar,
+                    signing_key=signing_key,
+                    member=randomness.random_bytes(16),
+                    now=now,
+                    validity_days=validity_days,
+                )
+                fresh.append(known)
+            elif not _is_same(open_envelope(known, Membership), row):
+                raise RegisterRefused(
+                    f"row {row.row}: this register id has a membership with other content",
+                    hint="One id, one membership: revoke the old one first.",
+                )
+            found.append(known)
+        if fresh:
+            write_secret_file(self._path, _lines([*issued, *fresh]), replace=True)
+        return found, len(fresh)
+
+
+def parse_lines(path: Path) -> list[Envelope]:
+    """The memberships in a file that was handed over; nothing is verified. Raises CallerError."""
+    try:
+        return _parse(path.read_bytes())
+    except OSError as error:
+        raise CallerError(f"cannot read {path}: {error.strerror or 'not readable'}") from None
+    except BadDocument as error:
+        raise CallerError(f"{path}: {error}", hint="Is it the file that `registrar issue` wrote?") from None
+
+
+def countersign_memberships(
+    envelopes: Iterable[Envelope], *, community: Community, signing_key: SigningKey
+) -> list[Envelope]:
+    """Each with this registrar's signature beside that of the one who issued it.
+
+    Raises BadSignature for a membership that its registrar did not sign, CallerError for the own memberships.
+    """
+    second = registrar_of(community, signing_key)
+    signed = []
+    for envelope in envelopes:
+        membership = open_envelope(envelope, Membership)
+        if membership.community != community.digest():
+            raise BadDocument("a membership is for another version of the community")
+        first = community.registrar(membership.registrar)
+        if first is None:
+            raise BadDocument(f"the community has no registrar {membership.registrar}")
+        if first.key == second.key:
+            raise CallerError(
+                "these memberships were issued with the key on this machine",
+                hint="A countersignature is another registrar's.",
+            )
+        verify_signature(envelope, first.key, whom=f"registrar {first.name}")
+        signed.append(add_signature(envelope, signing_key))
+    return signed
+
+
+def count_by_attribute(envelopes: Iterable[Envelope]) -> list[tuple[str, str, int]]:
+    """How many members have which certified value: what a second registrar compares at a glance."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for envelope in envelopes:
+        counts.update(open_envelope(envelope, Membership).attributes.items())
+    return [(attribute, value, count) for (attribute, value), count in sorted(counts.items())]
+
+
+def _is_same(membership: Membership, row: RegisterRow) -> bool:
+    return (
+        membership.signing_key == row.signing_key
+        and membership.sealing_key == row.sealing_key
+        and membership.holding == row.holding
+        and membership.sole_trader == row.sole_trader
+        and dict(membership.attributes) == row.attributes
+    )
+
+
+def _parse(data: bytes) -> list[Envelope]:
+    return [Envelope.parse_json(line) for line in data.splitlines() if line.strip()]
+
+
+def _lines(envelopes: Iterable[Envelope]) -> bytes:
+    return b"".join(envelope.to_json() + b"\n" for envelope in envelopes)
