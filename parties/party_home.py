@@ -4,7 +4,7 @@
     party-card.json            the signed card, to hand to whoever drafts the community
     keys/                      identity.key (Ed25519), mesh.key (P-256, PEM), mesh.crt (PEM)
     pinned                     fingerprint of the community that the operator approved
-    run.json                   what a running node listens on
+    run.json                   what a running node listens on; node.lock is held while it runs
     <fingerprint>/
         community.json         the newest version signed by all, in an envelope
         approved.json          the version that the operator approved, with the own signature
@@ -170,6 +170,10 @@ class PartyHome:
     @property
     def run_path(self) -> Path:
         return self.path / "run.json"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.path / "node.lock"
 
     def verify(self) -> None:
         """Returns if the home was set up and nobody else may enter it. Raises NotSetUp, KeyFileRefused."""

@@ -1,0 +1,491 @@
+"""The console script `mpc-party`: what an operator does for one independent organisation. Wiring only.
+
+init        make keys, mesh certificate, settings and the card
+approve     sign a community, a study, or another document in the organisation's name
+refuse      refuse a study
+run         the node
+close       sign the closing that a steward proposed
+status      where everything stands
+check       look for what would stop the node
+log verify  walk the log
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from mpc_cde.cli.failures import NOT_OURS, REFUSED, describe
+from mpc_cde.cli.showing import remark, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from mpc_cde.documents.envelope import Envelope
+    from mpc_cde.keys import Passphrase
+    from parties.operator_desk import Desk
+    from parties.party_home import PartyHome
+    from parties.share_store import StoredDocument
+
+app = typer.Typer(
+    name="mpc-party",
+    help="What one independent organisation runs: its node.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+log_app = typer.Typer(help="The log of what this node did.", no_args_is_help=True)
+app.add_typer(log_app, name="log")
+
+HomeOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--home", envvar="MPC_CDE_HOME", metavar="DIR", help="The party's data directory."),
+]
+PassphraseOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--passphrase-fd",
+        metavar="N",
+        help="Read the passphrase of the key files from this open descriptor; else from the systemd "
+        "credential mpc-party-passphrase, if there is one.",
+    ),
+]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+WaitOption: TypeAlias = Annotated[
+    float,
+    typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for the document to arrive."),
+]
+
+
+@app.command()
+def init(
+    mesh: Annotated[
+        str, typer.Option("--mesh", metavar="HOST:PORT", help="Where other parties reach this node.")
+    ],
+    name: Annotated[str, typer.Option("--name", help="The organisation's name, as others will see it.")],
+    contact: Annotated[str, typer.Option("--contact", help="Whom to reach, such as a mail address.")],
+    gateway: Annotated[str, typer.Option("--gateway", metavar="URL", help="Address of the gateway.")],
+    role: Annotated[
+        str, typer.Option("--role", help="What the organisation is to the members.")
+    ] = "computes",
+    listen: Annotated[
+        str | None,
+        typer.Option("--listen", metavar="HOST:PORT", help="Where to listen, if not on every address."),
+    ] = None,
+    operations_port: Annotated[
+        int, typer.Option("--operations-port", min=0, max=65535, help="Health and metrics; 0: a free one.")
+    ] = 7801,
+    pages: Annotated[
+        str | None, typer.Option("--pages", metavar="ORIGIN", help="Origin of the pages it serves, if any.")
+    ] = None,
+    home: HomeOption = None,
+    passphrase_fd: PassphraseOption = None,
+) -> None:
+    """Make this organisation's keys and its card, party-card.json."""
+    from parties.ceremony import Introduction, found_party
+    from parties.clock import system_clock
+    from protocols.randomness import SystemRandomness
+
+    place, passphrase = _home(home), _passphrase(passphrase_fd)
+    host, _, port = mesh.rpartition(":")
+    found_party(
+        place,
+        Introduction(name=name, role=role, contact=contact, mesh_address=mesh, pages_origin=pages),
+        gateway=gateway,
+        mesh_listen=listen or (mesh if host in ("127.0.0.1", "localhost", "[::1]") else f"0.0.0.0:{port}"),
+        operations_port=operations_port,
+        randomness=SystemRandomness(),
+        clock=system_clock,
+        passphrase=passphrase,
+    )
+    say(str(place.card_path))
+    remark(f"The keys of {name} are in {place.keys_path}.\nHand the card to whoever drafts the community.")
+
+
+@app.command()
+def approve(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="DOCUMENT",
+            help="A file, or the first characters of a digest (of a study also of its title) that this node saw.",
+        ),
+    ],
+    fingerprint: Annotated[
+        str | None,
+        typer.Option("--fingerprint", help="Of the community, as the other operators read it to you."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Also write what was signed here.")
+    ] = None,
+    yes: YesOption = False,
+    wait: WaitOption = 15.0,
+    home: HomeOption = None,
+    passphrase_fd: PassphraseOption = None,
+) -> None:
+    """Sign a community, a study or another document in the organisation's name, and hand it to the gateway."""
+    from mpc_cde.cli.surroundings import read_envelope
+    from mpc_cde.documents.community import Community
+
+    place, passphrase = _home(home), _passphrase(passphrase_fd)
+    given = read_envelope(Path(target)) if Path(target).is_file() else None
+    if given is not None and given.payload_type == Community.payload_type():
+        signed = _approve_community(place, passphrase, given, fingerprint, sure=yes)
+    else:
+        signed = _approve_document(place, passphrase, given, target, sure=yes, wait=wait)
+    if output is not None:
+        output.write_bytes(signed.to_json() + b"\n")
+
+
+def _approve_community(
+    home: PartyHome, passphrase: Passphrase | None, draft: Envelope, compared: str | None, *, sure: bool
+) -> Envelope:
+    from mpc_cde.documents.community import Community, format_fingerprint
+    from mpc_cde.documents.envelope import open_envelope
+    from parties.approvals import PATHS
+    from parties.ceremony import approve_community, verify_fingerprint
+    from parties.clock import system_clock
+    from parties.operator_desk import open_desk
+
+    home.verify()
+    community = open_envelope(draft, Community)
+    say(
+        f"{community.name}, version {community.version}, {community.party_count} parties, t = {community.threshold}"
+    )
+    say_table(
+        ["party", "name", "mesh"],
+        [[str(index), card.name, card.mesh_address] for index, card in enumerate(community.cards)],
+    )
+    say(f"Fingerprint: {format_fingerprint(community.fingerprint())}")
+    if compared is not None:
+        verify_fingerprint(community, compared)
+    else:
+        _confirm("Have you compared the fingerprint with the other operators by voice?", sure=sure)
+    approved = approve_community(home, draft, identity=home.load_identity(passphrase))
+    with open_desk(home, passphrase, system_clock) as desk:
+        desk.log.append(
+            "community.approved", {"fingerprint": community.fingerprint(), "version": community.version}
+        )
+        say(
+            f"Signed as party {approved.own_index}: {desk.send(PATHS[Community.type_name()], approved.envelope)}."
+        )
+    return approved.envelope
+
+
+def _approve_document(
+    home: PartyHome,
+    passphrase: Passphrase | None,
+    given: Envelope | None,
+    named: str,
+    *,
+    sure: bool,
+    wait: float,
+) -> Envelope:
+    from mpc_cde.documents.base import Document
+    from mpc_cde.documents.canonical import encode_base64url
+    from mpc_cde.documents.study import Study
+    from parties.approvals import COSIGNED, PATHS, approve_study, cosign, describe_for_operator
+    from parties.clock import system_clock
+    from parties.operator_desk import open_desk
+    from protocols.randomness import SystemRandomness
+
+    with open_desk(home, passphrase, system_clock) as desk:
+        signing = desk.signing_place()
+        types = [Study.type_name(), *(kind.type_name() for kind in COSIGNED)]
+        envelope = given if given is not None else _find_or_fetch(desk, named, types, wait)
+        say(describe_for_operator(envelope))
+        _confirm("Sign it in the name of this organisation?", sure=sure)
+        document: Document
+        if envelope.payload_type == Study.payload_type():
+            signed = approve_study(
+                signing,
+                envelope,
+                policy=desk.settings.policy.as_policy(),
+                now=system_clock(),
+                randomness=SystemRandomness(),
+                passphrase=passphrase,
+            )
+            event, path = "study.approved", "/v1/approvals"
+        else:
+            document, signed = cosign(signing, envelope)
+            event, path = "document.signed", PATHS[document.type]
+        desk.log.append(
+            event, {"document": encode_base64url(envelope.digest()), "type": envelope.payload_type}
+        )
+        say(f"Signed: {desk.send(path, signed)}.")
+    return signed
+
+
+def _find_or_fetch(desk: Desk, named: str, types: Sequence[str], wait: float) -> Envelope:
+    """From what the node has seen; a study named by its whole digest also straight from the gateway."""
+    from mpc_cde.documents.canonical import decode_base64url
+    from mpc_cde.errors import NotFound
+
+    try:
+        return desk.find(named, types, wait_seconds=wait).envelope
+    except NotFound:
+        try:
+            digest = decode_base64url(named)
+        except ValueError:
+            digest = b""
+        if len(digest) != 32:
+            raise
+        return desk.fetch_study(digest)
+
+
+@app.command()
+def refuse(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="First characters of its digest or title.")],
+    reason: Annotated[str, typer.Option("--reason", help="One sentence that everybody will read.")],
+    yes: YesOption = False,
+    wait: WaitOption = 15.0,
+    home: HomeOption = None,
+    passphrase_fd: PassphraseOption = None,
+) -> None:
+    """Refuse a study; until it closes this also takes an approval back, and destroys its sealing key."""
+    from mpc_cde.documents.canonical import encode_base64url
+    from mpc_cde.documents.study import Study
+    from mpc_cde.errors import Conflict
+    from mpc_cde.life_cycles import study as life
+    from parties.approvals import PATHS, describe_for_operator, refuse_study
+    from parties.clock import system_clock
+    from parties.operator_desk import open_desk
+    from parties.studies import know_study
+
+    with open_desk(_home(home), _passphrase(passphrase_fd), system_clock) as desk:
+        signing = desk.signing_place()
+        stored = desk.find(study, [Study.type_name()], wait_seconds=wait)
+        with desk.store.reading() as view:
+            known = know_study(view, stored.study or b"", signing.community, system_clock())
+        if known is None or not isinstance(known.state, life.Proposed | life.Approved | life.Open):
+            raise Conflict("a study can be refused until it closes, not later")
+        say(describe_for_operator(stored.envelope))
+        _confirm("Refuse it in the name of this organisation?", sure=yes)
+        signed = refuse_study(signing, stored.envelope, reason=reason)
+        desk.log.append("study.refused", {"study": encode_base64url(known.terms_digest), "reason": reason})
+        say(f"Refused: {desk.send(PATHS['refusal/v1'], signed)}.")
+
+
+@app.command()
+def close(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="First characters of its digest or title.")],
+    yes: YesOption = False,
+    wait: WaitOption = 15.0,
+    home: HomeOption = None,
+    passphrase_fd: PassphraseOption = None,
+) -> None:
+    """Sign the closing that a steward proposed; it counts when every party has signed."""
+    from mpc_cde.documents.canonical import encode_base64url
+    from mpc_cde.documents.study import Study
+    from parties.approvals import PATHS, sign_closing
+    from parties.clock import system_clock
+    from parties.operator_desk import open_desk
+
+    with open_desk(_home(home), _passphrase(passphrase_fd), system_clock) as desk:
+        signing = desk.signing_place()
+        stored = desk.find(study, [Study.type_name()], wait_seconds=wait)
+        closing = _await_closing(desk, stored, wait)
+        say(f"Closing of {stored.parse(Study).terms.title}")
+        _confirm("Sign that this study closes now?", sure=yes)
+        signed = sign_closing(signing, closing.envelope)
+        desk.log.append("closing.signed", {"study": encode_base64url(stored.study or b"")})
+        say(f"Signed: {desk.send(PATHS['closing/v1'], signed)}.")
+
+
+def _await_closing(desk: Desk, study: StoredDocument, wait: float) -> StoredDocument:
+    import time
+
+    from mpc_cde.errors import NotFound
+    from parties.operator_desk import POLL_SECONDS
+    from parties.studies import closing_of
+
+    deadline = time.monotonic() + wait
+    while True:
+        with desk.store.reading() as view:
+            closing = closing_of(view, study.study or b"")
+        if closing is not None:
+            return closing
+        if time.monotonic() >= deadline:
+            raise NotFound(
+                "no steward has proposed to close this study, as far as this node has seen",
+                hint="the steward runs: mpc-cde study close",
+            )
+        time.sleep(POLL_SECONDS)
+
+
+@app.command()
+def run(home: HomeOption = None, passphrase_fd: PassphraseOption = None) -> None:
+    """Run the node until it is told to stop (Ctrl-C or SIGTERM)."""
+    import signal
+
+    import anyio
+    import structlog
+
+    from parties.node import run_node
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    place, passphrase = _home(home), _passphrase(passphrase_fd)
+
+    async def until_told() -> None:
+        async with anyio.create_task_group() as tasks:
+
+            async def stop_on_signal() -> None:
+                with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                    async for _ in signals:
+                        tasks.cancel_scope.cancel()
+                        return
+
+            tasks.start_soon(stop_on_signal)
+            await run_node(place, passphrase=passphrase)
+
+    anyio.run(until_told)
+
+
+@app.command()
+def status(
+    as_json: JsonOption = False, home: HomeOption = None, passphrase_fd: PassphraseOption = None
+) -> None:
+    """Show the community, the node, and every study with what it waits for."""
+    from mpc_cde.documents.community import format_fingerprint
+    from parties.clock import system_clock
+    from parties.operator_desk import describe_status, open_desk
+
+    with open_desk(_home(home), _passphrase(passphrase_fd), system_clock) as desk:
+        found = describe_status(desk)
+    if as_json:
+        say_json(found)
+        return
+    community, node = found["community"], found["node"]
+    if community is None:
+        say(
+            f"Community {format_fingerprint(found['fingerprint'])}: approved here, not yet signed by every party"
+        )
+    else:
+        say(f"Party {community['party']}, {community['party_name']}, in {community['name']}")
+    say(
+        "Node: not running"
+        if node is None
+        else f"Node: running as process {node['pid']}, {node['operations']}"
+    )
+    outbox = found["outbox"]
+    say(
+        f"Feed up to item {found['feed_number']}; outbox: {outbox['pending']} waiting, {outbox['refused']} refused"
+    )
+    for problem in found["outbox_problems"]:
+        say(f"  {problem}")
+    for study in found["studies"]:
+        _say_study(study)
+
+
+def _say_study(study: dict[str, Any]) -> None:
+    from parties.operator_desk import SHOWN_CHARACTERS
+
+    shown = study["study"][:SHOWN_CHARACTERS]
+    say(f"Study {shown} {study['title']}: {study['state']}, {study['members']} members")
+    for reason, count in sorted(study["refused"].items()):
+        say(f"  {count} submissions refused: {reason}")
+    if study["waiting_for"]:
+        say(f"  waits for {', '.join(study['waiting_for'])}")
+    if study["state"] == "proposed" and not study["approved_here"]:
+        say(f"  to approve it: mpc-party approve {shown}")
+
+
+@app.command()
+def check(
+    as_json: JsonOption = False, home: HomeOption = None, passphrase_fd: PassphraseOption = None
+) -> None:
+    """Look for what would stop the node; exit code 1 if something does."""
+    from parties.clock import system_clock
+    from parties.self_check import check_party
+
+    findings = list(check_party(_home(home), _passphrase(passphrase_fd), system_clock))
+    if as_json:
+        fields = ("what", "found", "problem", "hint")
+        say_json([{name: getattr(finding, name) for name in fields} for finding in findings])
+    else:
+        for finding in findings:
+            say(
+                f"{'ok  ' if finding.problem is None else 'BAD '} {finding.what}: {finding.problem or finding.found}"
+            )
+            if finding.hint:
+                say(f"     {finding.hint}")
+    if any(finding.problem is not None for finding in findings):
+        raise typer.Exit(REFUSED)
+
+
+@log_app.command("verify")
+def log_verify(as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """Walk the log from its first entry: chain, signatures, and that it goes as far as the store says."""
+    from mpc_cde.documents.canonical import encode_base64url
+    from parties.ceremony import read_own_card
+    from parties.log import verify_log
+    from parties.share_store import ShareStore
+
+    place = _home(home)
+    community = place.pinned_community()
+    store = ShareStore.open(community.store_path)
+    try:
+        with store.reading() as view:
+            known = view.log_head
+    finally:
+        store.close()
+    head = verify_log(community.log_path, read_own_card(place).identity_key, at_least=known)
+    if as_json:
+        typer.echo(json.dumps({"length": head.length, "head": encode_base64url(head.digest)}))
+    else:
+        say(f"{head.length} entries, each signed and chained; head {encode_base64url(head.digest)}")
+
+
+def _home(given: Path | None) -> PartyHome:
+    from parties.party_home import find_home
+
+    return find_home(given, os.environ)
+
+
+def _passphrase(descriptor: int | None) -> Passphrase | None:
+    from parties.party_home import find_passphrase
+
+    return find_passphrase(descriptor, os.environ)
+
+
+def _confirm(question: str, *, sure: bool) -> None:
+    from mpc_cde.cli.surroundings import confirm
+
+    confirm(question, sure=sure)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command line and end the process."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="mpc-party")
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge: no traceback reaches a person
+        sentences, code = _describe(error)
+        typer.echo(f"mpc-party: {sentences}", err=True)
+        sys.exit(code)
+
+
+def _describe(error: BaseException) -> tuple[str, int]:
+    from parties.errors import PartyError, PeerFailure
+
+    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        return _describe(error.exceptions[0])
+    if isinstance(error, PartyError):
+        return str(error), NOT_OURS if isinstance(error, PeerFailure) else REFUSED
+    return describe(error)
+
+
+if __name__ == "__main__":
+    main()

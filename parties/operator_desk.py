@@ -1,0 +1,217 @@
+"""What an operator's command needs at hand: the opened home, documents found by name, letters to the gateway.
+
+Commands work beside a running node: they share the store and the log with it, and what they cannot deliver
+stays in the outbox for the node to send.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from mpc_cde.documents.approval import Approval
+from mpc_cde.documents.canonical import encode_base64url, timestamp_of
+from mpc_cde.documents.community import Community
+from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.study import Study
+from mpc_cde.errors import CallerError, NotFound
+from mpc_cde.keys import Passphrase, SigningKey
+from mpc_cde.life_cycles import study as life
+from parties.approvals import SigningPlace
+from parties.ceremony import read_community, verify_own_place
+from parties.clock import Clock
+from parties.gateway_client import PartyGateway
+from parties.log import NodeLog
+from parties.node import open_log
+from parties.outbox import Outbox
+from parties.party_home import CommunityHome, NotSetUp, PartyHome
+from parties.settings import PartySettings, read_settings
+from parties.share_store import ShareStore, StoredDocument, StoreView
+from parties.studies import know_study
+
+SHOWN_CHARACTERS = 11
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An opened home with its store and log."""
+
+    home: PartyHome
+    place: CommunityHome
+    settings: PartySettings
+    identity: SigningKey
+    store: ShareStore
+    log: NodeLog
+    clock: Clock
+
+    def signing_place(self) -> SigningPlace:
+        """Who signs for which community. Raises NotSetUp until every party has signed the community."""
+        community = read_community(self.place)
+        if community is None:
+            raise NotSetUp(
+                "the community is not signed by every party yet, or this node has not seen it",
+                hint="start the node (mpc-party run) and try again when all parties have approved",
+            )
+        own_index = verify_own_place(self.home, self.identity, community)
+        return SigningPlace(self.place, community, own_index, self.identity)
+
+    def send(self, path: str, envelope: Envelope, *, keep: StoredDocument | None = None) -> str:
+        """Put a document into the outbox and try to deliver it now; says in words how that went."""
+        with self.store.writing() as transaction:
+            if keep is not None:
+                transaction.put_document(keep)
+            transaction.enqueue(path, envelope, queued=timestamp_of(self.clock()))
+        return anyio.run(self._deliver, envelope.digest())
+
+    async def _deliver(self, digest: bytes) -> str:
+        async with PartyGateway(self.settings.gateway, attempts=1) as gateway:
+            flushed = await Outbox(self.store, gateway, self.log).flush()
+        with self.store.reading() as view:
+            refused = [item for item in view.outbox("refused") if item.digest == digest]
+            pending = [item for item in view.outbox("pending") if item.digest == digest]
+        if pending:
+            reason = flushed.problem or pending[0].problem or "no answer"
+            return f"kept in the outbox, the node sends it when it can ({reason})"
+        if refused:
+            raise CallerError(f"the gateway refused it: {refused[-1].problem}")
+        return "delivered to the gateway"
+
+    def fetch_study(self, terms_digest: bytes) -> Envelope:
+        """A proposal straight from the gateway, unverified. Raises NotFound, TransportError."""
+
+        async def fetch() -> Envelope:
+            async with PartyGateway(self.settings.gateway, attempts=2) as gateway:
+                return await gateway.study(terms_digest)
+
+        return anyio.run(fetch)
+
+    def find(self, named: str, types: Sequence[str], *, wait_seconds: float) -> StoredDocument:
+        """The one document of these types whose digest (or, for a study, terms or title) begins so.
+
+        Looks again for `wait_seconds`, since the node may be about to receive it. Raises NotFound,
+        CallerError.
+        """
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            with self.store.reading() as view:
+                candidates = [stored for name in types for stored in view.documents(name)]
+            found = [stored for stored in candidates if _is_named(stored, named)]
+            if len(found) == 1:
+                return found[0]
+            if len(found) > 1:
+                listed = "; ".join(show_document(stored) for stored in found[:10])
+                raise CallerError(f"{named!r} names several documents: {listed}", hint="give more characters")
+            if time.monotonic() >= deadline:
+                kinds = ", ".join(name.partition("/")[0] for name in types)
+                raise NotFound(
+                    f"this node has seen no {kinds} named {named!r}",
+                    hint="is the node running (mpc-party status)? Its feed brings documents",
+                )
+            time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def open_desk(home: PartyHome, passphrase: Passphrase | None, clock: Clock) -> Iterator[Desk]:
+    """The home of a party that has approved a community. Raises NotSetUp, KeyFileRefused, StoreDamaged."""
+    home.verify()
+    settings = read_settings(home.settings_path)
+    place = home.pinned_community()
+    identity = home.load_identity(passphrase)
+    store = ShareStore.open(place.store_path)
+    try:
+        log = open_log(place, store, identity, clock)
+        yield Desk(home, place, settings, identity, store, log, clock)
+    finally:
+        store.close()
+
+
+def show_digest(digest: bytes) -> str:
+    """The first characters of a digest: enough to name it on a command line."""
+    return encode_base64url(digest)[:SHOWN_CHARACTERS]
+
+
+def show_document(stored: StoredDocument) -> str:
+    if stored.type_name == Study.type_name() and stored.study is not None:
+        return f"study {show_digest(stored.study)} {stored.parse(Study).terms.title}"
+    return f"{stored.type_name.partition('/')[0]} {show_digest(stored.digest)}"
+
+
+def _is_named(stored: StoredDocument, named: str) -> bool:
+    if encode_base64url(stored.digest).startswith(named):
+        return True
+    if stored.type_name != Study.type_name() or stored.study is None:
+        return False
+    title = stored.parse(Study).terms.title
+    return encode_base64url(stored.study).startswith(named) or title.casefold().startswith(named.casefold())
+
+
+def running_node(home: PartyHome) -> dict[str, Any] | None:
+    """What run.json says, if the process that wrote it is alive."""
+    try:
+        facts: dict[str, Any] = json.loads(home.run_path.read_bytes())
+        os.kill(int(facts["pid"]), 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return facts
+
+
+def describe_status(desk: Desk) -> dict[str, Any]:
+    """All that an operator wants to see at a glance; plain JSON values."""
+    with desk.store.reading() as view:
+        community = read_community(desk.place)
+        status: dict[str, Any] = {
+            "home": str(desk.home.path),
+            "fingerprint": desk.place.path.name,
+            "node": running_node(desk.home),
+            "community": None,
+            "feed_number": view.feed_number,
+            "outbox": view.count_outbox(),
+            "outbox_problems": sorted({item.problem for item in view.outbox() if item.problem}),
+            "log_length": desk.log.head.length,
+            "studies": [],
+        }
+        if community is not None:
+            own_index = verify_own_place(desk.home, desk.identity, community)
+            status["community"] = {
+                "name": community.name,
+                "version": community.version,
+                "party": own_index,
+                "party_name": community.cards[own_index].name,
+                "parties": [card.name for card in community.cards],
+            }
+            terms = {stored.study for stored in view.documents(Study.type_name()) if stored.study is not None}
+            status["studies"] = [
+                _study_status(desk, view, digest, community, own_index) for digest in sorted(terms)
+            ]
+    return status
+
+
+def _study_status(
+    desk: Desk, view: StoreView, terms_digest: bytes, community: Community, own_index: int
+) -> dict[str, Any]:
+    known = know_study(view, terms_digest, community, desk.clock())
+    if known is None:
+        raise NotFound("a study went away while it was looked at")
+    counts = view.count_submissions(terms_digest)
+    approvals = {stored.party for stored in view.documents(Approval.type_name(), study=terms_digest)}
+    waiting = life.waiting_for(known.state)
+    return {
+        "study": encode_base64url(terms_digest),
+        "title": known.terms.title,
+        "state": known.state.name,
+        "closes": known.presentation.closes,
+        "approved_here": own_index in approvals,
+        "waiting_for": [community.cards[index].name for index in sorted(waiting)],
+        "accepted": counts.pop("accepted", 0),
+        "members": view.count_members(terms_digest),
+        "refused": counts,
+        "sealing_key": desk.place.has_sealing_key(terms_digest),
+    }
