@@ -9,7 +9,6 @@ then hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mpc_cde.documents.authority import verify_parties
@@ -17,9 +16,7 @@ from mpc_cde.documents.envelope import Envelope, merge_signatures, sign_document
 from mpc_cde.errors import BadDocument, BadSignature
 from mpc_cde.keys import SigningKey
 from parties.roster import AgreedInputs, ListRefused, RosterBasis, agree, open_list, sign_list
-from parties.sessions import Session
-
-PATIENCE_SECONDS = 60.0
+from parties.sessions import AgreementSession
 
 
 class RostersDiffer(Exception):
@@ -38,21 +35,23 @@ class SignedRoster:
     envelope: Envelope
 
 
-async def agree_on_roster(session: Session, basis: RosterBasis, signing_key: SigningKey) -> SignedRoster:
+async def agree_on_roster(
+    session: AgreementSession, basis: RosterBasis, signing_key: SigningKey
+) -> SignedRoster:
     """Exchange commitments, lists and signatures. Raises ListRefused, RosterWaits, RostersDiffer."""
     own = sign_list(basis, signing_key)
-    commitments = await _show(session, "roster commitment", own.digest())
+    commitments = await session.exchange("roster commitment", own.digest())
     for party, commitment in commitments.items():
         if len(commitment) != 32:
             raise ListRefused(party, "a commitment of 32 bytes", f"{len(commitment)} bytes")
-    shown = await _show(session, "roster list", own.to_json())
+    shown = await session.exchange("roster list", own.to_json())
     lists = {
         party: open_list(basis, party, _parse(party, data), commitments[party])
         for party, data in sorted(shown.items())
     }
     inputs = agree(basis, lists)
     signed = sign_document(inputs.roster, signing_key)
-    signatures = await _show(session, "roster signature", signed.to_json())
+    signatures = await session.exchange("roster signature", signed.to_json())
     merged = signed
     for party, data in sorted(signatures.items()):
         envelope = _parse(party, data)
@@ -64,10 +63,6 @@ async def agree_on_roster(session: Session, basis: RosterBasis, signing_key: Sig
             raise ListRefused(party, "its signature on the roster", str(error)[:120]) from None
         merged = merge_signatures(merged, [envelope])
     return SignedRoster(inputs, merged)
-
-
-async def _show(session: Session, step: str, payload: bytes) -> Mapping[int, bytes]:
-    return await session.exchange(step, payload, patience_seconds=PATIENCE_SECONDS)
 
 
 def _parse(party: int, data: bytes) -> Envelope:

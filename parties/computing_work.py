@@ -34,14 +34,13 @@ from parties.job_proposals import (
 )
 from parties.job_specifications import check_specification, query_specification
 from parties.policy import MAX_ATTEMPTS
-from parties.results import AgreedJob, CellValues, build_checked_roster, build_result
+from parties.results import AgreedJob, build_checked_roster, build_result
+from parties.session_supervisor import JobOutcome
 from parties.sessions import ComputingSession
 from parties.share_store import StoreTransaction, StoreView
 from parties.studies import KnownStudy
-from parties.worker_pipe import JobResult
 
 KEEP_SECONDS = 20.0
-PATIENCE_SECONDS = 60.0
 REFUSAL_PAUSE_SECONDS = 0.5
 MAX_REFUSALS_IN_A_ROW = 60
 
@@ -90,9 +89,7 @@ class ComputingWork:
             if proposal.kind == "end":
                 return
             answer = await self._answer(proposal)
-            shown = await self.session.exchange(
-                "answer", answer.payload_bytes(), patience_seconds=PATIENCE_SECONDS
-            )
+            shown = await self.session.exchange("answer", answer.payload_bytes())
             answers = {party: Answer.parse_payload(data) for party, data in sorted(shown.items())}
             if all(each.accepts for each in answers.values()):
                 self._refusals = 0
@@ -281,7 +278,7 @@ class ComputingWork:
         found = await self.session.run_job(specification, self.columns)
         if found.cells is None or len(found.cells) != len(query.items):
             raise OwnError("the worker answered a query with something else")
-        outcomes = [CellValues(cell.contributors, cell.values, cell.withheld) for cell in found.cells]
+        outcomes = found.cells
         await self._note_cost(found, cells=len(outcomes))
         job = AgreedJob(
             name,
@@ -305,11 +302,11 @@ class ComputingWork:
 
         await self.desk.write(keep)
 
-    async def _note_cost(self, found: JobResult, **more: int) -> None:
+    async def _note_cost(self, found: JobOutcome, **more: int) -> None:
         await self.desk.note(
             "job.computed",
             job=found.job_id,
-            microseconds=found.microseconds,
+            microseconds=round(found.seconds * 1e6),
             rounds=found.rounds,
             bytes_sent=found.bytes_sent,
             multiplications=found.multiplications,
@@ -320,7 +317,7 @@ class ComputingWork:
 
     async def _sign_together(self, own: Envelope) -> Envelope:
         """The document with the signatures of all session parties. Raises PartyDisagrees."""
-        shown = await self.session.exchange("signature", own.to_json(), patience_seconds=PATIENCE_SECONDS)
+        shown = await self.session.exchange("signature", own.to_json())
         merged = own
         for party, data in sorted(shown.items()):
             try:

@@ -32,13 +32,15 @@ from parties.errors import PartyError, PeerProtocolViolation
 from parties.party_home import CommunityHome
 from parties.policy import PartyPolicy
 from parties.roster import ListRefused, RosterWaits, read_basis
-from parties.sessions import Sessions, SessionTopic
+from parties.session_supervisor import SessionInputs
+from parties.sessions import Sessions
 from parties.share_store import StoreTransaction, StoreView
 from parties.studies import KnownStudy
 
 COMPLAINTS_PATH = "/v1/complaints"
 IDLE_SECONDS = 1.0
-PAUSE_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
+PAUSE_SECONDS = 0.2  # the supervisor waits longer after each failure in a row
+OPENED_CHARACTERS = 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +94,22 @@ class Conductor:
             tasks.create_task(self._serve_sessions())
 
     async def _serve_sessions(self) -> None:
-        failures = 0
         turn = 0
         while True:
             wanted = await self.desk.read(self._wanted)
             if not wanted:
-                self.doing, failures = "waiting", 0
+                self.doing = "waiting"
                 await self.wait_for_change(IDLE_SECONDS)
                 continue
             want = wanted[turn % len(wanted)]
             try:
                 self.doing = f"{want.kind} session"
                 await self._serve(want)
-                failures = 0
             except (PartyError, PeerError, OwnError, ListRefused, RosterWaits, RostersDiffer) as error:
                 await self._note_failure(want, error)
                 turn += 1
                 self.doing = f"pausing after a failed {want.kind} session"
-                await self._pause(PAUSE_SECONDS[min(failures, len(PAUSE_SECONDS) - 1)])
-                failures += 1
+                await self._pause(PAUSE_SECONDS)
 
     def _wanted(self, view: StoreView) -> list[Wanted]:
         wanted = []
@@ -176,7 +175,7 @@ class Conductor:
     async def _agree(self, known: KnownStudy) -> None:
         """The roster of a closed study, signed by every party."""
         desk = self.desk
-        async with self._sessions.agreement(SessionTopic(known.terms_digest)) as session:
+        async with self._sessions.agreement(known.terms_digest) as session:
             basis = await desk.read(
                 lambda view: read_basis(view, desk.community, known.terms, desk.own_index)
             )
@@ -203,9 +202,11 @@ class Conductor:
         checked = None if isinstance(known.state, life.Frozen) else known.state.checked
         directory = await self._prepare_columns(known.terms_digest, roster_digest)
         roster, entries = await self.desk.read(lambda view: self.desk.roster(view, roster_digest))
-        async with self._sessions.computing(
-            SessionTopic(known.terms_digest, roster_digest, checked)
-        ) as session:
+        inputs = SessionInputs(known.terms_digest, roster_digest, checked)
+        async with self._sessions.computing(inputs, journal=self._note_opened) as session:
+            if session.is_spare:
+                await session.wait_failed()
+                return
             await ComputingWork(
                 desk=self.desk,
                 session=session,
@@ -216,6 +217,14 @@ class Conductor:
                 wait_for_change=self.wait_for_change,
                 other_wants=self._wants_something_else,
             ).serve()
+
+    async def _note_opened(self, job: bytes, label: str, values: tuple[int, ...]) -> None:
+        """An opening goes into the log before anything that depends on it is sent."""
+        text = " ".join(str(value) for value in values)
+        for start in range(0, max(len(text), 1), OPENED_CHARACTERS):
+            await self.desk.note(
+                "job.opened", job=job, label=label, part=text[start : start + OPENED_CHARACTERS]
+            )
 
     # failures --------------------------------------------------------------------------------------------
 
