@@ -13,6 +13,7 @@ manifest's digest is checked before every session; whatever does not fit is buil
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import os
 import shutil
@@ -27,8 +28,10 @@ from mpc_cde.documents.community import Community
 from mpc_cde.documents.roster import Roster, RosterEntry
 from mpc_cde.documents.study import Study
 from mpc_cde.documents.study_terms import StudyTerms
+from mpc_cde.documents.suites import SUITES
 from mpc_cde.errors import BadDocument, MpcCdeError, StoreDamaged
-from parties.party_home import find_home, find_passphrase
+from mpc_cde.sealing import SealingPrivateKey
+from parties.party_home import CommunityHome
 from parties.roster_table import read_entries
 from parties.seed_vault import SeedVault
 from parties.share_store import ShareStore, StoreView
@@ -141,43 +144,68 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+async def prepare_columns(
+    home: CommunityHome, key: SealingPrivateKey, *, party: int, study: bytes, roster: bytes
+) -> Path:
+    """Have sound columns of a roster, built in a process of its own where they are not; their shares' path.
+
+    The study's sealing key goes to that process by its standard input. Raises StoreDamaged.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "parties.columns",
+        *("--place", str(home.path), "--party", str(party), "--study", study.hex(), "--roster", roster.hex()),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, said = await process.communicate(f"{key.suite} {key.secret_bytes().hex()}".encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise StoreDamaged(said.decode(errors="replace").strip()[-300:] or "the columns could not be built")
+    return home.columns_path / roster.hex() / SHARES
+
+
 def main() -> int:
-    """Build the columns of one roster from the party's store. Exit status 0 when they are there and sound."""
+    """Build the columns of one roster unless they are there and sound. Exit status 0 when they are."""
     parser = argparse.ArgumentParser(prog="python -m parties.columns")
-    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--place", type=Path, required=True, help="the party's directory of the community")
     parser.add_argument("--party", type=int, required=True)
     parser.add_argument("--study", required=True, help="digest of the terms, hexadecimal")
     parser.add_argument("--roster", required=True, help="digest of the roster, hexadecimal")
-    parser.add_argument("--passphrase-fd", type=int, default=None)
     arguments = parser.parse_args()
-    home = find_home(arguments.home, {})
-    passphrase = find_passphrase(arguments.passphrase_fd, os.environ)
-    community_home = home.pinned_community()
     study_digest, roster_digest = bytes.fromhex(arguments.study), bytes.fromhex(arguments.roster)
-    store = ShareStore.open(community_home.store_path)
+    suite, secret = sys.stdin.read().split()
+    home = CommunityHome(arguments.place)
+    store = ShareStore.open(home.store_path)
     try:
-        envelope = community_home.read_envelope(community_home.community_path)
+        envelope = home.read_envelope(home.community_path)
         with store.reading() as view:
             study, stored_roster = find_study(view, study_digest), view.document(roster_digest)
             if envelope is None or study is None or stored_roster is None:
                 raise StoreDamaged("the community, the study or the roster is not in this party's store")
-            community = Community.parse_payload(envelope.payload)
             terms = study.parse(Study).terms
             roster = stored_roster.parse(Roster)
-            entries = read_entries(view, roster)
-            directory = community_home.columns_path / roster_digest.hex()
+            directory = home.columns_path / roster_digest.hex()
             try:
                 verify_columns(directory, roster_digest, terms)
             except ColumnsDamaged:
-                vault = SeedVault(community_home.load_sealing_key(study_digest, passphrase), study_digest)
+                key = SealingPrivateKey(
+                    bytes.fromhex(secret), suite=next(known for known in SUITES if known == suite)
+                )
                 build_columns(
                     view,
-                    vault,
-                    community=community,
+                    SeedVault(key, study_digest),
+                    community=Community.parse_payload(envelope.payload),
                     terms=terms,
                     party=arguments.party,
                     roster=roster,
-                    entries=entries,
+                    entries=read_entries(view, roster),
                     directory=directory,
                 )
     finally:

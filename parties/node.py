@@ -12,7 +12,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import anyio
@@ -28,7 +28,7 @@ from mpc_cde.keys import Passphrase, SigningKey
 from mpc_cde.reader_signatures import SignedReader
 from parties.ceremony import read_community, verify_own_place
 from parties.clock import Clock, system_clock
-from parties.doorbell import Doorbell
+from parties.computing_side import computing_side
 from parties.gateway_client import PartyGateway
 from parties.gateway_feed import GatewayFeed
 from parties.intake import Intake
@@ -48,7 +48,7 @@ _remarks = structlog.get_logger("mpc-party")
 class Node:
     """The opened parts of a node: what every task takes what it needs from.
 
-    `changed` rings after each batch of the feed is in the store; `mesh_socket` is bound and listening.
+    `mesh_socket` is bound and listening.
     """
 
     home: PartyHome
@@ -65,7 +65,6 @@ class Node:
     health: NodeHealth
     mesh_socket: socket.socket
     operations_socket: socket.socket
-    changed: Doorbell = field(default_factory=Doorbell)
 
 
 async def run_node(
@@ -106,9 +105,11 @@ async def _follow(node: Node) -> None:
             intake.own_index, after=after, wait_seconds=wait_seconds, reader=reader
         )
 
+    conductor = computing_side(node, intake)
+
     def taken() -> None:
         node.outbox.doorbell.ring()
-        node.changed.ring()
+        conductor.wake()
 
     feed = GatewayFeed(
         source=poll,
@@ -120,6 +121,7 @@ async def _follow(node: Node) -> None:
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(feed.run)
+        tasks.start_soon(conductor.run)
 
 
 @asynccontextmanager
