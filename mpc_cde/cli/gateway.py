@@ -20,7 +20,9 @@ def gateway(
     home: HomeOption = None,
 ) -> None:
     """Run a gateway: it stores documents and sealed envelopes, and can read no figure."""
-    from mpc_cde.cli.gateway_settings import gateway_settings
+    from mpc_cde.client.trust import parse_pin
     from mpc_cde.gateway import serve
+    from mpc_cde.gateway.settings import read_settings
 
-    serve(gateway_settings(home=home, host=host, port=port, config=config, fingerprint=fingerprint))
+    pinned = None if fingerprint is None else parse_pin(fingerprint)
+    serve(read_settings(config, home=home, host=host, port=port, fingerprint=pinned))

@@ -1,0 +1,180 @@
+"""The connection to a gateway: what is tried again, what is not, and whose fault is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+import stamina
+
+from mpc_cde.client import http
+from mpc_cde.client.gateway_calls import GatewayCalls
+from mpc_cde.client.http import GatewayClient, GatewayFailed, GatewayRefused, checked_url
+from mpc_cde.errors import CallerError, Conflict, MpcCdeError, NotFound, TooLarge, TransportError
+from tests.mpc_cde.client.paper import PaperCommunity
+
+PAPER = PaperCommunity()
+URL = "http://127.0.0.1:8080"
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses() -> object:
+    with stamina.set_testing(True, attempts=5, cap=True):
+        yield
+
+
+class Gateway:
+    """Answers from a list, then repeats the last; keeps the requests."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        self.requests.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+    def client(self) -> GatewayClient:
+        return GatewayClient(URL, transport=httpx.MockTransport(self))
+
+
+def problem(status: int, **fields: str) -> httpx.Response:
+    return httpx.Response(
+        status, headers={"Content-Type": "application/problem+json"}, json={"title": "No", **fields}
+    )
+
+
+async def refused(*answers: httpx.Response | Exception) -> tuple[MpcCdeError, int]:
+    gateway = Gateway(*answers)
+    with pytest.raises(MpcCdeError) as caught:
+        async with gateway.client() as client:
+            await client.get("/v1/studies")
+    return caught.value, len(gateway.requests)
+
+
+async def test_lost_connection_is_tried_again() -> None:
+    gateway = Gateway(
+        httpx.ConnectError("refused"), httpx.ReadError("cut"), httpx.Response(200, json={"a": 1})
+    )
+    async with gateway.client() as client:
+        assert await client.get("/v1/studies") == {"a": 1}
+    assert len(gateway.requests) == 3
+
+
+async def test_lost_answer_to_a_post_is_posted_again_with_the_same_bytes() -> None:
+    gateway = Gateway(httpx.ReadError("cut"), httpx.Response(201, json={}))
+    async with gateway.client() as client:
+        await client.post("/v1/studies", PAPER.study_envelope)
+        await client.post_parts("/v1/submissions", [("document", b"{}", "application/json")])
+    bodies = [request.content for request in gateway.requests[:2]]
+    assert bodies[0] == bodies[1] == PAPER.study_envelope.to_json()
+
+
+async def test_each_attempt_is_signed_anew() -> None:
+    class Reader:
+        count = 0
+
+        def headers(self, method: str, url: str) -> dict[str, str]:
+            self.count += 1
+            assert (method, url) == ("GET", f"{URL}/v1/results?study=x")
+            return {"X-Nonce": str(self.count)}
+
+    gateway = Gateway(httpx.ReadError("cut"), httpx.Response(200, json={}))
+    async with gateway.client() as client:
+        await client.get("/v1/results", reader=Reader(), parameters={"study": "x"})
+    assert [request.headers["X-Nonce"] for request in gateway.requests] == ["1", "2"]
+
+
+async def test_gateway_that_is_away_is_a_transport_error_with_its_address() -> None:
+    error, attempts = await refused(httpx.ConnectError("refused"))
+    assert type(error) is TransportError
+    assert attempts == 5
+    assert str(error) == f"the gateway at {URL} cannot be reached: refused"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "attempts"),
+    [
+        (400, GatewayRefused, 1),
+        (403, GatewayRefused, 1),
+        (404, NotFound, 1),
+        (409, Conflict, 1),
+        (413, GatewayRefused, 1),
+        (429, GatewayRefused, 5),
+        (500, GatewayFailed, 1),
+        (503, GatewayFailed, 5),
+    ],
+)
+async def test_problem_is_the_error_of_whoever_is_at_fault(
+    status: int, kind: type[MpcCdeError], attempts: int
+) -> None:
+    error, tried = await refused(problem(status, detail="the study is closed", hint="Wait."))
+    assert type(error) is kind
+    assert tried == attempts
+    assert "No: the study is closed" in str(error)
+    if isinstance(error, CallerError):
+        assert error.hint == "Wait."
+
+
+async def test_problem_cannot_write_to_the_terminal() -> None:
+    error, _ = await refused(problem(400, detail="a\x1b[31mred\nline" + "x" * 5000))
+    assert "\x1b" not in str(error)
+    assert "\n" not in str(error)
+    assert len(str(error)) < 1100
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, text="NaN"),
+        httpx.Response(200, text='{"a": 1, "a": 2}'),
+        httpx.Response(404, text="nginx"),
+        httpx.Response(302, headers={"Location": "http://elsewhere.example"}),
+    ],
+)
+async def test_answer_of_no_gateway_says_so(answer: httpx.Response) -> None:
+    error, _ = await refused(answer)
+    assert isinstance(error, GatewayFailed)
+
+
+async def test_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 1000)
+    error, _ = await refused(httpx.Response(200, content=b"[" + b"1," * 1000))
+    assert isinstance(error, TooLarge)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://gateway.example.org", "ftp://127.0.0.1", "gateway.example.org", "https://", "https://a:b@c.org"],
+)
+def test_address_that_would_send_in_the_clear_is_refused(url: str) -> None:
+    with pytest.raises(CallerError, match="https://gateway"):
+        checked_url(url)
+
+
+def test_address_loses_its_last_slash() -> None:
+    assert checked_url("https://gateway.example.org/") == "https://gateway.example.org"
+    assert checked_url("http://127.0.0.1:8080") == URL
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        [],
+        {"versions": 3},
+        {"versions": [{}]},
+        {"versions": [{"payloadType": "x"}]},
+    ],
+)
+async def test_answer_that_lacks_something_is_the_gateways_fault(answer: object) -> None:
+    async with Gateway(httpx.Response(200, json=answer)).client() as client:
+        with pytest.raises(GatewayFailed, match="the gateway's answer"):
+            await GatewayCalls(client).communities()
