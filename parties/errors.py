@@ -10,7 +10,6 @@ PartyError
 │   ├── PeerIdentityRefused     its certificate is not the one pinned for it
 │   ├── SessionsDiffer          it is in another session: study, rosters, version or parties differ
 │   └── JobsDiffer              it accepted another job than this party
-├── JobRefused                  a party does not consent to a job; `peer`, `name` and `reason`
 ├── DeadlinePassed              a time limit of this party passed, and no peer is to blame for it
 ├── SessionClosed               the session has ended, at somebody's wish
 └── WorkerFailed                our own worker process
@@ -75,16 +74,6 @@ class SessionsDiffer(PeerFailure):
 
 class JobsDiffer(PeerFailure):
     """The peer accepted a job whose public part differs from ours."""
-
-
-class JobRefused(PartyError):
-    """A party of the session does not consent to the proposed job; the session goes on."""
-
-    def __init__(self, peer: int, name: str, reason: str) -> None:
-        super().__init__(f"party {peer} ({name}) refused the job: {reason}")
-        self.peer = peer
-        self.name = name
-        self.reason = reason
 
 
 class DeadlinePassed(PartyError):

@@ -19,6 +19,8 @@ class TimeLimits:
     job_seconds_per_million: float = 60.0  # for each million record-figures
     worker_start_seconds: float = 60.0  # importing and compiling on a slow machine
     stop_seconds: float = 2.0  # between asking a worker to end and killing it
+    retry_seconds: float = 0.5  # before the session after a failed one; doubles with each failure in a row
+    retry_max_seconds: float = 15.0
     decision_seconds: float = 24 * 3600.0  # for every party to decide a query
     long_poll_seconds: float = 25.0
     max_frame_bytes: int = 16 << 20

@@ -335,7 +335,10 @@ def _build(opened: MPyCRuntime, own_index: int, session: tuple[int, ...], thresh
     for party, index in zip(parties, session, strict=True):
         party.protocol = opened._messages.get(index)
     guarded = guarded_runtime(
-        mpyc_runtime.Runtime, asyncoro.mpc_coro, thresha.np_pseudorandom_share_0, asyncio.Future
+        mpyc_runtime.Runtime,
+        lambda function: asyncoro.mpc_coro(_without_hints(function)),
+        thresha.np_pseudorandom_share_0,
+        asyncio.Future,
     )
     runtime = guarded(session.index(own_index), parties, options)
     asyncio.get_running_loop().set_exception_handler(handle)
@@ -347,7 +350,6 @@ def _build(opened: MPyCRuntime, own_index: int, session: tuple[int, ...], thresh
 def _exchange_on(mpc: Any, opened: MPyCRuntime, session: tuple[int, ...]) -> Any:
     """One round as an MPyC coroutine: its label is the runtime's program counter."""
 
-    @mpc.coroutine  # type: ignore[untyped-decorator]  # MPyC has no types
     async def perform(request: Exchange, arrived: Callable[[int], None]) -> Any:
         await mpc.returnType(asyncio.Future)
         label = mpc._program_counter[0]
@@ -364,7 +366,13 @@ def _exchange_on(mpc: Any, opened: MPyCRuntime, session: tuple[int, ...]) -> Any
             awaited.append(message)
         return await mpc.gather(awaited)
 
-    return perform
+    return mpc.coroutine(_without_hints(perform))
+
+
+def _without_hints(function: Any) -> Any:
+    """MPyC takes a return annotation for the declaration of what it returns: hide ours."""
+    function.__annotations__ = {}
+    return function
 
 
 def _call_with(arrived: Callable[[int], None], peer: int, _: object) -> None:

@@ -104,6 +104,12 @@ class TestCommunity:
         for bound in self.sockets:
             bound.close()
 
+    def __enter__(self) -> TestCommunity:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 def make_community(parties: int = 3) -> TestCommunity:
     """Certificates are made once a test run; ports are free ones."""

@@ -1,0 +1,157 @@
+"""One job in a worker: from its specification and this party's columns to a result.
+
+The specification is public and the same at every party: its digest is compared before anything else is sent.
+What a job reveals is what its computation opens; each part of the answer is reported, and durable at the node,
+before anything that depends on it leaves.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpc_cde.documents.figure import Figure
+from parties.worker_pipe import CellFound, JobMask, JobResult, JobSpecification
+from protocols import field as fp
+from protocols.encoding import FigureEncoding
+from protocols.engine import Engine
+from protocols.errors import OutOfRange
+from protocols.records import Records, arrange
+
+Outcome = tuple[int, ...] | list[Any] | None
+"""Faulty rows, cell outcomes, or nothing (a rehearsal)."""
+
+
+def encoding_of(figure: Figure) -> FigureEncoding:
+    """How a figure of the study is encoded. Raises OutOfRange for parameters that do not fit."""
+    if figure.minimum is None or figure.step is None or figure.publish_step is None:
+        return FigureEncoding.category(len(figure.categories), blank_allowed=figure.blank_allowed)
+    return FigureEncoding.create(
+        minimum=figure.minimum,
+        step=figure.step,
+        publish_step=figure.publish_step,
+        radices=figure.radices,
+        allow_exact=figure.is_exact,  # the node has approved the study; here it only has to be computed
+        blank_allowed=figure.blank_allowed,
+    )
+
+
+def open_records(job: JobSpecification, columns_path: str | None) -> Records:
+    """Map this party's columns read-only and cut them into figures. Raises OutOfRange if the size differs."""
+    figures = [(figure.name, encoding_of(figure)) for figure in job.figures]
+    rows = sum(encoding.element_count for _, encoding in figures)
+    expected = rows * job.records * fp.ELEMENT_BYTES
+    if columns_path is None or not figures or not job.records:
+        raise OutOfRange("a job over figures needs figures, records and columns")
+    found = Path(columns_path).stat().st_size
+    if found != expected:
+        raise OutOfRange(f"the columns have {found} bytes, the study's figures need {expected}")
+    matrix = np.memmap(columns_path, dtype="<u8", mode="r", shape=(rows, job.records))
+    return arrange(np.asarray(matrix).view(np.uint64), figures)
+
+
+def unpack_mask(mask: JobMask, records: int) -> NDArray[np.uint8]:
+    """One 0 or 1 a record. Raises OutOfRange for another number of bits, or bits beyond the last record."""
+    if len(mask.bits) != -(-records // 8):
+        raise OutOfRange(f"mask {mask.name!r} has {len(mask.bits)} bytes for {records} records")
+    bits = np.unpackbits(np.frombuffer(mask.bits, dtype=np.uint8), bitorder="little")
+    if bits[records:].any():
+        raise OutOfRange(f"mask {mask.name!r} selects beyond the last record")
+    return bits[:records].copy()
+
+
+def pack_mask(name: str, selected: NDArray[np.uint8]) -> JobMask:
+    """The mask of a 0/1 vector (n,)."""
+    return JobMask(name=name, bits=np.packbits(selected.astype(np.uint8), bitorder="little").tobytes())
+
+
+def unpack_masks(job: JobSpecification) -> Mapping[str, NDArray[np.uint8]]:
+    """All masks of a job by name. Raises OutOfRange if two have one name."""
+    masks = {mask.name: unpack_mask(mask, job.records) for mask in job.masks}
+    if len(masks) != len(job.masks):
+        raise OutOfRange("two masks of a job have the same name")
+    return masks
+
+
+def released_of(texts: tuple[str, ...]) -> tuple[Fraction, ...]:
+    """Quantiles from texts such as "1/4". Raises OutOfRange."""
+    try:
+        return tuple(Fraction(text) for text in texts)
+    except (ValueError, ZeroDivisionError):
+        raise OutOfRange("a released quantile is a fraction such as 1/4") from None
+
+
+async def rehearse(engine: Engine, rounds: int) -> None:
+    """Open so many public coins, one a round: shows that the mesh works, and uses nobody's data."""
+    for number in range(rounds):
+        await engine.coin(number.to_bytes(8, "big"))
+
+
+class CostMeter:
+    """Time, and the highest anonymous memory seen, of one job."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._looked = 0.0
+        self.peak_anonymous_bytes = anonymous_bytes()
+
+    @property
+    def microseconds(self) -> int:
+        return int((time.perf_counter() - self._started) * 1e6)
+
+    def look(self) -> bool:
+        """Sample the memory at most ten times a second; says whether it did."""
+        now = time.perf_counter()
+        if now - self._looked < 0.1:
+            return False
+        self._looked = now
+        self.peak_anonymous_bytes = max(self.peak_anonymous_bytes, anonymous_bytes())
+        return True
+
+
+def anonymous_bytes(process: int | None = None) -> int:
+    """Anonymous resident memory of a process (default: this one); 0 where the system does not tell."""
+    try:
+        with open(f"/proc/{process or os.getpid()}/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"RssAnon:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        return 0
+    return 0
+
+
+def build_result(
+    job: JobSpecification, outcome: Outcome, engine: Engine, meter: CostMeter, *, rounds: int, bytes_sent: int
+) -> JobResult:
+    """The message for the node."""
+    meter.look()
+    faulty = outcome if isinstance(outcome, tuple) else None
+    cells = None
+    if isinstance(outcome, list):
+        cells = tuple(
+            CellFound(contributors=cell.contributors, values=cell.values, withheld=cell.withheld)
+            for cell in outcome
+        )
+    return JobResult(
+        job_id=job.job_id,
+        faulty_rows=faulty,
+        cells=cells,
+        rounds=rounds,
+        bytes_sent=bytes_sent,
+        microseconds=meter.microseconds,
+        multiplications=engine.counts.multiplications,
+        comparisons=engine.counts.comparisons,
+        random_bits=engine.counts.random_bits,
+        peak_anonymous_bytes=meter.peak_anonymous_bytes,
+    )
+
+
+Journal = Callable[[str, tuple[int, ...]], Awaitable[None]]
