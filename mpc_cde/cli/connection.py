@@ -31,6 +31,7 @@ def run_connected(
 ) -> T:
     """Connect to the gateway, follow the pinned community, do `action`. Raises CallerError without a gateway."""
     import anyio
+    from stamina.instrumentation import set_on_retry_hooks
 
     from mpc_cde.client.connection import connect
     from mpc_cde.errors import CallerError
@@ -39,6 +40,8 @@ def run_connected(
     url = gateway or own.gateway()
     if url is None:
         raise CallerError("no gateway is known here", hint="Give --gateway URL once; it is remembered.")
+
+    set_on_retry_hooks(())  # people read the one error at the end, not each attempt
 
     async def connected() -> T:
         async with connect(url, fingerprint=own.fingerprint, home=own) as connection:

@@ -55,9 +55,15 @@ def _attributed(error: BaseException) -> str:
 
 def _joined(what: str, hint: str | None) -> str:
     sentence = what if what.endswith((".", "!", "?")) or "\n" in what else f"{what}."
-    sentence = sentence[:1].upper() + sentence[1:]
+    sentence = _capitalised(sentence)
     if not hint:
         return sentence
     separator = "\n" if "\n" in what else " "
     ending = hint if hint.endswith((".", "!", "?")) else f"{hint}."
-    return f"{sentence}{separator}{ending[:1].upper()}{ending[1:]}"
+    return f"{sentence}{separator}{_capitalised(ending)}"
+
+
+def _capitalised(sentence: str) -> str:
+    """With a capital, unless it begins with the name of a file or a field."""
+    first = sentence.partition(" ")[0].rstrip(":,")
+    return sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence

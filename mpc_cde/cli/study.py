@@ -51,9 +51,9 @@ def propose(
     from mpc_cde.documents.canonical import encode_base64url
     from mpc_cde.study_templates import read_template
 
-    made = read_template(template)
     now = datetime.now(UTC)
     opening, closing = _moment(opens, now), _moment(closes, now)
+    made = read_template(template)
     key = _key(home)
 
     async def send(connection: Connection) -> Study:
