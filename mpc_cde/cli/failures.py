@@ -65,5 +65,5 @@ def _joined(what: str, hint: str | None) -> str:
 
 def _capitalised(sentence: str) -> str:
     """With a capital, unless it begins with the name of a file or a field."""
-    first = sentence.partition(" ")[0].rstrip(":,")
+    first = sentence.partition(" ")[0].rstrip(":,.")
     return sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence
