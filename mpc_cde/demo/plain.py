@@ -19,11 +19,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from math import ceil, floor
+from math import ceil, floor, prod
 
 import numpy as np
 
 HALF = Fraction(1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainFormula:
+    """sum or product of all operands, difference a - b, ratio a / b, growth (a - b) / b; times `scale`."""
+
+    operation: str
+    operands: tuple[str, ...]
+    scale: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,20 @@ class PlainFigure:
     minimum: Fraction = Fraction(0)
     step: Fraction | None = None
     publish_step: Fraction | None = None
+    formula: PlainFormula | None = None
+
+    def given_in(self, row: Mapping[str, str]) -> bool:
+        """Whether the member of this row gave the figure: no blank among the cells that it comes from."""
+        cells = (self.name,) if self.formula is None else self.formula.operands
+        return all(row[cell] for cell in cells)
+
+    def exact(self, row: Mapping[str, str]) -> Fraction:
+        """The member's figure on the grid."""
+        if self.step is None:
+            raise ValueError(f"{self.name}: only numbers have sums and percentiles")
+        if self.formula is None:
+            return to_grid(Fraction(row[self.name]), self.minimum, self.step)
+        return to_grid(derived(self.formula, row), self.minimum, self.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +138,7 @@ def calculate(
         if item.group is not None:
             a_class = by_group[item.group]
             members = [row for row in rows if a_class.holds(row[a_class.column])]
-        given = [row[figure.name] for row in members if row[figure.name]]
+        given = [row for row in members if figure.given_in(row)]
         least = rules.least(item.group)
         if len(given) < least:
             cells.append(PlainCell(item, None, None, "minimum"))
@@ -150,17 +173,28 @@ def to_grid(number: Fraction, minimum: Fraction, step: Fraction) -> Fraction:
     return minimum + step * floor((number - minimum) / step + HALF)
 
 
-def _values(item: PlainItem, figure: PlainFigure, given: Sequence[str]) -> Iterator[Fraction]:
+def derived(formula: PlainFormula, row: Mapping[str, str]) -> Fraction:
+    """The value of a formula from the cells of one row, exactly."""
+    numbers = [Fraction(row[cell]) for cell in formula.operands]
+    first, second = numbers[0], numbers[1]
+    results = {
+        "sum": lambda: sum(numbers, Fraction(0)),
+        "product": lambda: prod(numbers, start=Fraction(1)),
+        "difference": lambda: first - second,
+        "ratio": lambda: first / second,
+        "growth": lambda: first / second - 1,
+    }
+    return formula.scale * results[formula.operation]()
+
+
+def _values(item: PlainItem, figure: PlainFigure, given: Sequence[Mapping[str, str]]) -> Iterator[Fraction]:
     if item.function == "count@1":
         yield Fraction(len(given))
-        return
-    if figure.step is None or figure.publish_step is None:
-        raise ValueError(f"{item.function} of {figure.name}: only numbers have sums and percentiles")
-    exact = [to_grid(Fraction(cell), figure.minimum, figure.step) for cell in given]
-    if item.function == "sum@1":
-        yield sum(exact, Fraction(0))
+    elif item.function == "sum@1":
+        yield sum((figure.exact(row) for row in given), Fraction(0))
     elif item.function == "percentiles@1":
-        rounded = [to_grid(number, figure.minimum, figure.publish_step) for number in exact]
+        publish_step = figure.publish_step or Fraction(1)
+        rounded = [to_grid(figure.exact(row), figure.minimum, publish_step) for row in given]
         for quantile in item.quantiles:
             yield inverted_cdf(rounded, quantile)
     else:

@@ -108,6 +108,15 @@ def test_a_sum_is_of_figures_on_the_grid_and_a_percentile_of_published_ones() ->
     assert median.values == (9,)
 
 
+def test_a_derived_figure_is_computed_from_the_members_own_cells() -> None:
+    formula = plain.PlainFormula("growth", ("now", "before"), Fraction(100))
+    growth = PlainFigure("growth", Fraction(-100), Fraction(1, 2), Fraction(1), formula)
+    rows = [{"now": str(100 + k), "before": "99"} for k in range(5)] + [{"now": "", "before": "1"}]
+    (total,) = plain.calculate(rows, [growth], [], [PlainItem("sum@1", "growth")], RULES)
+    assert total.values == (1 + 2 + 3 + 4 + 5,)
+    assert total.contributors == 5
+
+
 def test_spreadsheet_files_read_alike(tmp_path: Path) -> None:
     plain_file, semicolons = tmp_path / "a.csv", tmp_path / "b.csv"
     plain_file.write_text("size,people\n1,2\n\n3,\n")

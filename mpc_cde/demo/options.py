@@ -1,0 +1,175 @@
+"""What may be asked of the demo, and playing it: wiring only."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from mpc_cde.demo.cast import Cast, assemble
+from mpc_cde.demo.comparison import compare
+from mpc_cde.demo.material import Material, default_material, load_material
+from mpc_cde.demo.organisations import Organisations, ended_by_sigterm
+from mpc_cde.demo.report import (
+    DemoReport,
+    Narrator,
+    answer_console,
+    print_json,
+    print_report,
+    progress_console,
+)
+from mpc_cde.demo.story import Story
+from mpc_cde.errors import CallerError
+from protocols.randomness import Randomness, SystemRandomness
+
+MAX_PARTIES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """`figures` and `study` come together or not at all; `keep` is a directory to leave everything in."""
+
+    figures: Path | None = None
+    study: Path | None = None
+    parties: int = 3
+    threshold: int = 1
+    serve: bool = False
+    json: bool = False
+    keep: Path | None = None
+
+
+def parse_options(arguments: Sequence[str]) -> DemoOptions:
+    """Options of the command line. Ends the process for --help and for what argparse refuses; raises CallerError."""
+    parser = argparse.ArgumentParser(
+        prog="mpc-cde demo",
+        description="The whole story on this machine: a gateway and independent parties as processes, members "
+        "who submit secret-shared figures over HTTP, a verified result, compared with the plain calculation.",
+    )
+    parser.add_argument("--figures", type=Path, metavar="FILE", help="a CSV, one member a row")
+    parser.add_argument("--study", type=Path, metavar="FILE", help="its study, see docs/study-templates.md")
+    parser.add_argument("--parties", type=int, default=3, metavar="N", help="how many parties (3)")
+    parser.add_argument(
+        "--threshold", type=int, metavar="T", help="how many of them may collude and learn nothing"
+    )
+    parser.add_argument("--serve", action="store_true", help="keep everything running after the result")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave all directories there")
+    given = parser.parse_args(list(arguments))
+    if (given.figures is None) != (given.study is None):
+        raise CallerError(
+            "--figures and --study come together", hint="docs/study-templates.md has an example."
+        )
+    threshold = (given.parties - 1) // 2 if given.threshold is None else given.threshold
+    if not (3 <= given.parties <= MAX_PARTIES and threshold >= 1 and 2 * threshold + 1 <= given.parties):
+        raise CallerError(
+            f"{given.parties} parties with a threshold of {threshold} cannot be",
+            hint=f"3 to {MAX_PARTIES} parties, threshold at least 1, and 2t + 1 not above the parties.",
+        )
+    if given.keep is not None and given.keep.exists():
+        raise CallerError(f"{given.keep} is there already", hint="Name a directory that does not exist yet.")
+    return DemoOptions(
+        given.figures, given.study, given.parties, threshold, given.serve, given.json, given.keep
+    )
+
+
+def run(options: DemoOptions) -> int:
+    """Play the demo; 0 if every cell equals the plain calculation, 1 if not. Raises MpcCdeError."""
+    narrator = Narrator(progress_console())
+    try:
+        with ended_by_sigterm():
+            report = play(options, narrator=narrator, randomness=SystemRandomness(), serve=options.serve)
+    except KeyboardInterrupt:
+        narrator.say("Interrupted; every process is ended.")
+        return 130
+    return report.exit_status
+
+
+def play(
+    options: DemoOptions,
+    *,
+    narrator: Narrator,
+    randomness: Randomness,
+    serve: bool = False,
+    before_query: Callable[[Cast], Awaitable[None]] | None = None,
+) -> DemoReport:
+    """The story, its report printed; no process runs when this returns. Raises MpcCdeError, KeyboardInterrupt."""
+    material = _material(options)
+    directory = options.keep or Path(tempfile.mkdtemp(prefix="mpc-cde-demo-"))
+    try:
+        with Organisations(directory) as organisations:
+            report, cast = anyio.run(
+                _play, options, material, organisations, narrator, randomness, before_query
+            )
+            _print(report, options)
+            if serve:
+                _serve(cast, organisations, narrator)
+            return report
+    finally:
+        if options.keep is None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _play(
+    options: DemoOptions,
+    material: Material,
+    organisations: Organisations,
+    narrator: Narrator,
+    randomness: Randomness,
+    before_query: Callable[[Cast], Awaitable[None]] | None,
+) -> tuple[DemoReport, Cast]:
+    began = time.monotonic()
+    with narrator.phase(
+        "start", f"a gateway and {options.parties} parties, each with its own directory and keys"
+    ):
+        cast = await assemble(
+            organisations,
+            parties=options.parties,
+            threshold=options.threshold,
+            name="Community of the demo",
+            randomness=randomness,
+        )
+    ending = await Story(cast, material, narrator, randomness, before_query).tell()
+    with narrator.phase("compare", "the plain calculation on the open figures"):
+        terms = ending.study.study.terms
+        comparison = compare(material.expected(ending.items, terms), ending.result.cells)
+    narrator.seconds["total"] = time.monotonic() - began
+    return DemoReport(
+        terms=terms,
+        cells=ending.result.cells,
+        comparison=comparison,
+        seconds=dict(narrator.seconds),
+        bytes_sent_per_party=ending.bytes_sent_per_party,
+        verified=ending.verified,
+    ), cast
+
+
+def _material(options: DemoOptions) -> Material:
+    if options.figures is None or options.study is None:
+        return default_material()
+    return load_material(options.figures, options.study)
+
+
+def _print(report: DemoReport, options: DemoOptions) -> None:
+    if options.json:
+        print_json(report, answer_console())
+    else:
+        print_report(report, answer_console())
+
+
+def _serve(cast: Cast, organisations: Organisations, narrator: Narrator) -> None:
+    """Keep everything running until Ctrl-C. Raises KeyboardInterrupt, OrganisationError if a process ends."""
+    narrator.say(f"gateway     {cast.gateway_url}")
+    for name, node in cast.nodes.items():
+        if "operations" in node.address:
+            narrator.say(f"{name}: operations {node.address['operations']}")
+    narrator.say(f"fingerprint {cast.fingerprint}")
+    narrator.say("Everything keeps running until Ctrl-C.")
+    while True:
+        organisations.verify_alive()
+        time.sleep(0.5)

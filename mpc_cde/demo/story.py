@@ -1,0 +1,376 @@
+"""The acts of the story, from the first party card to a verified result; each is timed and told.
+
+Whatever a person would type is done here with the client, in the demo's own process; whatever an organisation
+runs is a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import anyio
+
+from mpc_cde.client.connection import Connection, connect
+from mpc_cde.client.enrolment import RegisterRow, draft_researcher
+from mpc_cde.client.evidence import verified_result
+from mpc_cde.client.home import Home
+from mpc_cde.client.member import Member, submit_figures
+from mpc_cde.client.membership_ledger import MembershipLedger, countersign_memberships
+from mpc_cde.client.query import EnrolledResearcher, QueryStatus, choose_items, make_query, run_query
+from mpc_cde.client.receipts import wait_for_receipts
+from mpc_cde.client.role_cards import ResearcherRequest
+from mpc_cde.client.stewardship import propose_closing, propose_study
+from mpc_cde.client.verification import VerifiedResult, VerifiedStudy
+from mpc_cde.demo.cast import Cast, ResearcherKeys, each, make_researcher, names_of
+from mpc_cde.demo.material import Material, MemberRow
+from mpc_cde.demo.report import Narrator, Step
+from mpc_cde.documents.community import format_fingerprint
+from mpc_cde.documents.envelope import Envelope, sign_document
+from mpc_cde.documents.query import QueryItem
+from mpc_cde.errors import CallerError, DeadlinePassed, MpcCdeError, NotFound, PeerError
+from mpc_cde.keys import SigningKey
+from mpc_cde.reader_signatures import SignedReader
+from mpc_cde.sealing import SealingPrivateKey
+from protocols.catalog import FUNCTIONS
+from protocols.randomness import Randomness
+
+OPEN_FOR = timedelta(days=7)
+POLL_SECONDS = 0.1
+WAIT_SECONDS = 60.0
+RECEIPTS_SECONDS = 120.0
+RESULT_SECONDS = 180.0
+JOB_EVENT = "job.computed"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoMember:
+    """One member on its own machine: keys that nobody else has, and what it was certified as."""
+
+    row: MemberRow
+    signing_key: SigningKey
+    sealing_key: SealingPrivateKey
+
+    def register_row(self) -> RegisterRow:
+        """What the registrar's table says of it."""
+        return RegisterRow(
+            row=self.row.row,
+            signing_key=self.signing_key.public_bytes,
+            sealing_key=self.sealing_key.public,
+            register_id=self.row.register_id,
+            holding=self.row.holding,
+            sole_trader=self.row.sole_trader,
+            attributes=dict(self.row.attributes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the story came to."""
+
+    study: VerifiedStudy
+    items: tuple[QueryItem, ...]
+    result: VerifiedResult
+    bytes_sent_per_party: dict[str, int]
+    verified: tuple[str, ...]
+
+
+class StudyRefusedError(MpcCdeError):
+    """A party cannot take part in this study, or a submission was refused."""
+
+
+@dataclass(slots=True)
+class Story:
+    """`before_query` is awaited between the checked roster and the query; tests tamper there."""
+
+    cast: Cast
+    material: Material
+    narrator: Narrator
+    randomness: Randomness
+    before_query: Callable[[Cast], Awaitable[None]] | None = None
+
+    async def tell(self) -> Ending:
+        """All acts in order. Raises MpcCdeError."""
+        await self._found_community()
+        fingerprint = self.cast.fingerprint
+        async with connect(self.cast.gateway_url, fingerprint=fingerprint, connections=16) as connection:
+            members, memberships, researcher = await self._enrol(connection)
+            study = await self._agree_on_study(connection)
+            submissions = await self._submit(connection, study, members, memberships)
+            await self._close(connection, study)
+            if self.before_query is not None:
+                await self.before_query(self.cast)
+            items, result = await self._ask(connection, study, researcher)
+            verified = await self._verify_as_member(
+                connection, study, result, members, memberships, submissions
+            )
+        return Ending(study, items, result, self._bytes_sent(), verified)
+
+    async def _found_community(self) -> None:
+        cast = self.cast
+        with self.narrator.phase("community", f"{names_of(cast.parties)} sign the community") as step:
+            await cast.of_every_party("approve", str(cast.draft), "--fingerprint", cast.fingerprint)
+            await cast.start_nodes()
+            await _until(self._community_is_served, "the community signed by every party")
+            step.note = f"fingerprint {format_fingerprint(cast.fingerprint)}"
+
+    async def _community_is_served(self) -> bool:
+        try:
+            async with connect(self.cast.gateway_url, fingerprint=self.cast.fingerprint):
+                return True
+        except (NotFound, PeerError):
+            return False
+
+    async def _enrol(
+        self, connection: Connection
+    ) -> tuple[list[DemoMember], list[Envelope], EnrolledResearcher]:
+        rows = self.material.members
+        text = f"two registrars certify {len(rows)} members"
+        with self.narrator.phase("enrol", text, total=len(rows)) as step:
+            members = [
+                DemoMember(
+                    row,
+                    SigningKey.generate(self.randomness),
+                    SealingPrivateKey.generate(self.randomness),
+                )
+                for row in rows
+            ]
+            memberships = self._certify(connection, members)
+
+            async def post(envelope: Envelope) -> None:
+                await connection.calls.post("memberships", envelope)
+
+            await each(memberships, post, on_done=step.advance)
+            researcher = await self._enrol_researcher(connection)
+        return members, memberships, researcher
+
+    def _certify(self, connection: Connection, members: list[DemoMember]) -> list[Envelope]:
+        first, second = self.cast.registrar, self.cast.second_registrar
+        community = connection.trusted.current
+        ledger = MembershipLedger(first.home.community(self.cast.fingerprint).role("registrar"))
+        issued, _ = ledger.issue(
+            [member.register_row() for member in members],
+            community=community,
+            signing_key=first.key,
+            randomness=self.randomness,
+            now=datetime.now(UTC),
+            validity_days=365,
+        )
+        return countersign_memberships(issued, community=community, signing_key=second.key)
+
+    async def _enrol_researcher(self, connection: Connection) -> EnrolledResearcher:
+        keys = make_researcher(self.cast.organisations, self.cast.fingerprint, self.randomness)
+        request = ResearcherRequest(
+            name="Researcher of the demo",
+            signing_key=keys.signing_key.public_bytes,
+            sealing_key=keys.sealing_key.public,
+            functions=tuple(sorted(FUNCTIONS)),
+        )
+        document = draft_researcher(
+            request, community=connection.trusted.current, now=datetime.now(UTC), validity_days=30
+        )
+        drafted = sign_document(document, self.cast.registrar.key)
+        await connection.calls.post("researchers", drafted)
+        path = keys.home.root / "researcher.json"
+        path.write_bytes(drafted.to_json())
+        await self.cast.of_every_party("approve", str(path), "--yes")
+        reader = self._reader(keys.signing_key)
+        found: list[EnrolledResearcher] = []
+
+        async def is_enrolled() -> bool:
+            try:
+                envelope = await connection.calls.enrolment(reader)
+                found.append(EnrolledResearcher.enrolled(keys.signing_key, envelope, connection))
+            except (NotFound, PeerError):
+                return False
+            return True
+
+        await _until(is_enrolled, "the researcher enrolled by every party")
+        _remember(keys, self.cast, found[0].envelope)
+        return found[0]
+
+    async def _agree_on_study(self, connection: Connection) -> VerifiedStudy:
+        cast = self.cast
+        with self.narrator.phase("study", "the steward proposes the study, every party approves") as step:
+            now = datetime.now(UTC)
+            envelope, study = propose_study(
+                self.material.template,
+                community=connection.trusted.current,
+                signing_key=cast.steward.key,
+                opens=now,
+                closes=now + OPEN_FOR,
+            )
+            await connection.calls.post("studies", envelope)
+            path = cast.steward.home.root / "study.json"
+            path.write_bytes(envelope.to_json())
+            await cast.of_every_party("approve", str(path), "--yes")
+            terms = study.terms_digest()
+
+            async def is_open() -> bool:
+                cast.organisations.verify_alive()
+                return (await connection.calls.study(terms)).state == "open"
+
+            await _until(is_open, "the study open")
+            step.note = study.terms.title
+            return await connection.verified_study(terms)
+
+    async def _submit(
+        self,
+        connection: Connection,
+        study: VerifiedStudy,
+        members: list[DemoMember],
+        memberships: list[Envelope],
+    ) -> list[Envelope]:
+        figures = len(study.study.terms.figures)
+        sent: list[Envelope | None] = [None] * len(members)
+        text = f"{len(members)} members share, seal and submit {figures} figures each"
+        with self.narrator.phase("submit", text, total=len(members)) as step:
+
+            async def submit(number: int) -> None:
+                member = members[number]
+                certified = Member.certified(member.signing_key, memberships[number], connection)
+                prepared = await submit_figures(
+                    connection, study, certified, member.row.figures, randomness=self.randomness
+                )
+                sent[number] = prepared.envelope
+
+            await each(range(len(members)), submit, on_done=step.advance)
+        submissions = [envelope for envelope in sent if envelope is not None]
+        await self._await_receipts(connection, study, submissions)
+        return submissions
+
+    async def _await_receipts(
+        self, connection: Connection, study: VerifiedStudy, submissions: list[Envelope]
+    ) -> None:
+        parties = len(study.community.cards)
+        text = f"every member verifies {parties} receipts"
+        with self.narrator.phase("receipts", text, total=len(submissions)) as step:
+
+            async def wait(submission: Envelope) -> None:
+                self.cast.organisations.verify_alive()
+                status = await wait_for_receipts(
+                    connection, study, submission.digest(), deadline_seconds=RECEIPTS_SECONDS
+                )
+                if not status.is_complete:
+                    raise StudyRefusedError(f"a submission does not count. {status.describe()}")
+
+            await each(submissions, wait, on_done=step.advance)
+
+    async def _close(self, connection: Connection, study: VerifiedStudy) -> None:
+        cast, terms = self.cast, study.terms_digest
+        with self.narrator.phase("close", "the steward and every party close the study"):
+            closing = propose_closing(study, signing_key=cast.steward.key, now=datetime.now(UTC))
+            await connection.calls.post("closings", closing)
+            await cast.of_every_party("close", study.study.terms.title, "--yes")
+        with self.narrator.phase("roster", "the parties agree on the roster and check every input") as step:
+
+            async def is_checked() -> bool:
+                cast.organisations.verify_alive()
+                return (await connection.calls.study(terms)).checked_roster is not None
+
+            await _until(is_checked, "the checked roster", deadline_seconds=RESULT_SECONDS)
+            step.note = "no fault found"
+
+    async def _ask(
+        self, connection: Connection, study: VerifiedStudy, researcher: EnrolledResearcher
+    ) -> tuple[tuple[QueryItem, ...], VerifiedResult]:
+        items = choose_items(study)
+        text = f"a researcher asks for {len(items)} cells; the parties decide and compute"
+        with self.narrator.phase("query", text) as step:
+            query = make_query(study, researcher, items, randomness=self.randomness)
+
+            def tell(status: QueryStatus) -> None:
+                step.note = status.describe()
+
+            result = await run_query(
+                connection,
+                study,
+                researcher,
+                query,
+                reader=self._reader(researcher.signing_key),
+                deadline_seconds=RESULT_SECONDS,
+                on_change=tell,
+            )
+            step.note = f"signed by {', '.join(result.signers)}"
+        return items, result
+
+    async def _verify_as_member(
+        self,
+        connection: Connection,
+        study: VerifiedStudy,
+        result: VerifiedResult,
+        members: list[DemoMember],
+        memberships: list[Envelope],
+        submissions: list[Envelope],
+    ) -> tuple[str, ...]:
+        """One member follows the result down to its own receipt and its row of the roster."""
+        number = len(members) // 2
+        with self.narrator.phase("verify", "a member verifies the result down to its own row"):
+            member = Member.certified(members[number].signing_key, memberships[number], connection)
+            verified = await verified_result(
+                connection,
+                result.result.digest(),
+                reader=self._reader(members[number].signing_key),
+                asker=result.evidence.asker,
+                own=(member, submissions[number]),
+            )
+        removed = len(verified.checked_roster.removed)
+        if removed:
+            raise CallerError(f"{removed} submissions were removed by the input checks; none was expected")
+        return (
+            f"community {format_fingerprint(self.cast.fingerprint)}, signed by {names_of(self.cast.parties)}",
+            f"study proposed by the steward and approved by {study.community.party_count} parties",
+            f"roster of {len(members)} submissions, the same list signed by every party, no input at fault",
+            f"result signed by {len(result.signers)} parties; every digest leads down to the community",
+            f"one member's receipts, its Merkle proof for row {verified.own_row} of {len(members)}",
+        )
+
+    def _bytes_sent(self) -> dict[str, int]:
+        """What each node's log says that its jobs sent to other parties."""
+        sent = {}
+        for party in self.cast.parties:
+            log = party.home / self.cast.fingerprint / "log.jsonl"
+            sent[party.name] = sum(_job_bytes(line) for line in log.read_text("utf-8").splitlines())
+        return sent
+
+    def _reader(self, key: SigningKey) -> SignedReader:
+        return SignedReader(key, randomness=self.randomness)
+
+
+def _job_bytes(line: str) -> int:
+    entry = json.loads(line)
+    found = _find(entry, JOB_EVENT)
+    return found if found is not None else 0
+
+
+def _find(entry: object, event: str) -> int | None:
+    if not isinstance(entry, dict) or entry.get("event") != event:
+        return None
+    details = entry.get("details")
+    sent = details.get("bytes_sent") if isinstance(details, dict) else None
+    return sent if isinstance(sent, int) else None
+
+
+def _remember(keys: ResearcherKeys, cast: Cast, enrolment: Envelope) -> None:
+    """Leave the researcher's home as the command line expects it, for a demo that keeps running."""
+    home = Home(keys.home.root).community(cast.fingerprint)
+    home.save_gateway(cast.gateway_url)
+
+
+async def _until(
+    condition: Callable[[], Awaitable[bool]], what: str, *, deadline_seconds: float = WAIT_SECONDS
+) -> None:
+    """Poll until the condition holds. Raises DeadlinePassed naming what was waited for."""
+    end = time.monotonic() + deadline_seconds
+    while not await condition():
+        if time.monotonic() > end:
+            raise DeadlinePassed(
+                f"waited {deadline_seconds:.0f} s for {what}", deadline_seconds=deadline_seconds
+            )
+        await anyio.sleep(POLL_SECONDS)
+
+
+__all__ = ["DemoMember", "Ending", "Step", "Story", "StudyRefusedError"]
