@@ -36,6 +36,7 @@ from parties.log import NodeLog
 from parties.operations import NodeHealth, bind, create_operations_app, serve_operations
 from parties.outbox import Outbox
 from parties.party_home import CommunityHome, PartyHome
+from parties.retention import LOOK_SECONDS, destroy_ended_studies
 from parties.settings import PartySettings, read_settings
 from parties.share_store import ShareStore
 from protocols.randomness import Randomness, SystemRandomness
@@ -121,7 +122,17 @@ async def _follow(node: Node) -> None:
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(feed.run)
+        tasks.start_soon(_delete_in_time, node, intake)
         tasks.start_soon(conductor.run)
+
+
+async def _delete_in_time(node: Node, intake: Intake) -> None:
+    """Now and then destroy what this party holds of studies that are over."""
+    while True:
+        await to_thread.run_sync(
+            destroy_ended_studies, node.store, node.log, node.place, intake.community, node.clock()
+        )
+        await anyio.sleep(LOOK_SECONDS)
 
 
 @asynccontextmanager

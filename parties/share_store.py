@@ -202,6 +202,12 @@ class StoreView:
         )
         return member
 
+    def holds_shares(self, study: bytes) -> bool:
+        """Whether seeds of any submission of this study are kept."""
+        t = tables.submissions
+        query = select(t.c.digest).where(t.c.study == study, t.c.sealed_seeds.is_not(None)).limit(1)
+        return self.connection.scalar(query) is not None
+
     def count_submissions(self, study: bytes) -> dict[str, int]:
         """How many submissions were accepted, and how many refused by which reason."""
         t = tables.submissions
