@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpc_cde.documents.authority import open_from_all_parties
-from mpc_cde.documents.canonical import encode_base64url
+from mpc_cde.documents.canonical import encode_base64url, short_text_of
 from mpc_cde.documents.complaint import Complaint
 from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.envelope import sign_document
 from mpc_cde.documents.query import Query
 from mpc_cde.documents.roster import Roster
-from mpc_cde.errors import OwnError, PeerError
+from mpc_cde.errors import OwnError
 from mpc_cde.life_cycles import study as life
 from parties import roster_table
 from parties.agreement import RostersDiffer, agree_on_roster
@@ -28,7 +28,7 @@ from parties.computing_work import ComputingWork, PartyDisagrees
 from parties.decisions import decide_pending
 from parties.desk import Desk
 from parties.document_checks import DocumentContext
-from parties.errors import PartyError, PeerProtocolViolation
+from parties.errors import PeerProtocolViolation
 from parties.party_home import CommunityHome
 from parties.policy import PartyPolicy
 from parties.roster import ListRefused, RosterWaits, read_basis
@@ -105,7 +105,7 @@ class Conductor:
             try:
                 self.doing = f"{want.kind} session"
                 await self._serve(want)
-            except (PartyError, PeerError, OwnError, ListRefused, RosterWaits, RostersDiffer) as error:
+            except Exception as error:  # noqa: BLE001  # logged as what it is: one study must not stop the node
                 await self._note_failure(want, error)
                 turn += 1
                 self.doing = f"pausing after a failed {want.kind} session"
@@ -235,7 +235,7 @@ class Conductor:
             study=want.study_terms,
             kind=want.kind,
             error=type(error).__name__,
-            message=str(error)[:500],
+            message=short_text_of(str(error), max_characters=500),
         )
         complaint = self._complaint(want, error)
         if complaint is None:
@@ -270,8 +270,8 @@ class Conductor:
             party=self.desk.own_index,
             step=step,
             accused_party=accused,
-            expected=expected[:200],
-            found=found[:200],
+            expected=short_text_of(expected),
+            found=short_text_of(found),
             evidence=evidence,
             time=self.desk.now(),
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mpc_cde.documents.canonical import short_text_of
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.query import Query, function_of
 from mpc_cde.documents.researcher import Researcher
@@ -104,7 +105,7 @@ def _about_the_items(policy: PartyPolicy, context: QueryContext) -> Verdict | No
         try:
             catalog.check_parameters(item.function, item.parameters)
         except OutOfRange as error:
-            return _no("parameters", str(error)[:200])
+            return _no("parameters", short_text_of(str(error)))
         asker = context.asker
         if isinstance(asker, Researcher):
             if not asker.may_ask(item.function, context.terms_digest):
@@ -149,6 +150,10 @@ def unsupported(terms: StudyTerms) -> list[str]:
             faults.append(f"{function.function}: grid, edges, epsilon and delta are not supported")
         if function.scheduled:
             faults.append(f"{function.function}: scheduled release is not supported")
+        for name in function.figures:
+            figure = terms.figure(name)
+            if function.function != "count@1" and figure is not None and figure.kind == "category":
+                faults.append(f"{function.function}: {name} is a category, whose symbols are no amounts")
     faults += _unsupported_rules(terms)
     faults += _unbounded(terms)
     return faults

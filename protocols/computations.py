@@ -133,7 +133,7 @@ async def _answer_sums(
     )
     for cell, total in zip(summed, totals, strict=True):
         encoding = records[cell.request.figure].encoding
-        cell.values = (str(moments.sum_of(encoding, total, cell.contributors or 0)),)
+        cell.values = (exact_text(moments.sum_of(encoding, total, cell.contributors or 0)),)
 
 
 async def _answer_percentiles(

@@ -172,6 +172,12 @@ def _checked_text(text: str) -> str:
     return text
 
 
+def short_text_of(text: str, *, max_characters: int = 200) -> str:
+    """The text as a `ShortText`: hidden characters and runs of white space become one space, the rest is cut."""
+    plain = unicodedata.normalize("NFC", " ".join(_HIDDEN.sub(" ", text).split()))
+    return plain[:max_characters].strip() or "nothing"
+
+
 # Control characters save the line feed, line and paragraph separators, and marks that reorder what is shown.
 _HIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 

@@ -68,6 +68,7 @@ def make_submission(
     replaces: bytes | None = None,
     signer: int | None = None,
     elements: int | None = None,
+    vector: fp.FieldVector | None = None,
     correction: bytes | None = None,
     changes: Changes | None = None,
     seeds_for: Mapping[int, tuple[bytes, ...]] | None = None,
@@ -77,8 +78,9 @@ def make_submission(
     m, t = paper.m, paper.t
     terms = paper.study.terms
     count = terms.element_count if elements is None else elements
+    if vector is None:
+        vector = np.arange(number, number + count, dtype=np.uint64)
     randomness = ScriptedRandomness(hashlib.sha256(f"{number} {sequence} {count}".encode()).digest())
-    vector = np.arange(number, number + count, dtype=np.uint64)
     shared = share_vector(vector, m, t, randomness)
     packed = fp.to_bytes(shared.correction) if correction is None else correction
     member = paper.membership(number).member

@@ -1,0 +1,304 @@
+"""From a closed study to a signed result, three nodes in one process, over real stores and columns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from mpc_cde.documents.authority import open_from_all_parties, open_from_computing_parties
+from mpc_cde.documents.canonical import timestamp_of
+from mpc_cde.documents.checked_roster import CheckedRoster
+from mpc_cde.documents.complaint import Complaint
+from mpc_cde.documents.decision import Decision
+from mpc_cde.documents.envelope import Envelope, open_envelope
+from mpc_cde.documents.result import Result
+from mpc_cde.documents.roster import Roster
+from mpc_cde.encodings import encodings_of
+from parties import columns
+from parties.conductor import Conductor
+from parties.desk import Desk
+from parties.policy import PartyPolicy
+from parties.seed_vault import SeedVault
+from parties.share_store import StoredDocument
+from protocols.encoding import encode_submission
+from tests.mpc_cde.client.paper import PaperCommunity, signed
+from tests.parties.memory_sessions import MemoryMesh, MemorySessions
+from tests.parties.paper_node import ManualClock, PaperNode, PaperSubmission, make_submission
+
+AFTER_CLOSING = datetime(2027, 1, 1, 1, 0, tzinfo=UTC)
+SALES = [30, 55, 120, 125, 240, 333, 334, 490, 512, 777, 801, 5000, 5005, 9000]
+
+
+def submissions(paper: PaperCommunity, malformed: tuple[int, ...] = ()) -> list[PaperSubmission]:
+    """One member a row; a malformed one shares numbers that are no indicators."""
+    encodings = encodings_of(paper.study.terms)
+    found = []
+    for number, sales in enumerate(SALES):
+        margin = None if number % 5 == 4 else Decimal(number) / 2
+        vector = encode_submission(encodings, [Decimal(sales), margin])
+        found.append(make_submission(paper, number, vector=None if number in malformed else vector))
+    return found
+
+
+@dataclass
+class Party:
+    """One node with its conductor; what it posts goes to every other node, as a gateway would relay it."""
+
+    node: PaperNode
+    conductor: Conductor
+    delivered: set[tuple[str, bytes]] = field(default_factory=set)
+
+
+class Three:
+    """Three parties, the documents relayed among them by hand."""
+
+    def __init__(self, paper: PaperCommunity, path: Path, mesh: MemoryMesh) -> None:
+        self.paper = paper
+        self.clock = ManualClock()
+        self.parties = []
+        for index in range(paper.m):
+            directory = path / str(index)
+            directory.mkdir(mode=0o700)
+            node = PaperNode(paper, directory, index, self.clock)
+            self.parties.append(Party(node, self._conductor(node, mesh)))
+
+    def _conductor(self, node: PaperNode, mesh: MemoryMesh) -> Conductor:
+        async def prepare(study: bytes, roster_digest: bytes) -> Path:
+            directory = node.home.columns_path / roster_digest.hex()
+            terms = self.paper.study.terms
+            try:
+                columns.verify_columns(directory, roster_digest, terms)
+            except columns.ColumnsDamaged:
+                with node.store.reading() as view:
+                    roster, entries = desk.roster(view, roster_digest)
+                    columns.build_columns(
+                        view,
+                        SeedVault(self.paper.sealing_keys[node.index], study),
+                        community=self.paper.community,
+                        terms=terms,
+                        party=node.index,
+                        roster=roster,
+                        entries=entries,
+                        directory=directory,
+                    )
+            return directory / columns.SHARES
+
+        desk = Desk(
+            store=node.store,
+            log=node.log,
+            intake=node.intake,
+            identity=self.paper.party_keys[node.index],
+            clock=self.clock,
+            wake_outbox=lambda: None,
+        )
+
+        async def no_pause(_: float) -> None:
+            await asyncio.sleep(0.01)
+
+        return Conductor(
+            desk=desk,
+            home=node.home,
+            sessions=MemorySessions(mesh, node.index),
+            policy=PartyPolicy(2, 2),
+            prepare_columns=prepare,
+            pause=no_pause,
+        )
+
+    def relay(self) -> None:
+        """Everything in an outbox reaches every node, own documents too."""
+        for party in self.parties:
+            with party.node.store.reading() as view:
+                items = [(item.path, item.body) for item in view.outbox()]
+            for path, body in items:
+                envelope = Envelope.parse_json(body)
+                if (path, body) in party.delivered:
+                    continue
+                party.delivered.add((path, body))
+                for other in self.parties:
+                    other.node.take(envelope)
+                    other.conductor.wake()
+
+    def documents(self, index: int, type_name: str) -> list[StoredDocument]:
+        with self.parties[index].node.store.reading() as view:
+            return view.documents(type_name)
+
+    def outbox(self, index: int, path: str) -> list[Envelope]:
+        with self.parties[index].node.store.reading() as view:
+            return [Envelope.parse_json(item.body) for item in view.outbox() if item.path == path]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(party.conductor.run()) for party in self.parties]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
+
+    async def until(self, ready: object, *, relay: bool = True, seconds: float = 20.0) -> None:
+        assert callable(ready)
+        async with asyncio.timeout(seconds):
+            while not ready():
+                if relay:
+                    self.relay()
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def paper() -> PaperCommunity:
+    return PaperCommunity()
+
+
+def submit_and_close(three: Three, submitted: list[PaperSubmission]) -> None:
+    for party in three.parties:
+        party.node.open_study(len(SALES))
+        party.node.take(*submitted)
+    three.relay()
+    three.clock.now = AFTER_CLOSING
+    for party in three.parties:
+        party.conductor.wake()
+
+
+async def test_a_closed_study_becomes_a_signed_checked_roster_and_an_answer(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    mesh = MemoryMesh(paper.m, paper.t)
+    three = Three(paper, tmp_path, mesh)
+    submitted = submissions(paper, malformed=(3,))
+    submit_and_close(three, submitted)
+    async with three.running():
+        await three.until(lambda: three.documents(0, "checked-roster/v1"))
+        await three.until(lambda: three.documents(2, "checked-roster/v1"))
+        roster = open_from_all_parties(three.documents(1, "roster/v1")[0].envelope, Roster, paper.community)
+        checked = open_from_computing_parties(
+            three.documents(1, "checked-roster/v1")[0].envelope, CheckedRoster, paper.community
+        )
+        assert roster.count == len(SALES)
+        assert [entry.submission for entry in checked.removed] == [submitted[3].digest]
+        query = paper.query().model_copy(update={"expires": "2027-06-01T00:00:00Z"})
+        researcher = signed(paper.researcher(), paper.party_keys)
+        for party in three.parties:
+            party.node.take(researcher, signed(query, [paper.researcher_key]))
+            party.conductor.wake()
+        await three.until(lambda: all(three.documents(i, "result/v1") for i in range(3)))
+    result = open_from_computing_parties(three.documents(0, "result/v1")[0].envelope, Result, paper.community)
+    kept = [sales for number, sales in enumerate(SALES) if number != 3]
+    by_function = {(cell.function, cell.figures): cell for cell in result.cells}
+    assert by_function["count@1", ("sales",)].values == (str(len(kept)),)
+    assert by_function["sum@1", ("sales",)].values == (str(sum(kept)),)
+    assert {head.party for head in result.log_heads} == {0, 1, 2}
+    decisions = [stored.parse(Decision) for stored in three.documents(0, "decision/v1")]
+    assert [d.answer for d in decisions] == ["yes"] * 3
+    assert len(three.documents(0, "result/v1")) == 1
+
+
+async def test_a_job_that_failed_runs_again_and_stays_charged(paper: PaperCommunity, tmp_path: Path) -> None:
+    mesh = MemoryMesh(paper.m, paper.t)
+    three = Three(paper, tmp_path, mesh)
+    submit_and_close(three, submissions(paper))
+    async with three.running():
+        await three.until(lambda: all(three.documents(i, "checked-roster/v1") for i in range(3)))
+        mesh.failing_jobs = 1
+        query = paper.query().model_copy(update={"expires": "2027-06-01T00:00:00Z"})
+        for party in three.parties:
+            party.node.take(
+                signed(paper.researcher(), paper.party_keys), signed(query, [paper.researcher_key])
+            )
+            party.conductor.wake()
+        await three.until(lambda: all(three.documents(i, "result/v1") for i in range(3)))
+    attempts = [job.job_id for job in mesh.jobs if job.kind == "answer_query"]
+    assert len(set(attempts)) == 2
+    desk = three.parties[0].conductor.desk
+    from parties.ledger_table import read_ledger
+
+    with desk.store.reading() as view:
+        ledger = read_ledger(view, paper.study.terms_digest())
+    assert ledger.attempts(query.digest()) == 2
+    assert ledger.queries == 1
+
+
+async def test_a_list_that_lacks_a_receipted_submission_is_a_complaint(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    from mpc_cde.documents.envelope import sign_document
+    from mpc_cde.documents.roster_list import RosterList
+
+    lists: dict[bytes, bytes] = {}
+
+    def drop_one(sender: int, step: str, payload: bytes) -> bytes:
+        """Party 2 hides a submission that it has receipted, and signs the shorter list."""
+        if sender == 2 and step in ("roster commitment", "roster list"):
+            with three.parties[2].node.store.reading() as view:
+                from parties.roster import read_basis
+
+                own = read_basis(view, paper.community, paper.study.terms, 2).own_list
+            shorter = own.model_copy(update={"submissions": own.submissions[1:]})
+            envelope = sign_document(RosterList.model_validate(shorter.model_dump()), paper.party_keys[2])
+            lists[b"hidden"] = own.submissions[0].submission
+            return envelope.digest() if step == "roster commitment" else envelope.to_json()
+        return payload
+
+    mesh = MemoryMesh(paper.m, paper.t, tamper=drop_one)
+    three = Three(paper, tmp_path, mesh)
+    submit_and_close(three, submissions(paper))
+    async with three.running():
+        await three.until(lambda: three.outbox(0, "/v1/complaints"), relay=False)
+    complaint = open_envelope(three.outbox(0, "/v1/complaints")[0], Complaint)
+    assert complaint.accused_party == 2
+    assert complaint.step == "receipted_but_not_listed"
+    assert complaint.evidence == (lists[b"hidden"],)
+    assert not three.documents(0, "roster/v1")
+
+
+async def test_a_list_other_than_committed_is_refused(paper: PaperCommunity, tmp_path: Path) -> None:
+    def other(sender: int, step: str, payload: bytes) -> bytes:
+        return bytes(32) if sender == 1 and step == "roster commitment" else payload
+
+    mesh = MemoryMesh(paper.m, paper.t, tamper=other)
+    three = Three(paper, tmp_path, mesh)
+    submit_and_close(three, submissions(paper))
+    async with three.running():
+        await three.until(lambda: three.outbox(2, "/v1/complaints"), relay=False)
+    complaint = open_envelope(three.outbox(2, "/v1/complaints")[0], Complaint)
+    assert (complaint.accused_party, complaint.expected) == (1, "the list it committed to")
+    assert not three.documents(2, "roster/v1")
+
+
+async def test_another_result_from_the_same_inputs_is_refused(paper: PaperCommunity, tmp_path: Path) -> None:
+    def lie(sender: int, step: str, payload: bytes) -> bytes:
+        return payload.replace(b"A", b"B", 1) if sender == 0 and step == "signature" else payload
+
+    mesh = MemoryMesh(paper.m, paper.t, tamper=lie)
+    three = Three(paper, tmp_path, mesh)
+    submit_and_close(three, submissions(paper))
+    async with three.running():
+        await three.until(lambda: three.outbox(1, "/v1/complaints"), relay=False)
+    assert open_envelope(three.outbox(1, "/v1/complaints")[0], Complaint).accused_party == 0
+    assert not three.documents(1, "checked-roster/v1")
+
+
+async def test_damaged_columns_are_built_again(paper: PaperCommunity, tmp_path: Path) -> None:
+    mesh = MemoryMesh(paper.m, paper.t)
+    three = Three(paper, tmp_path, mesh)
+    submit_and_close(three, submissions(paper))
+    async with three.running():
+        await three.until(lambda: all(three.documents(i, "checked-roster/v1") for i in range(3)))
+        directory = next(three.parties[0].node.home.columns_path.iterdir())
+        shares = bytearray((directory / columns.SHARES).read_bytes())
+        whole = bytes(shares)
+        shares[8] ^= 1
+        (directory / columns.SHARES).write_bytes(shares)
+        await three.parties[0].conductor._prepare_columns(
+            paper.study.terms_digest(), bytes.fromhex(directory.name)
+        )
+        assert (directory / columns.SHARES).read_bytes() == whole
+    assert timestamp_of(three.clock()) > "2027"
