@@ -119,6 +119,7 @@ class _Connecting:
         self._unready: set[PeerChannel] = set()  # connections that have not both shaken hands and spoken
         self._spoken: set[PeerChannel] = set()
         self._shaken: set[PeerChannel] = set()
+        self._ever_connected: set[int] = set()
         self._open = True
 
     async def run(self) -> None:
@@ -147,9 +148,9 @@ class _Connecting:
                 channel.close()
 
     def _missing(self) -> PeerFailure:
-        peer = next(
-            peer for index, peer in sorted(self._mesh.peers.items()) if index not in self._mesh.channels
-        )
+        """Name a party that was never there before one that was there and gave up for the same reason."""
+        absent = [index for index in self._mesh.peers if index not in self._mesh.channels]
+        peer = self._mesh.peers[min(absent, key=lambda index: (index in self._ever_connected, index))]
         expected = f"a connection within {self._limits.connect_seconds:g} seconds"
         kind = PeerIdentityRefused if peer.index in self._impostors else PeerUnreachable
         found = self._why.get(peer.index, "none")
@@ -249,6 +250,7 @@ class _Connecting:
         if before is not None:  # the peer started again: the newest connection is the living one
             before.close()
         self._mesh.channels[channel.peer.index] = channel
+        self._ever_connected.add(channel.peer.index)
         self._changed.set()
 
     def _failed(self, channel: PeerChannel, error: PartyError) -> None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.metadata
-import math
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -128,21 +127,21 @@ class Session:
         return self._process.pid
 
     async def exchange(
-        self, step: str, payload: bytes, *, patience_seconds: float | None = None
+        self, step: str, payload: bytes, *, patience_seconds: float | None = 0.0
     ) -> dict[int, bytes]:
         """Show these bytes to every party of the session; returns everybody's for this step, own ones included.
 
-        All parties call it with the same steps in the same order. By default the others have
-        `agreement_seconds`; math.inf waits as long as they give signs of life. Raises PeerFailure.
+        All parties call it with the same steps in the same order. The others have `patience_seconds`, where 0
+        stands for the table's `agreement_seconds`; None waits as long as they give signs of life. Raises
+        PeerFailure.
         """
-        patience = self._limits.agreement_seconds if patience_seconds is None else patience_seconds
-        endless = math.isinf(patience)
+        patience = self._limits.agreement_seconds if patience_seconds == 0.0 else patience_seconds
         wish = ExchangeAll(
             step=step,
             payload=payload,
-            patience_milliseconds=None if endless else _milliseconds(patience),
+            patience_milliseconds=None if patience is None else _milliseconds(patience),
         )
-        deadline = None if endless else patience + self._grace
+        deadline = None if patience is None else patience + self._grace
         answer = await self._ask(wish, Exchanged, deadline, step)
         return dict(zip(answer.parties, answer.payloads, strict=True))
 

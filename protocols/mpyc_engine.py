@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from protocols.effects import Computation, Exchange, Record, Request
-from protocols.errors import PeerDeviation, ProtocolError, ProtocolMisuse
+from protocols.errors import MalformedMessage, PeerDeviation, ProtocolError, ProtocolMisuse
 from protocols.mpyc_guards import guarded_runtime
 
 T = TypeVar("T")
@@ -318,8 +318,12 @@ def _build(opened: MPyCRuntime, own_index: int, session: tuple[int, ...], thresh
         if task.cancelled():
             return
         error = task.exception()
-        if error is not None:
-            opened.fail(error if isinstance(error, Exception) else ProtocolMisuse("a coroutine was stopped"))
+        if isinstance(error, ProtocolError):
+            opened.fail(error)
+        elif error is not None:  # arithmetic on what peers sent: bytes of another form or number than agreed
+            opened.fail(
+                MalformedMessage(f"an operation of MPyC failed on a message ({type(error).__name__})")
+            )
         elif declared is not None:
             reconcile_values(declared, task.result())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import signal
@@ -275,7 +276,8 @@ async def test_party_that_dies_or_stops_amid_a_job_is_named_and_the_job_runs_aga
         for error in found:
             assert isinstance(error, kind)
             assert (error.peer, error.name) == (2, "municipality")
-        os.kill(sessions[2].worker_pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            await kill(sessions[2])
         [own] = await outcomes_of([running[2]])
         assert isinstance(own, WorkerDied)
     async with parties.computing() as sessions:
