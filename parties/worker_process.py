@@ -27,7 +27,7 @@ def worker_environment(cache_directory: Path | None) -> dict[str, str]:
     """All that a worker finds in its environment; `cache_directory` is where compiled kernels are kept."""
     environment = {
         "READTHEDOCS": "True",  # keeps MPyC from setting a runtime up while it is imported
-        "MPYC_MAXWORKERS": "1",
+        "MPYC_MAXWORKERS": "0",  # with 1 or more it takes square roots by gmpy2, which is not there
         "NUMBA_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",

@@ -3,7 +3,8 @@
 What is taken from MPyC 0.11: the runtime (program counter, asynchronous evaluation, labelled messages, parties)
 and its secure types for small derived work. What is not: its transport, its serialisation, its set-up, and the
 operations that leak. Importing `mpyc.runtime` sets a runtime up from the command line unless the environment
-says READTHEDOCS=True, so a worker starts with that and with MPYC_MAXWORKERS=1, and anything else is refused.
+says READTHEDOCS=True, so a worker starts with that and with MPYC_MAXWORKERS=0, and anything else is refused.
+(With one or more of those workers MPyC 0.11 takes square roots by gmpy2, which is not a dependency.)
 
 - Peers' bytes never reach pickle: arrays travel as field bytes (`mix32_64bit`), and in the place of the module
   `pickle` stands an object whose every function raises.
@@ -290,7 +291,7 @@ async def open_runtime(
 
 
 def _require_clean_environment() -> None:
-    wanted = {"READTHEDOCS": "True", "MPYC_MAXWORKERS": "1"}
+    wanted = {"READTHEDOCS": "True", "MPYC_MAXWORKERS": "0"}
     for name, value in wanted.items():
         if os.environ.get(name) != value:
             raise ProtocolMisuse(f"MPyC is run with {name}={value} in the environment of a worker only")
