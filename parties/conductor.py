@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpc_cde.body_parts import ENTRIES_PART, RosterEntries
 from mpc_cde.documents.authority import open_from_all_parties
 from mpc_cde.documents.canonical import encode_base64url, short_text_of
 from mpc_cde.documents.complaint import Complaint
@@ -188,9 +189,13 @@ class Conductor:
             count=signed.inputs.roster.count,
         )
 
+        entries = (ENTRIES_PART, RosterEntries(entries=signed.inputs.entries).payload_bytes())
+
         def keep(transaction: StoreTransaction) -> None:
             roster_table.put_entries(transaction, signed.envelope.digest(), signed.inputs.entries)
-            desk.keep_and_post(transaction, Roster, signed.envelope, study=known.terms_digest)
+            desk.keep_and_post(
+                transaction, Roster, signed.envelope, study=known.terms_digest, attachment=entries
+            )
 
         await desk.write(keep)
 

@@ -159,6 +159,7 @@ class Desk:
         *,
         study: bytes,
         subject: bytes | None = None,
+        attachment: tuple[str, bytes] | None = None,
     ) -> None:
         """Keep a document that the parties made and signed, and queue it for the gateway."""
         transaction.put_document(
@@ -166,4 +167,4 @@ class Desk:
                 envelope.digest(), document_class.type_name(), envelope, study=study, subject=subject
             )
         )
-        transaction.enqueue(SIGNATURES_PATH, envelope, queued=self.now())
+        transaction.enqueue(SIGNATURES_PATH, envelope, queued=self.now(), attachment=attachment)
