@@ -2,24 +2,29 @@
 
 `compute_seconds` runs from the job's start to the opened result at all parties, all randomness made inside.
 `--engine local` runs every party one after another in one process: its seconds are the sum over the parties.
-`--engine cleartext` runs the same code on plain numbers. `--engine mpyc` runs three worker processes over TLS.
+`--engine cleartext` runs the same code on plain numbers. `--engine mpyc` runs a worker process a party over TLS,
+under supervisors, with columns mapped from temporary files: seconds and memory are the slowest and largest party's.
 `correct` compares with numpy's sort in exact fractions.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import resource
 import sys
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.worker_sessions import percentile_job, run_jobs, write_columns
+from mpc_cde.documents.figure import Figure
 from protocols import field as fp
 from protocols import keystream
 from protocols.cleartext_engine import CleartextEngine
@@ -133,6 +138,45 @@ def run_local(case: Case, matrix: fp.FieldVector) -> tuple[list[tuple[int, ...]]
     }
 
 
+def run_workers(
+    case: Case, matrix: fp.FieldVector, warm: int
+) -> tuple[list[tuple[int, ...]], dict[str, Any]]:
+    """Warm runs take a thousand records at most and come first, in the same session."""
+    figure = Figure(
+        name="figure",
+        label="Figure",
+        minimum="0",
+        step="1",
+        publish_step="1",
+        radices=case.encoding.radices,
+        blank_allowed=False,
+    )
+    quantiles = [f"{q.numerator}/{q.denominator}" for q in case.quantiles]
+    with tempfile.TemporaryDirectory(prefix="mpc-cde-benchmark-") as directory:
+        columns = write_columns(shares(matrix, case), Path(directory), "full")
+        small = min(case.records, 1000)
+        first = np.ascontiguousarray(matrix[:, :small])
+        warm_columns = write_columns(shares(first, case), Path(directory), "warm")
+        jobs = [(percentile_job(figure, small, quantiles, number), warm_columns) for number in range(warm)]
+        jobs.append((percentile_job(figure, case.records, quantiles, warm), columns))
+        measured = asyncio.run(run_jobs(jobs, case.parties, case.threshold))[-1]
+    results = []
+    for outcome in measured.outcomes:
+        values = outcome.cells[0].values if outcome.cells else None
+        results.append(tuple(int(value) for value in values or ()))
+    first_outcome = measured.outcomes[0]
+    return results, {
+        "compute_seconds": max(outcome.seconds for outcome in measured.outcomes),
+        "node_seconds": measured.node_seconds,
+        "rounds": first_outcome.rounds,
+        "bytes_sent_per_party": max(outcome.bytes_sent for outcome in measured.outcomes),
+        "multiplications": first_outcome.multiplications,
+        "comparisons": first_outcome.comparisons,
+        "random_bits": first_outcome.random_bits,
+        "peak_anonymous_bytes": max(outcome.peak_anonymous_bytes for outcome in measured.outcomes),
+    }
+
+
 def anonymous_bytes() -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
@@ -175,13 +219,14 @@ def main() -> int:
     figures = case.figures()
     matrix = indicators(case, figures)
     prepared = time.perf_counter()
-    runner = {"local": run_local, "cleartext": run_cleartext}[arguments.engine]
-    for _ in range(arguments.warm):
-        runner(
-            Case(1000, case.bits, case.quantiles, case.parties, case.threshold, "uniform", 1),
-            indicators(case, figures[:1000]) if case.records >= 1000 else matrix,
-        ) if case.records >= 1000 else runner(case, matrix)
-    results, measured = runner(case, matrix)
+    if arguments.engine == "mpyc":
+        results, measured = run_workers(case, matrix, arguments.warm)
+    else:
+        runner = {"local": run_local, "cleartext": run_cleartext}[arguments.engine]
+        small = replace(case, records=min(case.records, 1000))
+        for _ in range(arguments.warm):
+            runner(small, np.ascontiguousarray(matrix[:, : small.records]))
+        results, measured = runner(case, matrix)
     report = {
         "benchmark": "order_statistics",
         "engine": arguments.engine,
@@ -191,10 +236,10 @@ def main() -> int:
         "parties": case.parties,
         "threshold": case.threshold,
         "distribution": case.distribution,
+        "peak_anonymous_bytes": anonymous_bytes(),
         **measured,
         "seconds": {"prepare": prepared - started, "compute": measured["compute_seconds"]},
         "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "peak_anonymous_bytes": anonymous_bytes(),
         "correct": all(result == expected(case, figures) for result in results),
     }
     if arguments.json:
