@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 
 import numpy as np
 
@@ -163,10 +164,9 @@ async def _select(
 def opened_bits(walk: Walk, prefixes: Sequence[int], digit: int) -> list[bool]:
     """What a walk opens at `digit`, computed from its answer alone: the simulator of the secrecy argument."""
     bits: list[bool] = []
+    below = prod(walk.radices[digit + 1 :])
     for prefix in prefixes:
-        for radix in reversed(walk.radices[digit + 1 :]):
-            prefix //= radix
-        symbol = prefix % walk.radices[digit]
+        symbol = prefix // below % walk.radices[digit]
         bits += [b >= symbol for b in range(walk.radices[digit] - 1)]
     return bits
 

@@ -54,6 +54,9 @@ class Seed:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Seed) and hmac.compare_digest(self._secret, other._secret)
 
+    def __hash__(self) -> int:
+        return hash(self._secret)
+
     def __repr__(self) -> str:
         return "Seed(<redacted>)"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -226,5 +227,5 @@ def test_rank_rule_leaves_enough_contributors_everywhere(
     ranks = [rank(q, number) for q in {*quantiles, *released}]
     positions = sorted(ranks)
     between = [positions[0] - 1, number - positions[-1]]
-    between += [b - a - 1 for a, b in zip(positions, positions[1:], strict=False)]
+    between += [b - a - 1 for a, b in pairwise(positions)]
     assert ranks_are_safe(quantiles, released, number, minimum) == (min(between) >= minimum)
