@@ -1,0 +1,106 @@
+"""What a posted document must be before it is kept: of a type that belongs here, signed by whom it needs.
+
+Every signature that comes along must be good and of a key that may sign such a document; a document counts as
+known once those it cannot do without have signed, and further signatures are merged as they arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from mpc_cde.documents.canonical import timestamp_of
+from mpc_cde.documents.envelope import Envelope, Signature, keyid_of, pre_authentication_encoding
+from mpc_cde.errors import BadSignature
+from mpc_cde.gateway.communities import CommunityChain
+from mpc_cde.gateway.store_view import NewDocument, StoreView
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a check may look at."""
+
+    view: StoreView
+    chain: CommunityChain
+    now: datetime
+    fingerprint: str | None = None
+    pending_communities: int = 16
+
+    @property
+    def now_text(self) -> str:
+        return timestamp_of(self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one document needs: keys that may sign it, and keys that must, by what to call them.
+
+    `guard` looks for what it contradicts; it runs again inside the transaction that keeps the document.
+    """
+
+    type_name: str
+    may_sign: Collection[bytes]
+    must_sign: Collection[tuple[bytes, str]]
+    study: bytes | None = None
+    subject: bytes | None = None
+    party: int | None = None
+    reader_key: bytes | None = None
+    register_id: bytes | None = None
+    guard: Callable[[StoreView], None] | None = None
+
+
+def admit(envelope: Envelope, rule: Rule, context: Context) -> NewDocument:
+    """The document with its verified signatures. Raises BadSignature and what the guard raises."""
+    signatures = match_signers(envelope, rule.may_sign)
+    known = context.view.document(envelope.digest())
+    signers = {signer for signer, _ in signatures} | (known.signers if known is not None else frozenset())
+    for key, whom in rule.must_sign:
+        if key not in signers:
+            raise BadSignature(f"expected a valid signature by {whom}", whom=whom)
+    if known is None and rule.guard is not None:
+        rule.guard(context.view)
+    return NewDocument(
+        type_name=rule.type_name,
+        envelope=envelope,
+        signatures=signatures,
+        study=rule.study,
+        subject=rule.subject,
+        party=rule.party,
+        reader_key=rule.reader_key,
+        register_id=rule.register_id,
+    )
+
+
+def match_signers(envelope: Envelope, may_sign: Collection[bytes]) -> tuple[tuple[bytes, Signature], ...]:
+    """Each signature with the key that made it; at least one. Raises BadSignature for any that is not good.
+
+    Only the keys that its hint names are tried: a wrong hint costs its sender a refusal, not us a search.
+    """
+    if not envelope.signatures:
+        raise BadSignature("expected at least one signature, found none")
+    by_hint: dict[bytes, list[bytes]] = {}
+    for key in may_sign:
+        by_hint.setdefault(keyid_of(key), []).append(key)
+    message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
+    found: dict[bytes, Signature] = {}
+    for signature in envelope.signatures:
+        candidates = by_hint.get(signature.keyid)
+        if candidates is None:
+            raise BadSignature("a signature is by a key that may not sign this document", whom="a signer")
+        signer = next((key for key in candidates if _is_signed(message, signature, key)), None)
+        if signer is None:
+            raise BadSignature("a signature is not over this document", whom="a signer")
+        found.setdefault(signer, signature)
+    return tuple(found.items())
+
+
+def _is_signed(message: bytes, signature: Signature, key: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature.sig, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

@@ -1,0 +1,85 @@
+"""The FastAPI application of one gateway: routes, layers around them, every error a problem document."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from mpc_cde.errors import MpcCdeError
+from mpc_cde.gateway.cross_origin import CrossOrigin
+from mpc_cde.gateway.desk import Clock, Desk, system_clock
+from mpc_cde.gateway.guard import Guard
+from mpc_cde.gateway.problems import ProblemKind, answer_to_error, answer_to_status, problem_answer
+from mpc_cde.gateway.routes import (
+    enrolment,
+    feed,
+    operations,
+    party_documents,
+    progress,
+    queries,
+    results,
+    studies,
+    submissions,
+)
+from mpc_cde.gateway.settings import GatewaySettings
+from mpc_cde.gateway.store import Store
+
+INTERFACE_VERSION = "1"
+_ROUTERS = (
+    enrolment.router,
+    studies.router,
+    submissions.router,
+    party_documents.router,
+    queries.router,
+    results.router,
+    progress.router,
+    feed.router,
+    operations.router,
+)
+
+
+def create_app(settings: GatewaySettings, store: Store, clock: Clock = system_clock) -> FastAPI:
+    """One application over one store; its desk is `app.state.desk`."""
+    app = FastAPI(
+        title="mpc-cde gateway",
+        version=INTERFACE_VERSION,
+        description="Keeps signed documents and sealed envelopes; cannot read a figure.",
+        docs_url=None,  # the pages of the framework load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    desk = Desk(settings, store, clock)
+    desk.refresh_community()
+    app.state.desk = desk
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(RequestValidationError, _answer_validation)
+    app.add_exception_handler(MpcCdeError, _answer_own)
+    app.add_middleware(CrossOrigin, origins=desk.origins)
+    app.add_middleware(Guard, desk=desk)
+    return app
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    detail = {404: "there is nothing at this address", 405: f"{request.method} is not for this address"}
+    return answer_to_status(
+        error.status_code, detail.get(error.status_code, str(error.detail)), error.headers
+    )
+
+
+async def _answer_validation(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    faults = [f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
+    return problem_answer(ProblemKind.INVALID_PARAMETER, "; ".join(faults[:5]))
+
+
+async def _answer_own(_: Request, error: Exception) -> Response:
+    if not isinstance(error, MpcCdeError):
+        raise error
+    return answer_to_error(error)

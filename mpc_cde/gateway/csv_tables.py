@@ -1,0 +1,67 @@
+"""A result as a table for spreadsheets: one line a value, or one for a cell that is withheld."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from mpc_cde.documents.result import Cell, Result
+
+MEDIA_TYPE = "text/csv"
+COLUMNS = (
+    "function",
+    "figures",
+    "group",
+    "group_value",
+    "parameter",
+    "value",
+    "withheld",
+    "contributors",
+    "definition",
+)
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_of_result(result: Result) -> bytes:
+    """UTF-8 with a heading; text that a spreadsheet would run as a formula is quoted. Sealed cells have no line."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for cell in result.cells:
+        if cell.sealed is None:
+            writer.writerows(_lines(cell))
+    return text.getvalue().encode("utf-8")
+
+
+def _lines(cell: Cell) -> list[list[str]]:
+    begin = [
+        cell.function,
+        " ".join(cell.figures),
+        _harmless(cell.group.attribute) if cell.group else "",
+        _harmless(cell.group.value) if cell.group else "",
+    ]
+    end = [
+        cell.withheld or "",
+        "" if cell.contributors is None else str(cell.contributors),
+        _harmless(cell.definition),
+    ]
+    values = cell.values or ("",)
+    parameters = _parameters_of(cell, len(values))
+    return [[*begin, parameter, value, *end] for parameter, value in zip(parameters, values, strict=True)]
+
+
+def _parameters_of(cell: Cell, count: int) -> list[str]:
+    """The quantile of each value where there is one for each, else all parameters in every line."""
+    quantiles = cell.parameters.get("quantiles")
+    if isinstance(quantiles, tuple) and len(quantiles) == count:
+        return list(quantiles)
+    shown = "; ".join(f"{name}={_shown(value)}" for name, value in sorted(cell.parameters.items()))
+    return [_harmless(shown)] * count
+
+
+def _shown(value: object) -> str:
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _harmless(text: str) -> str:
+    return "'" + text if text.startswith(_FORMULA_SIGNS) else text

@@ -1,0 +1,138 @@
+"""The one way into the store: read a body, verify it, keep it, tell everybody who waits, then acknowledge.
+
+A posted document needs no second signature. Handing it in again is harmless: it is named by its digest, and the
+answer is 200 where the first was 201.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from anyio import to_thread
+from fastapi import Request
+from starlette.responses import Response
+
+from mpc_cde.documents.canonical import encode_base64url
+from mpc_cde.documents.community import Community
+from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.registry import document_class_of
+from mpc_cde.errors import OwnError
+from mpc_cde.gateway.admission import Context, Rule, admit
+from mpc_cde.gateway.answers import Acknowledged, send
+from mpc_cde.gateway.bodies import JSON, parse_envelope, read_body, require_media_type
+from mpc_cde.gateway.completeness import waiting_for
+from mpc_cde.gateway.desk import Desk
+from mpc_cde.gateway.problems import ProblemKind, RequestRefused
+from mpc_cde.gateway.readers import charge, now_text
+from mpc_cde.gateway.store import StoreTransaction
+from mpc_cde.gateway.store_view import NewDocument, StoredDocument, StoreView
+
+MakeRule = Callable[[Envelope, Context], Rule]
+AlsoKeep = Callable[[StoreTransaction], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A document that may be kept; `also_keep` runs in the transaction that first keeps it, or `always`."""
+
+    new: NewDocument
+    rule: Rule
+    also_keep: AlsoKeep | None = None
+    always: bool = False
+
+
+def context_of(desk: Desk, view: StoreView) -> Context:
+    """What checks look at, now."""
+    return Context(
+        view,
+        desk.chain(view),
+        desk.clock(),
+        fingerprint=desk.settings.fingerprint,
+        pending_communities=desk.limits.pending_communities,
+    )
+
+
+async def post_one_of(
+    request: Request, desk: Desk, rules: Mapping[str, MakeRule], *, max_bytes: int | None = None
+) -> Response:
+    """A POST whose body is one document of one of these types ("approval/v1")."""
+    require_media_type(request, JSON)
+    body = await read_body(
+        request,
+        max_bytes=max_bytes or desk.limits.max_document_bytes,
+        deadline_seconds=desk.limits.body_seconds,
+    )
+    envelope = parse_envelope(body)
+    make_rule = rule_for(envelope, rules)
+    return await keep(desk, envelope, partial(verify_with, make_rule, envelope))
+
+
+def rule_for(envelope: Envelope, rules: Mapping[str, MakeRule]) -> MakeRule:
+    """The rule of the document's type. Raises RequestRefused if it does not belong here."""
+    for name, make_rule in rules.items():
+        if document_class_of(name).payload_type() == envelope.payload_type:
+            return make_rule
+    raise RequestRefused(
+        ProblemKind.DOCUMENT_REFUSED, f"expected {' or '.join(rules)}, found {envelope.payload_type}"
+    )
+
+
+def verify_with(make_rule: MakeRule, envelope: Envelope, context: Context) -> Verified:
+    """The document as its rule admits it."""
+    rule = make_rule(envelope, context)
+    return Verified(admit(envelope, rule, context), rule)
+
+
+async def keep(desk: Desk, envelope: Envelope, verify: Callable[[Context], Verified]) -> Response:
+    """Verify outside of any lock, charge the key that signed, keep, acknowledge. Raises RequestRefused."""
+    verified = await desk.read(lambda view: verify(context_of(desk, view)))
+    charge(desk, verified.new.signatures[0][0])
+    number = await to_thread.run_sync(_write, desk, verified)
+    if number is not None:
+        if verified.rule.type_name == Community.type_name():
+            await to_thread.run_sync(desk.refresh_community)
+        desk.metrics.documents.labels(verified.rule.type_name).inc()
+        desk.bell.ring()
+    stored, waiting = await desk.read(lambda view: _as_kept(desk, view, envelope.digest()))
+    acknowledged = Acknowledged(
+        document=stored.digest,
+        type=stored.type_name,
+        number=number,
+        signatures=len(stored.signatures),
+        complete=not waiting,
+        waiting_for=waiting,
+    )
+    location = _location_of(stored)
+    headers = {"Location": location} if location else {}
+    return send(acknowledged, 200 if number is None else 201, headers=headers)
+
+
+def _write(desk: Desk, verified: Verified) -> int | None:
+    received = now_text(desk)
+    with desk.store.writing() as transaction:
+        known = transaction.has_document(verified.new.envelope.digest())
+        if not known and verified.rule.guard is not None:
+            verified.rule.guard(transaction)
+        number = transaction.put_document(verified.new, received=received)
+        if verified.also_keep is not None and (verified.always or not known):
+            verified.also_keep(transaction)
+        return number
+
+
+def _as_kept(desk: Desk, view: StoreView, digest: bytes) -> tuple[StoredDocument, tuple[str, ...]]:
+    stored = view.document(digest)
+    if stored is None:
+        raise OwnError("a document that was just kept is not there")
+    return stored, waiting_for(stored, context_of(desk, view))
+
+
+def _location_of(stored: StoredDocument) -> str | None:
+    name = stored.type_name.partition("/")[0]
+    if name == "study" and stored.study is not None:
+        return f"/v1/studies/{encode_base64url(stored.study)}"
+    collections = {"submission": "submissions", "query": "queries", "result": "results"}
+    if name in collections:
+        return f"/v1/{collections[name]}/{encode_base64url(stored.digest)}"
+    return None

@@ -1,0 +1,136 @@
+"""What members hand in, what the parties say about it, and the proof that it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from mpc_cde.body_parts import CORRECTION_PART, DOCUMENT_PART, envelope_part
+from mpc_cde.documents.envelope import Envelope, open_envelope
+from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.roster import RosterProof
+from mpc_cde.documents.submission import Submission
+from mpc_cde.errors import NotFound
+from mpc_cde.gateway.admission import Context, admit
+from mpc_cde.gateway.admission_members import submission_rule, withdrawal_rule
+from mpc_cde.gateway.answers import SubmissionAnswer, send
+from mpc_cde.gateway.bodies import MULTIPART, parse_envelope, parse_multipart, read_body, require_media_type
+from mpc_cde.gateway.desk import Desk, DeskOf
+from mpc_cde.gateway.parsed import parse_stored
+from mpc_cde.gateway.postings import Verified, context_of, keep, post_one_of, rule_for
+from mpc_cde.gateway.problems import ProblemKind, RequestRefused
+from mpc_cde.gateway.proofs import is_removed
+from mpc_cde.gateway.readers import AnyReader
+from mpc_cde.gateway.routes.described import (
+    ACKNOWLEDGED,
+    answered,
+    digest_in_path,
+    document_body,
+    submission_body,
+)
+from mpc_cde.gateway.standing import Reader, member_of
+from mpc_cde.gateway.store import StoreTransaction
+from mpc_cde.gateway.store_view import StoreView, SubmissionRow
+from mpc_cde.gateway.study_files import get_study
+
+router = APIRouter(prefix="/v1", tags=["submissions"])
+
+
+@router.post("/submissions", responses=ACKNOWLEDGED, status_code=201, openapi_extra=submission_body())
+async def post_submission(request: Request, desk: DeskOf) -> Response:
+    """A submission with its parts: 201 once it is on disk."""
+    require_media_type(request, MULTIPART)
+    body = await read_body(
+        request, max_bytes=desk.limits.max_submission_bytes, deadline_seconds=desk.limits.body_seconds
+    )
+    parts = parse_multipart(request.headers["content-type"], body)
+    if DOCUMENT_PART not in parts:
+        raise RequestRefused(ProblemKind.MALFORMED_REQUEST, f"the part {DOCUMENT_PART} is missing")
+    if len(parts[DOCUMENT_PART]) > desk.limits.max_document_bytes:
+        raise RequestRefused(
+            ProblemKind.BODY_TOO_LARGE,
+            f"{DOCUMENT_PART}: expected at most {desk.limits.max_document_bytes} bytes",
+        )
+    envelope = parse_envelope(parts[DOCUMENT_PART])
+    rule_for(envelope, {"submission/v1": withdrawal_rule})  # of this type, whatever else is wrong with it
+    return await keep(desk, envelope, lambda context: _verify(envelope, parts, context))
+
+
+def _verify(envelope: Envelope, parts: Mapping[str, bytes], context: Context) -> Verified:
+    rule, membership = submission_rule(envelope, context, parts)
+    new = admit(envelope, rule, context)
+    submission = open_envelope(envelope, Submission)
+    row = SubmissionRow(
+        digest=envelope.digest(),
+        study=submission.study_terms,
+        member=submission.member,
+        sequence=submission.sequence,
+        membership=membership.digest,
+    )
+    sealed = [parts[envelope_part(party)] for party in range(len(submission.envelopes))]
+
+    def also_keep(transaction: StoreTransaction) -> None:
+        transaction.put_submission(row, correction=parts[CORRECTION_PART], envelopes=sealed)
+
+    return Verified(new, rule, also_keep)
+
+
+@router.post(
+    "/withdrawals", responses=ACKNOWLEDGED, status_code=201, openapi_extra=document_body("withdrawal/v1")
+)
+async def post_withdrawal(request: Request, desk: DeskOf) -> Response:
+    """A member takes its figures out, until the roster is signed."""
+    return await post_one_of(request, desk, {"withdrawal/v1": withdrawal_rule})
+
+
+@router.get("/submissions/{submission}", responses=answered(SubmissionAnswer))
+async def get_submission(submission: str, desk: DeskOf) -> Response:
+    """Receipts of every party. Whoever knows the digest may read them; nothing in them is about the member."""
+    digest = digest_in_path(submission)
+
+    def find(view: StoreView) -> SubmissionAnswer:
+        row, stored = view.submission(digest), view.document(digest)
+        if row is None or stored is None:
+            raise NotFound("this gateway knows no such submission")
+        receipts = view.documents(Receipt.type_name(), subject=digest)
+        answered_by = {parse_stored(receipt, Receipt).party for receipt in receipts}
+        cards = get_study(view, desk.chain(view), row.study, desk.clock()).community.cards
+        return SubmissionAnswer(
+            submission=digest,
+            study=row.study,
+            received=stored.received,
+            receipts=tuple(receipt.envelope for receipt in receipts),
+            waiting_for=tuple(card.name for j, card in enumerate(cards) if j not in answered_by),
+        )
+
+    return send(await desk.read(find))
+
+
+@router.get("/studies/{study}/proofs/{submission}", responses=answered(RosterProof))
+async def get_proof(study: str, submission: str, desk: DeskOf, reader: AnyReader) -> Response:
+    """The row of a submission in the signed roster, and the way from there to the root.
+
+    Whoever knows the digest may read it, unless the input checks removed the submission: then its digest is
+    public, and only its member and the parties may.
+    """
+    terms, digest = digest_in_path(study), digest_in_path(submission)
+    return send(await desk.read(lambda view: _proof(desk, view, terms, digest, reader)))
+
+
+def _proof(desk: Desk, view: StoreView, terms: bytes, digest: bytes, reader: Reader | None) -> RosterProof:
+    context = context_of(desk, view)
+    file = get_study(view, context.chain, terms, context.now)
+    if is_removed(file, digest):
+        row = view.submission(digest)
+        if reader is None:
+            raise RequestRefused(
+                ProblemKind.READER_SIGNATURE_REQUIRED,
+                "the input checks removed it: only its member may read on",
+            )
+        member = member_of(view, context.chain, reader, context.now_text)
+        is_own = row is not None and member is not None and member.member == row.member
+        if not is_own and context.chain.current.party_index(reader.key) is None:
+            raise RequestRefused(ProblemKind.READER_NOT_ENTITLED, "this is for the member that submitted it")
+    return desk.proofs.proof(file, digest, context)

@@ -1,0 +1,216 @@
+"""What the gateway keeps, and the one sequence in which parties read it.
+
+A document is one row by its digest; signatures arrive one after another and are kept beside it. Whatever adds
+something gets the next number of the feed in the same transaction, and that transaction is on disk before the
+sender is told.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import StaticPool
+
+from mpc_cde.errors import StoreDamaged
+from mpc_cde.gateway import tables
+from mpc_cde.gateway.store_view import NewDocument, StoreView, SubmissionRow
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = ()
+"""Step i leads from schema i + 1 to i + 2; none is needed yet."""
+
+
+class StoreTransaction(StoreView):
+    """Reads and writes of one transaction; durable when `Store.writing` has ended without an error."""
+
+    def put_document(self, new: NewDocument, *, received: str) -> int | None:
+        """Keep a document, or what signatures are new of one that is here; its feed number, or None."""
+        digest = new.envelope.digest()
+        known = self.document(digest)
+        signers = frozenset[bytes]() if known is None else known.signers
+        added = {signer: signature for signer, signature in new.signatures if signer not in signers}
+        if known is not None and not added:
+            return None
+        number = self._next_number()
+        if known is None:
+            self.connection.execute(
+                insert(tables.documents).values(
+                    digest=digest,
+                    type=new.type_name,
+                    payload_type=new.envelope.payload_type,
+                    payload=new.envelope.payload,
+                    study=new.study,
+                    subject=new.subject,
+                    party=new.party,
+                    reader_key=new.reader_key,
+                    register_id=new.register_id,
+                    number=number,
+                    received=received,
+                )
+            )
+        for signer, signature in added.items():
+            self.connection.execute(
+                insert(tables.signatures).values(
+                    digest=digest, signer=signer, keyid=signature.keyid, sig=signature.sig
+                )
+            )
+        self.connection.execute(insert(tables.feed).values(number=number, digest=digest))
+        return number
+
+    def put_submission(self, row: SubmissionRow, *, correction: bytes, envelopes: Sequence[bytes]) -> None:
+        """Keep the parts of a submission, beside its document."""
+        self.connection.execute(
+            insert(tables.submissions).values(
+                digest=row.digest,
+                study=row.study,
+                member=row.member,
+                sequence=row.sequence,
+                membership=row.membership,
+                correction=correction,
+            )
+        )
+        for party, content in enumerate(envelopes):
+            self.connection.execute(
+                insert(tables.sealed_envelopes).values(submission=row.digest, party=party, content=content)
+            )
+
+    def put_roster_entries(self, roster: bytes, content: bytes) -> None:
+        """Keep the entries of a roster, once."""
+        if self.roster_entries(roster) is None:
+            self.connection.execute(insert(tables.roster_entries).values(roster=roster, content=content))
+
+    def _next_number(self) -> int:
+        t = tables.facts
+        self.connection.execute(update(t).where(t.c.name == "feed").values(value=t.c.value + 1))
+        number = self.fact("feed")
+        if number is None:
+            raise StoreDamaged("the store has lost the number of its feed")
+        return number
+
+
+class Store:
+    """The gateway's store; open one per process, share it between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
+        self._prepare()
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Open or create the store behind a URL of SQLAlchemy; a new SQLite file has mode 0600."""
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            return cls(create_engine(parsed, pool_size=20, pool_pre_ping=True, hide_parameters=True))
+        if parsed.database in (None, "", ":memory:"):
+            engine = create_engine(
+                parsed,
+                poolclass=StaticPool,
+                hide_parameters=True,
+                connect_args={"check_same_thread": False},
+            )
+        else:
+            os.close(os.open(str(parsed.database), os.O_CREAT | os.O_RDWR, 0o600))
+            engine = create_engine(parsed, pool_size=20, hide_parameters=True, connect_args={"timeout": 30})
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return cls(engine)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[StoreView]:
+        """One consistent view."""
+        with self._shared_connection(), self._engine.connect() as connection, connection.begin():
+            yield StoreView(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[StoreTransaction]:
+        """One transaction, on disk when the block ends without an error."""
+        with self._writer(durable=True) as connection:
+            yield StoreTransaction(connection)
+
+    def use_nonce(self, key: bytes, nonce: bytes, *, now: int, forget_at: int) -> bool:
+        """Whether this reader had not used the nonce before. Survives the process, not a power failure."""
+        t = tables.nonces
+        with self._writer(durable=False) as connection:
+            connection.execute(delete(t).where(t.c.forget_at < now))
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert(t).values(reader_key=key, nonce=nonce, forget_at=forget_at))
+            except IntegrityError:
+                return False
+        return True
+
+    @contextmanager
+    def _writer(self, *, durable: bool) -> Iterator[Connection]:
+        with self._lock(), self._engine.connect() as plain:
+            connection = plain.execution_options(writes="durable" if durable else "soon")
+            with connection.begin():
+                if self._one_writer is None:  # elsewhere the row of the feed's number orders the writers
+                    t = tables.facts.c
+                    connection.execute(select(t.value).where(t.name == "feed").with_for_update())
+                yield connection
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        if self._one_writer is None:
+            yield
+        else:
+            with self._one_writer:
+                yield
+
+    @contextmanager
+    def _shared_connection(self) -> Iterator[None]:
+        """A store in memory has one connection, so there readers take turns with the writer."""
+        if isinstance(self._engine.pool, StaticPool):
+            with self._lock():
+                yield
+        else:
+            yield
+
+    def _prepare(self) -> None:
+        with self._lock(), self._engine.connect() as plain:
+            connection = plain.execution_options(writes="durable")
+            with connection.begin():
+                tables.metadata.create_all(connection)
+                view = StoreView(connection)
+                version = view.fact("schema")
+                if version is None:
+                    facts = {"schema": tables.SCHEMA_VERSION, "feed": 0}
+                    for name, value in facts.items():
+                        connection.execute(insert(tables.facts).values(name=name, value=value))
+                    return
+                if not 1 <= version <= tables.SCHEMA_VERSION:
+                    raise StoreDamaged(
+                        f"the store has schema {version}, this program knows {tables.SCHEMA_VERSION}"
+                    )
+                for step in MIGRATIONS[version - 1 :]:
+                    step(connection)
+                t = tables.facts
+                connection.execute(update(t).where(t.c.name == "schema").values(value=tables.SCHEMA_VERSION))
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = (
+        None  # transactions begin where `_begin_sqlite` says, not where the driver guesses
+    )
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    if writes is not None:
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if writes == 'durable' else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
