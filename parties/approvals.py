@@ -23,7 +23,6 @@ from mpc_cde.documents.registry import open_any
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.study import Study
-from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.errors import BadDocument, CallerError
 from mpc_cde.keys import Passphrase, SigningKey
 from mpc_cde.sealing import SealingPrivateKey
@@ -75,8 +74,7 @@ def reasons_against(
 ) -> tuple[str, ...]:
     """Why this party may not approve the study, or nothing. Pure; the first reasons are about the rules."""
     terms = study.terms
-    reasons = list(unsupported(terms))
-    reasons += _category_faults(terms)
+    reasons = unsupported(terms)
     bundle = terms.disclosure
     if bundle.minimum_contributors < policy.minimum_contributors:
         reasons.append(
@@ -93,17 +91,6 @@ def reasons_against(
     if now >= datetime_of(study.presentation.closes):
         reasons.append(f"it closes at {study.presentation.closes}, which has passed")
     return tuple(dict.fromkeys(reasons))
-
-
-def _category_faults(terms: StudyTerms) -> list[str]:
-    """Categories have no sum and no order, so only counting makes sense of them."""
-    categories = {figure.name for figure in terms.figures if figure.kind == "category"}
-    return [
-        f"{function.function}: {name} is a category, which can only be counted"
-        for function in terms.functions
-        for name in function.figures
-        if name in categories and function.function != "count@1"
-    ]
 
 
 def approve_study(

@@ -131,8 +131,9 @@ def _refusal(envelope: Envelope, context: DocumentContext) -> StoredDocument:
 
 def _closing(envelope: Envelope, context: DocumentContext) -> StoredDocument:
     closing = open_proposed_closing(envelope, context.community)
-    kept = keep_valid_signatures(envelope, community_keys(context.community))
-    return _kept(kept, closing.type_name(), study=closing.study_terms)
+    steward = context.community.steward(closing.steward)
+    keys = [*party_keys(context.community), *([] if steward is None else [steward.key])]
+    return _kept(keep_valid_signatures(envelope, keys), closing.type_name(), study=closing.study_terms)
 
 
 def _withdrawal(envelope: Envelope, context: DocumentContext) -> StoredDocument:

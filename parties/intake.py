@@ -23,7 +23,7 @@ from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.submission import Submission
-from mpc_cde.errors import MpcCdeError, PeerError
+from mpc_cde.errors import CallerError, MpcCdeError, PeerError
 from mpc_cde.feed_format import FeedFrame
 from mpc_cde.keys import Passphrase, SigningKey
 from mpc_cde.sealing import SealingPrivateKey
@@ -182,6 +182,7 @@ class Intake:
             subject=stored.subject,
             party=stored.party,
             feed_number=item.number,
+            received=timestamp_of(batch.now),
         )
         if batch.transaction.put_document(numbered):
             batch.note("document.kept", type=stored.type_name, digest=stored.digest, number=item.number)
@@ -311,5 +312,5 @@ class Intake:
         )
 
 
-class PlaceChanged(MpcCdeError):
+class PlaceChanged(CallerError):
     """A new version of the community gives this party another index, or none: its operator must decide."""

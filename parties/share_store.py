@@ -52,6 +52,8 @@ class StoredDocument:
     `subject` is whom or what it is about (the digest or id by which it is looked up: member id of
     memberships, withdrawals and revocations; submission of receipts; query of decisions; study of
     approvals; roster of checked rosters; job of complaints). `party` signed it, where one party does.
+    `feed_number` and `received` (a timestamp of this party's clock) say when it last brought something new;
+    None for own documents that the feed has yet to bring back.
     """
 
     digest: bytes
@@ -61,6 +63,7 @@ class StoredDocument:
     subject: bytes | None = None
     party: int | None = None
     feed_number: int | None = None
+    received: str | None = None
 
     def parse(self, document_class: type[DocumentT]) -> DocumentT:
         """The document inside. Raises BadDocument if it is of another type."""
@@ -283,7 +286,8 @@ class StoreTransaction(StoreView):
     def put_document(self, stored: StoredDocument) -> bool:
         """Keep a verified document; signatures merge with those already held. True if anything is new.
 
-        The caller vouches for every signature in the envelope.
+        The caller vouches for every signature in the envelope. The first signature of a key stands: a signer
+        that makes more and more of them can neither fill the envelope nor make an old document look new.
         """
         t = tables.documents
         before = self.document(stored.digest)
@@ -296,20 +300,24 @@ class StoreTransaction(StoreView):
                     subject=stored.subject,
                     party=stored.party,
                     feed_number=stored.feed_number,
+                    received=stored.received,
                     envelope=stored.envelope.to_json(),
                 )
             )
             return True
-        merged = merge_signatures(before.envelope, [stored.envelope])
-        number = before.feed_number if before.feed_number is not None else stored.feed_number
-        if merged == before.envelope and number == before.feed_number:
+        held = {signature.keyid for signature in before.envelope.signatures}
+        added = tuple(s for s in stored.envelope.signatures if s.keyid not in held)
+        came_back = before.feed_number is None and stored.feed_number is not None
+        if not added and not came_back:
             return False
+        news = stored.envelope.model_copy(update={"signatures": added})
+        merged = merge_signatures(before.envelope, [news])
         self.connection.execute(
             t.update()
             .where(t.c.digest == stored.digest)
-            .values(envelope=merged.to_json(), feed_number=number)
+            .values(envelope=merged.to_json(), feed_number=stored.feed_number, received=stored.received)
         )
-        return merged != before.envelope
+        return bool(added)
 
     def claim_register_entry(self, register_id: bytes, member: bytes) -> None:
         """From now on this entry of the external register belongs to this member id."""
@@ -497,6 +505,7 @@ def _stored_document(row: Row[Any]) -> StoredDocument:
         subject=row.subject,
         party=row.party,
         feed_number=row.feed_number,
+        received=row.received,
     )
 
 

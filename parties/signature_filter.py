@@ -22,18 +22,18 @@ def party_keys(community: Community) -> tuple[bytes, ...]:
 
 
 def keep_valid_signatures(envelope: Envelope, keys: Iterable[bytes]) -> Envelope:
-    """The same payload with the valid signatures of these keys, and no others.
+    """The same payload with one valid signature of each of these keys that signed, and no others.
 
+    Anybody can make many signatures with one key; more than one would push the others out of the envelope.
     Raises BadSignature if none is left, so that what comes into the store was signed by somebody known.
     """
     by_hint = {keyid_of(key): key for key in keys}
-    kept: list[Signature] = []
+    kept: dict[bytes, Signature] = {}
     for signature in envelope.signatures:
         key = by_hint.get(signature.keyid)
         alone = envelope.model_copy(update={"signatures": (signature,)})
-        if key is not None and has_signature(alone, key):
-            kept.append(signature)
+        if key is not None and signature.keyid not in kept and has_signature(alone, key):
+            kept[signature.keyid] = signature
     if not kept:
         raise BadSignature(f"{envelope.payload_type}: no valid signature by anybody known here")
-    distinct = {(signature.keyid, signature.sig): signature for signature in kept}
-    return envelope.model_copy(update={"signatures": tuple(distinct[place] for place in sorted(distinct))})
+    return envelope.model_copy(update={"signatures": tuple(kept[keyid] for keyid in sorted(kept))})

@@ -37,6 +37,7 @@ documents = Table(
     Column("subject", LargeBinary(32)),
     Column("party", Integer),
     Column("feed_number", Integer),
+    Column("received", String(20)),
     Column("envelope", LargeBinary, nullable=False),
     Index("documents_by_study", "type", "study"),
     Index("documents_by_subject", "type", "subject"),

@@ -14,7 +14,6 @@ from mpc_cde.documents.approval import Approval, Refusal
 from mpc_cde.documents.authority import signing_parties
 from mpc_cde.documents.canonical import datetime_of
 from mpc_cde.documents.checked_roster import CheckedRoster
-from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.study import Presentation, Study
 from mpc_cde.documents.study_terms import StudyTerms
@@ -75,7 +74,7 @@ def know_study(
         retention=timedelta(days=study.terms.retention_days),
     )
     known = KnownStudy(study, terms_digest, study.presentation, life.Proposed(plan))
-    # Ties (own documents that the feed has not brought back yet) come last, in the order of the types above.
+    # Own documents that the feed has not brought back yet come last.
     ordered = sorted(
         (document for name in _BEFORE_CLOSING for document in view.documents(name, study=terms_digest)),
         key=lambda document: document.feed_number or 1 << 60,
@@ -92,23 +91,24 @@ def know_study(
 def _apply_before_closing(
     known: KnownStudy, document: StoredDocument, study: bytes, community: Community, now: datetime
 ) -> KnownStudy:
+    received = now if document.received is None else min(now, datetime_of(document.received))
     match document.type_name:
         case "approval/v1" if document.subject == study:
             return _after(known, [life.ApprovalGiven(document.parse(Approval).party)])
         case "refusal/v1" if document.subject == study:
+            # A refusal counts until the closing: what matters is when it came, not when it is looked at.
             refusal = document.parse(Refusal)
-            return _after(known, [life.RefusalGiven(refusal.party, refusal.reason)])
+            refused = life.RefusalGiven(refusal.party, refusal.reason)
+            return _after(known, [life.ClockReached(received), refused])
         case "amendment/v1":
-            presentation = document.parse(Amendment).presentation
+            amendment = document.parse(Amendment)
             signed = signing_parties(document.envelope, community)
-            if signed != known.state.plan.everybody or not document.parse(Amendment).follows(
-                known.presentation
-            ):
+            if signed != known.state.plan.everybody or not amendment.follows(known.presentation):
                 return known
-            amended = replace(known, presentation=presentation)
-            return _after(amended, [life.Amended(datetime_of(presentation.closes))])
+            amended = replace(known, presentation=amendment.presentation)
+            return _after(amended, [life.Amended(datetime_of(amendment.presentation.closes))])
         case "closing/v1":
-            # A closing counts in an open study: the clock goes on to `opens`, not beyond it.
+            # A closing signed early counts from the opening on; the clock goes no further for it.
             opened = life.ClockReached(min(now, known.state.plan.opens))
             signed = signing_parties(document.envelope, community)
             return _after(known, [opened, *(life.ClosingSigned(party) for party in sorted(signed))])
@@ -145,13 +145,3 @@ def closing_of(view: StoreView, terms_digest: bytes) -> StoredDocument | None:
     """The closing that a steward proposed for this study: the one with most signatures, or None."""
     closings = view.documents("closing/v1", study=terms_digest)
     return max(closings, key=lambda stored: len(stored.envelope.signatures), default=None)
-
-
-def closings_signed_by(
-    view: StoreView, terms_digest: bytes, community: Community
-) -> dict[bytes, frozenset[int]]:
-    """Who signed each proposed closing, by its digest."""
-    return {
-        stored.parse(Closing).digest(): signing_parties(stored.envelope, community)
-        for stored in view.documents("closing/v1", study=terms_digest)
-    }

@@ -12,18 +12,20 @@ from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval, Refusal
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.closing import Closing
+from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.study_terms import Eligibility
 from mpc_cde.documents.withdrawal import Withdrawal
+from mpc_cde.errors import StoreDamaged
 from mpc_cde.sealing import SealingContext
 from parties.seed_vault import SeedVault
 from parties.studies import know_study
 from protocols import field as fp
 from protocols.reconstruction import party_share, reconstruct
 from tests.mpc_cde.client.paper import PaperCommunity, secret, signed
-from tests.parties.paper_node import OPEN, PaperNode, PaperSubmission, make_submission, membership_with
+from tests.parties.paper_node import OPEN, PaperNode, PaperSubmission, frame, make_submission, membership_with
 
 
 @pytest.fixture
@@ -90,6 +92,12 @@ def test_a_restart_goes_on_where_the_store_stands(node: PaperNode, paper: PaperC
     assert [receipt.verdict for receipt in node.receipts()] == ["accepted", "accepted"]
 
 
+def test_an_item_below_the_stored_number_is_passed_over(node: PaperNode, paper: PaperCommunity) -> None:
+    submission = make_submission(paper, 0)
+    node.intake.take([frame(1, submission.envelope, submission.parts_for(0))])
+    assert node.receipts() == []
+
+
 # Who may take part
 
 
@@ -108,6 +116,16 @@ def test_membership_without_countersignature_is_refused(node: PaperNode, paper: 
     node.take(signed(paper.membership(7), paper.registrar_keys[1:]))  # without the first: no one vouches
     node.take(signed(paper.membership(7), paper.registrar_keys))
     assert node.reason(make_submission(paper, 7, sequence=2)) == "accepted"
+
+
+def test_a_membership_without_its_own_registrar_claims_no_register_entry(
+    node: PaperNode, paper: PaperCommunity
+) -> None:
+    copied = membership_with(paper, 7, register_id=paper.membership(8).register_id)
+    node.take(signed(copied, [paper.registrar_keys[1], *paper.party_keys]))
+    assert node.kept(copied) is None
+    node.take(paper.membership_envelope(8))
+    assert node.reason(make_submission(paper, 8)) == "accepted"
 
 
 def test_t_plus_one_parties_countersign_a_membership(node: PaperNode, paper: PaperCommunity) -> None:
@@ -409,6 +427,48 @@ def test_a_refusal_by_one_party_cancels_the_study(node: PaperNode, paper: PaperC
     assert node.reason(make_submission(paper, 1)) == "study_cancelled"
 
 
+def refusal_of_party_one(paper: PaperCommunity) -> Envelope:
+    refusal = Refusal(
+        study=paper.study.digest(),
+        study_terms=paper.study.terms_digest(),
+        party=1,
+        reason="we changed our mind",
+    )
+    return signed(refusal, [paper.party_keys[1]])
+
+
+def state_at(node: PaperNode, now: datetime) -> str:
+    with node.store.reading() as view:
+        known = know_study(view, node.paper.study.terms_digest(), node.paper.community, now)
+    assert known is not None
+    return known.state.name
+
+
+def test_a_refusal_after_the_closing_takes_nothing_back(node: PaperNode, paper: PaperCommunity) -> None:
+    node.clock.now = datetime(2027, 1, 1, 0, 5, tzinfo=UTC)
+    node.take(refusal_of_party_one(paper))
+    assert state_at(node, node.clock.now) == "closing"
+
+
+def test_a_refusal_before_the_closing_still_counts_when_looked_at_later(
+    node: PaperNode, paper: PaperCommunity
+) -> None:
+    node.take(signed(closing(paper), [paper.steward_key, *paper.party_keys[:2]]), refusal_of_party_one(paper))
+    assert state_at(node, OPEN) == "cancelled"
+    assert state_at(node, datetime(2027, 1, 2, tzinfo=UTC)) == "cancelled"
+
+
+def test_a_closed_study_is_not_cancelled_by_a_late_signature_on_its_closing(
+    node: PaperNode, paper: PaperCommunity
+) -> None:
+    complete = signed(closing(paper), [paper.steward_key, *paper.party_keys])
+    node.take(complete, refusal_of_party_one(paper))
+    other = complete.signatures[0].model_copy(update={"sig": bytes(64)})
+    node.take(complete.model_copy(update={"signatures": (other, *complete.signatures[1:])}))
+    node.take(signed(closing(paper), [paper.steward_key, paper.registrar_keys[0]]))
+    assert state_at(node, OPEN) == "closing"
+
+
 def test_an_amendment_by_all_moves_the_closing_later_only(node: PaperNode, paper: PaperCommunity) -> None:
     def amended(closes: str, *, parties: int = 3) -> None:
         presentation = paper.study.presentation.model_copy(update={"closes": closes})
@@ -462,6 +522,7 @@ def test_a_study_proposed_by_no_steward_is_not_kept(node: PaperNode, paper: Pape
         update={"terms": paper.study.terms.model_copy(update={"title": "Another title"})}
     )
     node.take(signed(other, [paper.member_key(0)]))
+    node.take(signed(other, [paper.registrar_keys[0], *paper.party_keys]))
     assert node.kept(other) is None
 
 
@@ -530,6 +591,19 @@ def test_a_destroyed_sealing_key_makes_kept_seeds_unreadable(node: PaperNode, pa
     other = SeedVault(paper.sealing_keys[1], paper.study.terms_digest())
     with pytest.raises(Exception, match="do not open"):
         other.open(submission.digest, kept.sealed_seeds, count=2)
+
+
+def test_kept_seeds_cannot_be_moved_to_another_submission(node: PaperNode, paper: PaperCommunity) -> None:
+    one, other = make_submission(paper, 0), make_submission(paper, 1)
+    node.take(one, other)
+    vault = SeedVault(paper.sealing_keys[0], paper.study.terms_digest())
+    with node.store.reading() as view:
+        (kept,) = view.sealed_shares([one.digest])
+    assert vault.open(one.digest, kept.sealed_seeds, count=2)
+    elsewhere = SeedVault(paper.sealing_keys[0], secret("another study"))
+    for wrong, digest in ((vault, other.digest), (elsewhere, one.digest)):
+        with pytest.raises(StoreDamaged):
+            wrong.open(digest, kept.sealed_seeds, count=2)
 
 
 def test_membership_documents_of_the_feed_are_found_by_member(node: PaperNode, paper: PaperCommunity) -> None:

@@ -86,6 +86,15 @@ def test_a_log_rewritten_with_another_key_is_seen(path: Path, tmp_path: Path) ->
         verify_log(other, PUBLIC)
 
 
+def test_a_line_from_another_log_of_the_same_party_is_seen(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    open_log(other).append_all([("node.started", {}), ("intake.accepted", {"submission": "z"})])
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + other.read_bytes().splitlines(keepends=True)[1])
+    with pytest.raises(LogDamaged, match="does not continue"):
+        verify_log(path, PUBLIC)
+
+
 def test_an_unfinished_write_is_cut_off_and_told(path: Path) -> None:
     before = verify_log(path, PUBLIC)
     with path.open("ab") as file:

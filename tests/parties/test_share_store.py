@@ -55,12 +55,25 @@ def test_signatures_on_one_document_merge(store: ShareStore) -> None:
     with store.writing() as transaction:
         assert transaction.put_document(stored(closing(one)))
         assert not transaction.put_document(stored(closing(one), number=7))
-        assert transaction.put_document(stored(closing(two)))
+        assert transaction.put_document(stored(closing(two), number=9))
     with store.reading() as view:
         found = view.document(closing(one).digest())
     assert found is not None
     assert found.envelope == closing(one, two)
-    assert found.feed_number == 1
+    assert found.feed_number == 9
+
+
+def test_more_signatures_by_one_key_change_nothing(store: ShareStore) -> None:
+    """Whoever holds a key can make many signatures with it; 64 of them would keep all others out."""
+    signer = TestSigner(b"one")
+    first = closing(signer)
+    with store.writing() as transaction:
+        transaction.put_document(stored(first))
+        for number in range(100):
+            other = first.signatures[0].model_copy(update={"sig": bytes([number]) * 64})
+            again = first.model_copy(update={"signatures": (other,)})
+            assert not transaction.put_document(stored(again, number=number + 2))
+        assert transaction.put_document(stored(closing(TestSigner(b"two")), number=200))
 
 
 def test_effects_and_feed_number_are_kept_together_or_not_at_all(store: ShareStore) -> None:
