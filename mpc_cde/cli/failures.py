@@ -33,7 +33,9 @@ def describe(error: BaseException) -> tuple[str, int]:
         return _joined(str(error), "Restore the data directory from a backup."), REFUSED
     if isinstance(error, ProtocolError | MpcCdeError):
         return _joined(str(error), None), REFUSED
-    if isinstance(error, BaseExceptionGroup):  # of several requests at once; the first failure ended the others
+    if isinstance(
+        error, BaseExceptionGroup
+    ):  # of several requests at once; the first failure ended the others
         return describe(error.exceptions[0])
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

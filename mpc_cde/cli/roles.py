@@ -55,7 +55,7 @@ async def certified_member(connection: Connection, home: CommunityHome, file: Pa
     """
     from mpc_cde.cli.surroundings import read_envelope
     from mpc_cde.client.member import Member
-    from mpc_cde.errors import CallerError, NotFound
+    from mpc_cde.errors import BadSignature, CallerError, NotFound
 
     key = member_key(home)
     path = home.role("member") / MEMBERSHIP_FILE
@@ -72,7 +72,13 @@ async def certified_member(connection: Connection, home: CommunityHome, file: Pa
             "no registrar has certified this member yet",
             hint="Hand the card from `mpc-cde member init` to the registrar and wait until it is issued.",
         )
-    member = Member.certified(key, envelope, connection)
+    try:
+        member = Member.certified(key, envelope, connection)
+    except BadSignature as error:
+        raise CallerError(
+            f"the membership does not count yet: {error}",
+            hint="It counts once a second registrar, or t + 1 parties, have countersigned it.",
+        ) from None
     _remember(path, envelope)
     return member
 
@@ -83,7 +89,7 @@ async def enrolled_researcher(
     """The researcher with the document that every party signed. Raises CallerError before that."""
     from mpc_cde.cli.surroundings import read_envelope
     from mpc_cde.client.query import EnrolledResearcher
-    from mpc_cde.errors import CallerError, NotFound
+    from mpc_cde.errors import BadSignature, CallerError, NotFound
 
     key = researcher_key(home)
     path = home.role("researcher") / ENROLMENT_FILE
@@ -100,7 +106,12 @@ async def enrolled_researcher(
             "this researcher is not enrolled yet",
             hint="Hand the card from `mpc-cde researcher request` to a registrar; every party must sign.",
         )
-    asker = EnrolledResearcher.enrolled(key, envelope, connection)
+    try:
+        asker = EnrolledResearcher.enrolled(key, envelope, connection)
+    except BadSignature as error:
+        raise CallerError(
+            f"the enrolment does not count yet: {error}", hint="It counts once every party has signed it."
+        ) from None
     _remember(path, envelope)
     return asker
 

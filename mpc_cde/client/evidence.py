@@ -24,19 +24,19 @@ async def gather_evidence(
     `own` is a member with its submission: its receipts and its proof come along. Raises NotFound, TransportError.
     """
     calls = connection.calls
-    envelope = await calls.result(result_digest, reader)
+    published = await calls.result(result_digest, reader)
+    envelope = published.result
     if envelope.digest() != result_digest:
         raise BadDocument("the gateway served another result than was asked for", whom="the gateway")
     result = open_envelope(envelope, Result)
     file = await calls.study(result.study_terms)
     if file.roster is None or file.checked_roster is None:
         raise BadDocument("the gateway serves a result without its roster", whom="the gateway")
-    query = None if result.query is None else await calls.query(result.query, reader)
     own_part = None
     if own is not None:
         member, submission = own
         study = verify_study(connection.trusted, file.study, file.approvals, file.amendments)
-        own_part = await own_evidence(connection, study, member, submission)
+        own_part = await own_evidence(connection, study, member, submission, reader=reader)
     return Evidence(
         communities=connection.trusted.envelopes,
         study=file.study,
@@ -44,8 +44,8 @@ async def gather_evidence(
         approvals=file.approvals,
         roster=file.roster,
         checked_roster=file.checked_roster,
-        query=None if query is None else query.query,
-        asker=None if query is None else query.asker or asker,
+        query=published.query,
+        asker=None if published.query is None else published.asker or asker,
         result=envelope,
         own=own_part,
     )

@@ -53,6 +53,15 @@ class QueryFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultFile:
+    """A published result with the query it answers and who asked, unverified."""
+
+    result: Envelope
+    query: Envelope | None
+    asker: Envelope | None
+
+
+@dataclass(frozen=True, slots=True)
 class ResultListing:
     """One line of the list of results; a claim of the gateway."""
 
@@ -107,9 +116,10 @@ class GatewayCalls:
         answer = await self._client.get(f"/v1/submissions/{encode_base64url(submission)}")
         return _envelopes(answer, "receipts")
 
-    async def proof(self, terms: bytes, submission: bytes) -> RosterProof:
+    async def proof(self, terms: bytes, submission: bytes, reader: Reader | None = None) -> RosterProof:
+        """The own row; of a removed submission only its member may read it."""
         study, own = encode_base64url(terms), encode_base64url(submission)
-        return _proof(await self._client.get(f"/v1/studies/{study}/proofs/{own}"))
+        return _proof(await self._client.get(f"/v1/studies/{study}/proofs/{own}", reader=reader))
 
     async def membership(self, reader: Reader) -> Envelope:
         """The membership of the key that the reader signs with, with all countersignatures."""
@@ -141,9 +151,13 @@ class GatewayCalls:
             for item in _items(answer, "results")
         )
 
-    async def result(self, digest: bytes, reader: Reader | None = None) -> Envelope:
+    async def result(self, digest: bytes, reader: Reader | None = None) -> ResultFile:
         answer = await self._client.get(f"/v1/results/{encode_base64url(digest)}", reader=reader)
-        return _envelope(answer, "result")
+        return ResultFile(
+            result=_envelope(answer, "result"),
+            query=_optional_envelope(answer, "query"),
+            asker=_optional_envelope(answer, "asker"),
+        )
 
     def progress(self, digest: bytes) -> AsyncIterator[dict[str, Any]]:
         """Events of a study or query, as they come."""

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from mpc_cde.client.connection import Connection
 from mpc_cde.client.figures import Value
+from mpc_cde.client.http import Reader
 from mpc_cde.client.receipts import ReceiptStatus, read_receipts
 from mpc_cde.client.submission import PreparedSubmission, prepare_submission
 from mpc_cde.client.verification import OwnEvidence, VerifiedStudy
@@ -169,15 +170,23 @@ async def submission_status(
 
 
 async def own_evidence(
-    connection: Connection, study: VerifiedStudy, member: Member, submission: Envelope
+    connection: Connection,
+    study: VerifiedStudy,
+    member: Member,
+    submission: Envelope,
+    *,
+    reader: Reader | None = None,
 ) -> OwnEvidence:
-    """What proves the member's own place under a signed roster; unverified. Raises NotFound."""
+    """What proves the member's own place under a signed roster; unverified. Raises NotFound.
+
+    `reader` is the member itself: the gateway asks for it once the input checks removed the submission.
+    """
     document = open_from_member(submission, Submission, member.membership)
     return OwnEvidence(
         membership=member.envelope,
         submission=submission,
         receipts=await connection.calls.receipts(document.digest()),
-        proof=await connection.calls.proof(study.terms_digest, document.digest()),
+        proof=await connection.calls.proof(study.terms_digest, document.digest(), reader),
     )
 
 
