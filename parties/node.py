@@ -243,7 +243,7 @@ async def await_community(node: Node) -> Community:
     known = await to_thread.run_sync(read_community, node.place)
     while known is None:
         try:
-            known = await _fetch_community(node)
+            known = await fetch_community(node.gateway, node.place, node.log)
         except OwnError:
             raise
         except MpcCdeError as error:
@@ -254,13 +254,14 @@ async def await_community(node: Node) -> Community:
     return known
 
 
-async def _fetch_community(node: Node) -> Community:
-    """Raises NotFound while it is not signed by all, BadSignature or BadDocument if it does not verify."""
-    versions = await node.gateway.communities()
-    trusted = verify_community(versions, node.place.path.name)
-    await to_thread.run_sync(node.place.write_envelope, node.place.community_path, trusted.envelopes[-1])
-    node.log.append(
-        "community.stands", {"fingerprint": trusted.fingerprint, "version": trusted.current.version}
-    )
+async def fetch_community(gateway: PartyGateway, place: CommunityHome, log: NodeLog) -> Community:
+    """The newest version that the gateway serves, verified from the pinned one on, and kept on disk.
+
+    Raises NotFound while it is not signed by all, BadSignature or BadDocument if it does not verify.
+    """
+    versions = await gateway.communities()
+    trusted = verify_community(versions, place.path.name)
+    await to_thread.run_sync(place.write_envelope, place.community_path, trusted.envelopes[-1])
+    log.append("community.stands", {"fingerprint": trusted.fingerprint, "version": trusted.current.version})
     _remarks.info("community stands", fingerprint=trusted.fingerprint)
     return trusted.current

@@ -29,7 +29,7 @@ from parties.ceremony import read_community, verify_own_place
 from parties.clock import Clock
 from parties.gateway_client import PartyGateway
 from parties.log import NodeLog
-from parties.node import open_log
+from parties.node import fetch_community, open_log
 from parties.outbox import Outbox
 from parties.party_home import CommunityHome, NotSetUp, PartyHome
 from parties.settings import PartySettings, read_settings
@@ -53,13 +53,13 @@ class Desk:
     clock: Clock
 
     def signing_place(self) -> SigningPlace:
-        """Who signs for which community. Raises NotSetUp until every party has signed the community."""
+        """Who signs for which community, asking the gateway for it if the node has not seen it yet.
+
+        Raises NotSetUp until every party has signed the community, and TransportError.
+        """
         community = read_community(self.place)
         if community is None:
-            raise NotSetUp(
-                "the community is not signed by every party yet, or this node has not seen it",
-                hint="start the node (mpc-party run) and try again when all parties have approved",
-            )
+            community = anyio.run(self._fetch_community)
         own_index = verify_own_place(self.home, self.identity, community)
         return SigningPlace(self.place, community, own_index, self.identity)
 
@@ -70,6 +70,16 @@ class Desk:
                 transaction.put_document(keep)
             transaction.enqueue(path, envelope, queued=timestamp_of(self.clock()))
         return anyio.run(self._deliver, envelope.digest())
+
+    async def _fetch_community(self) -> Community:
+        try:
+            async with PartyGateway(self.settings.gateway, attempts=2) as gateway:
+                return await fetch_community(gateway, self.place, self.log)
+        except NotFound:
+            raise NotSetUp(
+                "the community is not signed by every party yet",
+                hint="try again when all parties have approved it",
+            ) from None
 
     async def _deliver(self, digest: bytes) -> str:
         async with PartyGateway(self.settings.gateway, attempts=1) as gateway:
