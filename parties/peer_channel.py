@@ -72,6 +72,8 @@ class PeerChannel(asyncio.BufferedProtocol):
         self._reader = FrameReader(limits.max_frame_bytes)
         self._queue: deque[tuple[int, bytearray]] = deque()
         self._queued_bytes = 0
+        self._outbox: deque[bytes | memoryview] = deque()
+        self._full = False
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
         self._failure: PartyError | None = None
@@ -92,10 +94,11 @@ class PeerChannel(asyncio.BufferedProtocol):
         """Queue a message; never waits. Does nothing on a closed connection: the next wait will tell."""
         if self._transport is None or self.closed:
             return
-        pieces = list(encode_message(label, payload))
-        self._transport.writelines(pieces)
+        for piece in encode_message(label, payload):
+            self._outbox.append(piece)
+            self.bytes_sent += len(piece)
         self.messages_sent += 1
-        self.bytes_sent += sum(len(piece) for piece in pieces)
+        self._write_out()
 
     async def receive(self, label: int, expected_bytes: int, *, step: str = "a message") -> bytes:
         """The next message, which must have this label and exactly this length.
@@ -151,8 +154,10 @@ class PeerChannel(asyncio.BufferedProtocol):
         """End the connection in order, telling the peer why; what still waits here raises SessionClosed."""
         if self._failure is None:
             self._failure = SessionClosed("this party ended the session")
-        if abort is not None and self._transport is not None and not self.closed:
-            self._transport.write(encode_abort(abort))
+        if self._transport is not None and not self.closed:
+            last_words = [*self._outbox, *([] if abort is None else [encode_abort(abort)])]
+            self._transport.writelines(last_words)
+            self._outbox.clear()
         self._shut(abruptly=False)
 
     @property
@@ -204,6 +209,13 @@ class PeerChannel(asyncio.BufferedProtocol):
         if self._queued_bytes > QUEUE_BYTES and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._write_out()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone.set()
@@ -265,6 +277,11 @@ class PeerChannel(asyncio.BufferedProtocol):
                 self._transport.resume_reading()
         return label, payload
 
+    def _write_out(self) -> None:
+        """Hand pieces over while the transport takes them: it moves its whole buffer at each partial send."""
+        while self._outbox and not self._full and self._transport is not None and not self.closed:
+            self._transport.write(self._outbox.popleft())
+
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -282,7 +299,8 @@ class PeerChannel(asyncio.BufferedProtocol):
             self.fail(self._error(PeerSilent, "heartbeat", f"a sign of life within {limit}", "none"))
             return
         if self._transport is not None and not self.closed:
-            self._transport.write(HEARTBEAT_FRAME)
+            if not self._outbox:  # a message that waits to be sent is sign of life enough
+                self._transport.write(HEARTBEAT_FRAME)
             pause = min(self._limits.heartbeat_seconds, self._limits.silent_peer_seconds / 4)
             self._next_beat = now + pause
             self._beat_handle = self._loop.call_later(pause, self._beat)
@@ -298,6 +316,7 @@ class PeerChannel(asyncio.BufferedProtocol):
                 if self._paused:
                     self._transport.resume_reading()
                 self._transport.close()
+            self._outbox.clear()
         self._wake()
 
 
