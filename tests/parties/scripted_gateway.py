@@ -41,6 +41,14 @@ class ScriptedGateway:
         """The next item of the feed."""
         self.frames.append(frame(len(self.frames) + 1, envelope, parts))
 
+    def receive_community(self, envelope: Envelope) -> None:
+        """Keep one party's signature; serve the community when all are there."""
+        signed = self.posted.setdefault("communities", [])
+        signed.append(envelope)
+        merged = merge_signatures(envelope, signed)
+        if len(merged.signatures) == Community.parse_payload(envelope.payload).party_count:
+            self.community = merged
+
     def app(self) -> FastAPI:
         app = FastAPI()
         app.add_api_route("/v1/community", self._community, methods=["GET"], response_model=None)
@@ -85,12 +93,10 @@ class ScriptedGateway:
             self.attachments += parts.items()
         else:
             envelope = Envelope.parse_json(await request.body())
-        self.posted.setdefault(collection, []).append(envelope)
-        if envelope.payload_type == Community.payload_type():
-            before = self.posted[collection][0]
-            merged = merge_signatures(before, self.posted[collection])
-            if len(merged.signatures) == Community.parse_payload(envelope.payload).party_count:
-                self.community = merged
+        if collection == "communities":
+            self.receive_community(envelope)
+        else:
+            self.posted.setdefault(collection, []).append(envelope)
         if fault == "lose":
             return problem(503, "the answer got lost")
         return JSONResponse({}, status_code=201)

@@ -26,11 +26,12 @@ from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.study import Presentation
 from mpc_cde.sealing import SealingPrivateKey
+from parties.ceremony import approve_community
 from parties.party_home import PartyHome
 from tests.mpc_cde.client.paper import PaperCommunity, paper_terms, signed, signing_key
 from tests.parties.paper_node import make_submission
 from tests.parties.scripted_gateway import ScriptedGateway, serving
-from tests.parties.test_ceremony import Founded, draft
+from tests.parties.test_ceremony import Founded, draft, found
 
 DEADLINE_SECONDS = 30.0
 
@@ -100,7 +101,7 @@ class Town:
     def __init__(self, path: Path, gateway: ScriptedGateway, url: str) -> None:
         self.path = path
         self.gateway = gateway
-        self.parties = [init(path / name, name, url) for name in ("one", "two", "three")]
+        self.parties = [init(path / "one", "one", url), found(path, 1), found(path, 2)]
         self.home = path / "one"
         self.draft = path / "community.json"
         envelope = draft(self.parties)
@@ -108,8 +109,15 @@ class Town:
         self.fingerprint = format_fingerprint(fingerprint_of(envelope.digest()))
 
     def found(self) -> None:
-        for member in self.parties:
-            sure(member.home.path, "approve", str(self.draft), "--fingerprint", self.fingerprint)
+        """The own approval by command, as an operator gives it; the others' as they arrive at the gateway."""
+        sure(self.home, "approve", str(self.draft), "--fingerprint", self.fingerprint)
+        self.approve_by_others()
+
+    def approve_by_others(self) -> None:
+        envelope = Envelope.parse_json(self.draft.read_bytes())
+        for member in self.parties[1:]:
+            approved = approve_community(member.home, envelope, identity=member.home.load_identity())
+            self.gateway.receive_community(approved.envelope)
         assert self.gateway.community is not None
 
     def paper(self) -> PaperCommunity:
@@ -147,7 +155,7 @@ class Town:
     def receipts(self) -> list[Receipt]:
         return [open_envelope(envelope, Receipt) for envelope in self.gateway.posted.get("receipts", [])]
 
-    def approve_by_others(self, paper: PaperCommunity) -> None:
+    def approve_study_by_others(self, paper: PaperCommunity) -> None:
         """The study's approvals by parties 1 and 2; `paper.sealing_keys` are then the true ones."""
         for index in (1, 2):
             approval = Approval(
@@ -175,7 +183,7 @@ def open_study(town: Town) -> PaperCommunity:
     town.gateway.put(approval)
     key = PartyHome(town.home).pinned_community().load_sealing_key(paper.study.terms_digest())
     paper.sealing_keys = [key, *(SealingPrivateKey(bytes([index]) * 32) for index in (1, 2))]
-    town.approve_by_others(paper)
+    town.approve_study_by_others(paper)
     for number in range(3):
         town.gateway.put(town.membership(paper, number))
     return paper
@@ -236,8 +244,7 @@ def test_a_node_waits_for_the_others_to_approve_the_community(town: Town) -> Non
         answer = until(lambda: httpx.get(run_file["operations"] + "/readyz"))
         assert answer.status_code == 503
         assert party(town.home, "approve", "anything", "--yes", "--wait", "0").returncode == 1
-        for member in town.parties[1:]:
-            sure(member.home.path, "approve", str(town.draft), "--fingerprint", town.fingerprint)
+        town.approve_by_others()
         until(lambda: httpx.get(run_file["operations"] + "/readyz").status_code == 200)
 
 
