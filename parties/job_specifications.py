@@ -39,7 +39,7 @@ def query_specification(
     cells = tuple(
         JobCell(
             function=item.function,
-            figure=item.figures[0],
+            figures=item.figures,
             mask=mask_name(item.group),
             parameters=item.parameters,
             minimum=terms.disclosure.minimum_for(group=item.group is not None),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 import os
 import socket
 import sys
@@ -43,6 +42,7 @@ from parties.session_opening import (
     all_to_all,
     exchange_session_keys,
     open_session,
+    step_label,
 )
 from parties.time_limits import TimeLimits
 from parties.worker_failures import abort_code_of, describe_failure
@@ -63,7 +63,8 @@ from parties.worker_pipe import (
     worker_end,
 )
 from parties.worker_warm_up import warm_up
-from protocols.computations import CellRequest, answer_query, check_inputs
+from protocols.cells import CellRequest
+from protocols.computations import answer_query, check_inputs
 from protocols.effects import Computation, Record
 from protocols.engine import Engine
 from protocols.errors import PeerDeviation, ProtocolMisuse
@@ -73,7 +74,7 @@ from protocols.randomness import Randomness, SystemRandomness
 from protocols.session_keys import SessionKeys
 
 T = TypeVar("T")
-_DIGEST_STEP = "comparing jobs"
+COMPARING_JOBS = "comparing jobs"
 
 
 def computation_of(engine: Engine, job: JobSpecification, columns_path: str | None) -> Computation[Outcome]:
@@ -86,7 +87,7 @@ def computation_of(engine: Engine, job: JobSpecification, columns_path: str | No
     requests = [
         CellRequest(
             function=cell.function,
-            figure=cell.figure,
+            figures=cell.figures,
             mask_name=cell.mask,
             parameters=cell.parameters,
             minimum=cell.minimum,
@@ -263,23 +264,21 @@ class Worker:
             all_to_all(
                 mesh,
                 session.parties,
-                self._label(session, _DIGEST_STEP),
+                self._label(session, COMPARING_JOBS),
                 own,
                 max_bytes=len(own),
-                step=_DIGEST_STEP,
+                step=COMPARING_JOBS,
                 patience_seconds=mesh.limits.proposal_seconds,
             ),
         )
         for party, digest in digests.items():
             if digest != own:
                 name = mesh.peers[party].name
-                raise JobsDiffer(party, name, step=_DIGEST_STEP, expected="our job", found="another")
+                raise JobsDiffer(party, name, step=COMPARING_JOBS, expected="our job", found="another")
 
     def _label(self, session: OpenedSession, step: str) -> int:
-        """Eight bytes that name the step within the session; a party at another step is found at once."""
         self._steps += 1
-        text = session.session_id + self._steps.to_bytes(8, "big") + step.encode()
-        return int.from_bytes(hashlib.sha256(b"mpc-cde/step/v1\x00" + text).digest()[:8], "big")
+        return step_label(session.session_id, self._steps, step)
 
     # the pipe --------------------------------------------------------------------------------------------
 

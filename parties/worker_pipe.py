@@ -94,7 +94,7 @@ class JobCell(Part):
     """One cell to compute: `mask` names one of the job's masks; `released` are quantiles as fractions."""
 
     function: FunctionName
-    figure: Identifier
+    figures: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=64)]
     mask: Words
     parameters: Parameters
     minimum: Annotated[int, Field(ge=1, le=10**9)]

@@ -1,61 +1,34 @@
 """From specification to code: the jobs that a worker runs.
 
-A query is one job. Its items share phases, so that rounds do not grow with items: contributors of all cells,
-then totals, then one walk for all percentiles. Cells of one figure and group are judged in query order: what an
-earlier item releases counts as released for a later one.
+A query is one job. Its items share phases, so that rounds do not grow with items: contributors of all cells; the
+rules about ranks; then every family of functions answers its cells, all side by side. Cells of one figure and group
+are judged in query order: what an earlier item releases counts as released for a later one.
 
 What a party learns: for each cell either that it is withheld and by which rule, or N and the published values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
 
 from protocols import catalog, disclosure, input_checks, moments, order_statistics
+from protocols.cells import (
+    WITHHELD_DISCLOSURE,
+    WITHHELD_MINIMUM,
+    Cell,
+    CellOutcome,
+    CellRequest,
+    figures_of,
+)
+from protocols.effects import Computation, together
 from protocols.encoding import exact_text
 from protocols.engine import Engine, PublicMask
 from protocols.errors import OutOfRange
 from protocols.records import Records
 
-WITHHELD_MINIMUM = "minimum"
-WITHHELD_DISCLOSURE = "disclosure"
-
-
-@dataclass(frozen=True, slots=True)
-class CellRequest:
-    """One cell of a query: a function of one figure over one group.
-
-    `mask_name` names a public mask of the records; `minimum` the contributors that the study demands there;
-    `released` the quantiles of this figure and group that were released before.
-    """
-
-    function: str
-    figure: str
-    mask_name: str
-    parameters: Mapping[str, Any]
-    minimum: int
-    released: tuple[Fraction, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CellOutcome:
-    """`values` as exact decimal text, or `withheld` by which rule; `contributors` only where the minimum holds."""
-
-    contributors: int | None
-    values: tuple[str, ...] | None
-    withheld: str | None
-
-
-@dataclass(slots=True)
-class _Cell:
-    request: CellRequest
-    contributors: int | None = None
-    quantiles: tuple[Fraction, ...] = ()
-    values: tuple[str, ...] | None = None
-    withheld: str | None = field(default=None)
+Family = Callable[[Engine, Sequence[Cell]], Computation[None]]
+"""Answers the open cells of one function: sets their `values`."""
 
 
 async def check_inputs(engine: Engine, records: Records, roster_digest: bytes) -> tuple[int, ...]:
@@ -68,88 +41,79 @@ async def answer_query(
 ) -> list[CellOutcome]:
     """The outcome of each cell, in the order of `requests`."""
     cells = [_parse(request, records, masks) for request in requests]
-    await _find_contributors(engine, records, masks, cells)
+    await _find_contributors(engine, cells)
     _judge_ranks(cells)
-    await _answer_sums(engine, records, masks, cells)
-    await _answer_percentiles(engine, records, masks, cells)
-    for cell in cells:
-        if cell.withheld is None and cell.request.function == "count@1":
-            cell.values = (str(cell.contributors),)
-    return [CellOutcome(cell.contributors, cell.values, cell.withheld) for cell in cells]
+    answered = [cell for cell in cells if cell.is_open]
+    await together(
+        *(
+            family(engine, [cell for cell in answered if cell.request.function == function])
+            for function, family in FAMILIES.items()
+            if any(cell.request.function == function for cell in answered)
+        )
+    )
+    return [cell.outcome() for cell in cells]
 
 
-def _parse(request: CellRequest, records: Records, masks: Mapping[str, PublicMask]) -> _Cell:
+def _parse(request: CellRequest, records: Records, masks: Mapping[str, PublicMask]) -> Cell:
     catalog.check_parameters(request.function, request.parameters)
-    if request.figure not in records.figures or request.mask_name not in masks:
-        raise OutOfRange(f"no figure {request.figure!r} or no group {request.mask_name!r} in this study")
-    cell = _Cell(request)
+    if any(name not in records.figures for name in request.figures) or request.mask_name not in masks:
+        raise OutOfRange(f"no figure {request.figures} or no group {request.mask_name!r} in this study")
+    cell = Cell(request, masks[request.mask_name], figures_of(request, records))
     if request.function == "percentiles@1":
         cell.quantiles = catalog.parse_quantiles(request.parameters)
     return cell
 
 
-async def _find_contributors(
-    engine: Engine, records: Records, masks: Mapping[str, PublicMask], cells: list[_Cell]
-) -> None:
-    """One bit, then N, for each distinct figure, group and minimum."""
-    keys = list(dict.fromkeys((c.request.figure, c.request.mask_name, c.request.minimum) for c in cells))
-    presences = [
-        moments.count_present(engine, records[figure], masks[mask_name]) for figure, mask_name, _ in keys
-    ]
-    numbers = await disclosure.contributors(engine, presences, [minimum for _, _, minimum in keys])
-    found = dict(zip(keys, numbers, strict=True))
+async def _find_contributors(engine: Engine, cells: Sequence[Cell]) -> None:
+    """One bit, then N, for each distinct set of figures, group and minimum."""
+    distinct = list({cell.key: cell for cell in cells}.values())
+    presences = [moments.count_present(engine, cell.figure, cell.mask) for cell in distinct]
+    numbers = await disclosure.contributors(engine, presences, [cell.request.minimum for cell in distinct])
+    found = {cell.key: number for cell, number in zip(distinct, numbers, strict=True)}
     for cell in cells:
-        cell.contributors = found[cell.request.figure, cell.request.mask_name, cell.request.minimum]
+        cell.contributors = found[cell.key]
         if cell.contributors is None:
             cell.withheld = WITHHELD_MINIMUM
 
 
-def _judge_ranks(cells: list[_Cell]) -> None:
+def _judge_ranks(cells: Sequence[Cell]) -> None:
     """Withhold percentiles that stand too close to an end or to each other, in query order."""
-    released: dict[tuple[str, str], set[Fraction]] = {}
+    released: dict[tuple[tuple[str, ...], str], set[Fraction]] = {}
     for cell in cells:
-        if not cell.quantiles or cell.contributors is None:
+        if not cell.quantiles or not cell.is_open:
             continue
-        before = released.setdefault((cell.request.figure, cell.request.mask_name), set())
+        before = released.setdefault((cell.request.figures, cell.request.mask_name), set())
         before |= set(cell.request.released)
-        if disclosure.ranks_are_safe(cell.quantiles, before, cell.contributors, cell.request.minimum):
+        if disclosure.ranks_are_safe(cell.quantiles, before, cell.number, cell.request.minimum):
             before |= set(cell.quantiles)
         else:
             cell.withheld = WITHHELD_DISCLOSURE
 
 
-async def _answer_sums(
-    engine: Engine, records: Records, masks: Mapping[str, PublicMask], cells: list[_Cell]
-) -> None:
-    summed = [cell for cell in cells if cell.request.function == "sum@1" and cell.withheld is None]
-    if not summed:
-        return
+async def _answer_counts(engine: Engine, cells: Sequence[Cell]) -> None:
+    for cell in cells:
+        cell.values = (str(cell.number),)
+
+
+async def _answer_sums(engine: Engine, cells: Sequence[Cell]) -> None:
     totals = await moments.reveal_totals(
-        engine,
-        [
-            moments.shared_total(engine, records[cell.request.figure], masks[cell.request.mask_name])
-            for cell in summed
-        ],
+        engine, [moments.shared_total(engine, cell.figure, cell.mask) for cell in cells]
     )
-    for cell, total in zip(summed, totals, strict=True):
-        encoding = records[cell.request.figure].encoding
-        cell.values = (exact_text(moments.sum_of(encoding, total, cell.contributors or 0)),)
+    for cell, total in zip(cells, totals, strict=True):
+        cell.values = (exact_text(moments.sum_of(cell.figure.encoding, total, cell.number)),)
 
 
-async def _answer_percentiles(
-    engine: Engine, records: Records, masks: Mapping[str, PublicMask], cells: list[_Cell]
-) -> None:
+async def _answer_percentiles(engine: Engine, cells: Sequence[Cell]) -> None:
     """One walk for each figure and group, over the union of what its items ask for."""
     wanted: dict[tuple[str, str], set[Fraction]] = {}
+    first: dict[tuple[str, str], Cell] = {}
     for cell in cells:
-        if cell.quantiles and cell.withheld is None:
-            wanted.setdefault((cell.request.figure, cell.request.mask_name), set()).update(cell.quantiles)
-    if not wanted:
-        return
-    numbers = {(c.request.figure, c.request.mask_name): c.contributors for c in cells}
+        key = cell.request.figure, cell.request.mask_name
+        wanted.setdefault(key, set()).update(cell.quantiles)
+        first.setdefault(key, cell)
     walks = [
-        order_statistics.Walk(records[figure], masks[mask], numbers[figure, mask] or 0, tuple(sorted(qs)))
-        for (figure, mask), qs in wanted.items()
+        order_statistics.Walk(first[key].figure, first[key].mask, first[key].number, tuple(sorted(quantiles)))
+        for key, quantiles in wanted.items()
     ]
     prefixes = await order_statistics.percentiles(engine, walks)
     found = {
@@ -157,7 +121,14 @@ async def _answer_percentiles(
         for key, walk, own in zip(wanted, walks, prefixes, strict=True)
     }
     for cell in cells:
-        if cell.quantiles and cell.withheld is None:
-            encoding = records[cell.request.figure].encoding
-            own = found[cell.request.figure, cell.request.mask_name]
-            cell.values = tuple(exact_text(encoding.published_value(own[q])) for q in cell.quantiles)
+        encoding = cell.figure.encoding
+        own = found[cell.request.figure, cell.request.mask_name]
+        cell.values = tuple(exact_text(encoding.published_value(own[q])) for q in cell.quantiles)
+
+
+FAMILIES: Mapping[str, Family] = {
+    "count@1": _answer_counts,
+    "sum@1": _answer_sums,
+    "percentiles@1": _answer_percentiles,
+}
+"""Which code answers which function of the catalogue."""

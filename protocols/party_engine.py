@@ -136,9 +136,8 @@ class PartyEngine(Engine):
 
     async def prepare_comparisons(self, count: int) -> None:
         """Two rounds for any count; 61 random bits and 31 products a comparison."""
-        missing = count - (len(self._masks) if self._masks else 0)
-        if missing > 0:
-            fresh = await comparison.make_masks(self, missing)
+        while (missing := count - (len(self._masks) if self._masks else 0)) > 0:
+            fresh = await comparison.make_masks(self, missing)  # meanwhile others may have taken some
             self._masks = self._masks.joined(fresh) if self._masks else fresh
 
     async def at_least_zero(self, values: Shared) -> Shared:

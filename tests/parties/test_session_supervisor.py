@@ -132,12 +132,12 @@ def median_job(job_id: bytes, figures: tuple[int, ...] = FIGURES) -> JobSpecific
         cells=(
             JobCell(
                 function="percentiles@1",
-                figure="sales",
+                figures=("sales",),
                 mask="all",
                 parameters={"quantiles": ("1/2",)},
                 minimum=3,
             ),
-            JobCell(function="sum@1", figure="sales", mask="all", parameters={}, minimum=3),
+            JobCell(function="sum@1", figures=("sales",), mask="all", parameters={}, minimum=3),
         ),
     )
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols import field as fp
-from protocols.computations import CellOutcome, CellRequest, answer_query, check_inputs
+from protocols.cells import CellOutcome, CellRequest
+from protocols.computations import answer_query, check_inputs
 from protocols.disclosure import rank, ranks_are_safe
 from protocols.encoding import FigureEncoding
 from protocols.engine import Engine
@@ -143,7 +144,7 @@ def test_query_equals_the_plain_calculation(
     requests = [
         CellRequest(
             function,
-            "figure",
+            ("figure",),
             group,
             {"quantiles": quantiles} if function == "percentiles@1" else {},
             minimum,

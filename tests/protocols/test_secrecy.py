@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 
 from protocols import field as fp
+from protocols.cells import CellRequest
 from protocols.cleartext_engine import CleartextEngine
 from protocols.comparison import BITS
-from protocols.computations import CellRequest, answer_query, check_inputs
+from protocols.computations import answer_query, check_inputs
 from protocols.encoding import FigureEncoding
 from protocols.engine import Engine, PublicMask, Shared
 from protocols.keystream import expand_seed
@@ -46,10 +47,10 @@ Y: list[int | None] = [2, 4, 7, 10, 16, 19, None, 20, 28, 43, 40, 23, 45, 47]
 """Different figures and blanks; equal count, sum and published quartiles (the test checks that)."""
 
 QUERY = [
-    CellRequest("count@1", "figure", "all", {}, 3),
-    CellRequest("sum@1", "figure", "all", {}, 3),
-    CellRequest("percentiles@1", "figure", "all", {"quantiles": ["1/4", "1/2", "3/4"]}, 2),
-    CellRequest("percentiles@1", "figure", "few", {"quantiles": ["1/2"]}, 8),
+    CellRequest("count@1", ("figure",), "all", {}, 3),
+    CellRequest("sum@1", ("figure",), "all", {}, 3),
+    CellRequest("percentiles@1", ("figure",), "all", {"quantiles": ["1/4", "1/2", "3/4"]}, 2),
+    CellRequest("percentiles@1", ("figure",), "few", {"quantiles": ["1/2"]}, 8),
 ]
 
 

@@ -1,0 +1,90 @@
+"""Cells: what one item of a query asks for one group, on its way to an outcome.
+
+A query's cells go through the phases of `computations.answer_query`; each family of functions answers its own cells
+in one coroutine, and all families run side by side, so that rounds are those of the longest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from protocols.engine import PublicMask, Shared
+from protocols.records import FigureRecords, Records
+
+WITHHELD_MINIMUM = "minimum"
+WITHHELD_DISCLOSURE = "disclosure"
+
+
+@dataclass(frozen=True, slots=True)
+class CellRequest:
+    """One cell of a query: a function of its figures over one group.
+
+    `mask_name` names a public mask of the records; `minimum` the contributors that the study demands there;
+    `released` the quantiles of these figures and this group that were released before.
+    """
+
+    function: str
+    figures: tuple[str, ...]
+    mask_name: str
+    parameters: Mapping[str, Any]
+    minimum: int
+    released: tuple[Fraction, ...] = ()
+
+    @property
+    def figure(self) -> str:
+        """The figure of a function of one figure."""
+        return self.figures[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CellOutcome:
+    """`values` as exact decimal text, or `withheld` by which rule; `contributors` only where the minimum holds."""
+
+    contributors: int | None
+    values: tuple[str, ...] | None
+    withheld: str | None
+
+
+@dataclass(slots=True)
+class Cell:
+    """A cell under way. `contributors` is N once it is open; a withheld cell opens nothing more."""
+
+    request: CellRequest
+    mask: PublicMask
+    figures: tuple[FigureRecords, ...]
+    quantiles: tuple[Fraction, ...] = ()
+    contributors: int | None = None
+    values: tuple[str, ...] | None = None
+    withheld: str | None = None
+    selector: Shared | None = field(default=None, repr=False)
+
+    @property
+    def figure(self) -> FigureRecords:
+        return self.figures[0]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing has withheld it."""
+        return self.withheld is None
+
+    @property
+    def key(self) -> tuple[tuple[str, ...], str, int]:
+        """Cells with one key have the same contributors."""
+        return self.request.figures, self.request.mask_name, self.request.minimum
+
+    @property
+    def number(self) -> int:
+        """N, which must be open."""
+        if self.contributors is None:
+            raise ValueError("the contributors of a withheld cell are not known")
+        return self.contributors
+
+    def outcome(self) -> CellOutcome:
+        return CellOutcome(self.contributors, self.values, self.withheld)
+
+
+def figures_of(request: CellRequest, records: Records) -> tuple[FigureRecords, ...]:
+    return tuple(records[name] for name in request.figures)
