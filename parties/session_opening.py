@@ -107,9 +107,8 @@ async def open_session(mesh: Mesh, terms: SessionTerms, randomness: Randomness) 
     hellos = {party: _parse(mesh, party, SessionHello, data, "hello") for party, data in payloads.items()}
     for party, hello in sorted(hellos.items()):
         _compare(mesh, party, own, hello)
-    if len({hello.fresh for hello in hellos.values()}) != len(hellos):
-        echo = next(p for p in sorted(hellos) if p != mesh.own_index and _is_repeated(hellos, p))
-        raise _violation(mesh, echo, "hello", "fresh random bytes", "those of another party")
+        if party != mesh.own_index and hello.fresh == own.fresh:  # each party looks for its own ones
+            raise _violation(mesh, party, "hello", "fresh random bytes", "ours")
     return OpenedSession(session_id_of(payloads), parties)
 
 
@@ -119,6 +118,12 @@ def session_id_of(hellos: Mapping[int, bytes]) -> bytes:
     for _, payload in sorted(hellos.items()):
         digest.update(len(payload).to_bytes(4, "big") + payload)
     return digest.digest()
+
+
+def step_label(session_id: bytes, number: int, step: str) -> int:
+    """Eight bytes that name a step within a session; a party that is at another step is found at once."""
+    text = session_id + number.to_bytes(8, "big") + step.encode()
+    return int.from_bytes(hashlib.sha256(b"mpc-cde/step/v1\x00" + text).digest()[:8], "big")
 
 
 async def exchange_session_keys(
@@ -214,10 +219,6 @@ def _compare(mesh: Mesh, party: int, own: SessionHello, hello: SessionHello) -> 
             raise SessionsDiffer(
                 party, mesh.peers[party].name, step="hello", expected=f"our {name}", found="another"
             )
-
-
-def _is_repeated(hellos: Mapping[int, SessionHello], party: int) -> bool:
-    return sum(hello.fresh == hellos[party].fresh for hello in hellos.values()) > 1
 
 
 def _parse(mesh: Mesh, party: int, model: type[Sent], data: bytes, step: str) -> Sent:

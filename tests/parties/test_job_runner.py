@@ -1,0 +1,100 @@
+"""What a worker makes of a job's specification and its columns, before anything is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpc_cde.documents.figure import Figure
+from parties.job_runner import (
+    anonymous_bytes,
+    encoding_of,
+    open_records,
+    pack_mask,
+    released_of,
+    unpack_mask,
+    unpack_masks,
+)
+from parties.worker_pipe import JobMask, JobSpecification
+from protocols.errors import OutOfRange
+
+FIGURE = Figure(
+    name="sales", label="Sales", minimum="0", step="1", publish_step="2", radices=(4, 2), blank_allowed=True
+)
+
+
+def job_of(records: int, masks: tuple[JobMask, ...] = ()) -> JobSpecification:
+    return JobSpecification(
+        job_id=bytes(32),
+        kind="answer_query",
+        roster=bytes(32),
+        figures=(FIGURE,),
+        records=records,
+        masks=masks,
+    )
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=70))
+def test_masks_travel_as_bits(selected: list[bool]) -> None:
+    mask = pack_mask("all", np.array(selected, dtype=np.uint8))
+    assert unpack_mask(mask, len(selected)).tolist() == selected
+    assert len(mask.bits) == -(-len(selected) // 8)
+
+
+@pytest.mark.parametrize("bits", [b"", b"\x01", b"\x01\x02\x03", b"\xff\x80"])
+def test_mask_of_another_size_than_the_roster_is_refused(bits: bytes) -> None:
+    with pytest.raises(OutOfRange):
+        unpack_mask(JobMask(name="all", bits=bits), 15)
+
+
+def test_two_masks_of_one_name_are_refused() -> None:
+    mask = pack_mask("all", np.ones(8, dtype=np.uint8))
+    with pytest.raises(OutOfRange, match="same name"):
+        unpack_masks(job_of(8, (mask, mask)))
+
+
+def test_columns_are_mapped_and_cut_into_figures(tmp_path: Path) -> None:
+    matrix = np.arange(5 * 7, dtype="<u8").reshape(5, 7)
+    path = tmp_path / "shares.u64"
+    path.write_bytes(matrix.tobytes())
+    records = open_records(job_of(7), str(path))
+    figure = records["sales"]
+    assert figure.presence is not None
+    assert figure.presence.values.tolist() == matrix[0].tolist()
+    assert [digit.values.shape for digit in figure.digits] == [(3, 7), (1, 7)]
+    assert not figure.digits[0].values.flags.writeable
+
+
+@pytest.mark.parametrize("size", [0, 5 * 7 * 8 - 8, 5 * 7 * 8 + 8])
+def test_columns_of_another_size_are_refused(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "shares.u64"
+    path.write_bytes(bytes(size))
+    with pytest.raises(OutOfRange, match="need 280"):
+        open_records(job_of(7), str(path))
+
+
+def test_job_over_figures_without_columns_is_refused() -> None:
+    with pytest.raises(OutOfRange):
+        open_records(job_of(7), None)
+
+
+def test_figures_become_encodings() -> None:
+    encoding = encoding_of(FIGURE)
+    assert (encoding.radices, encoding.half, encoding.published_digits) == ((4, 2), 1, 1)
+    category = Figure(name="kind", label="Kind", kind="category", categories=("a", "b", "c"), radices=(3,))
+    assert encoding_of(category).radices == (3,)
+
+
+@pytest.mark.parametrize("text", ["", "1/0", "x", "1/2/3"])
+def test_released_quantile_that_is_no_fraction_is_refused(text: str) -> None:
+    with pytest.raises(OutOfRange):
+        released_of((text,))
+
+
+def test_anonymous_memory_is_measured() -> None:
+    assert anonymous_bytes() > 1 << 20
+    assert anonymous_bytes(2**22 - 1) == 0
