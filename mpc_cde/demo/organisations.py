@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from mpc_cde.errors import OwnError
+from mpc_cde.errors import CallerError, OwnError
 from mpc_cde.secret_files import make_private_directory
 
 LOG_NAME = "log.txt"
@@ -31,14 +31,15 @@ LOG_TAIL_LINES = 15
 FIRST_PORT, LAST_PORT = 20_000, 32_000
 
 
-class OrganisationError(OwnError):
+class OrganisationError(CallerError):
     """A process of the demo ended or did not get ready; the message holds the end of its log."""
 
     def __init__(self, message: str, *, log: Path) -> None:
         tail = log_tail(log)
         shown = f"\nThe end of {log}:\n{tail}" if tail else f"\nIts log {log} is empty."
-        super().__init__(message + shown)
-        self.hint = "Run the demo again with --keep DIR and read the whole log there."
+        super().__init__(
+            message + shown, hint="Run the demo again with --keep DIR and read the whole log there."
+        )
 
 
 @dataclass(frozen=True, slots=True)

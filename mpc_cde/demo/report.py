@@ -104,11 +104,11 @@ class Narrator:
             taken = time.monotonic() - began
             self.seconds[name] = self.seconds.get(name, 0.0) + taken
         ending = f": {step.note}" if step.note else ""
-        self.console.print(Text(f"{taken:6.1f} s  {text}{ending}"))
+        self.console.print(Text(f"{taken:6.1f} s  {text}{ending}"), soft_wrap=True)
 
     def say(self, text: str) -> None:
         """One line that is no phase."""
-        self.console.print(Text(f"          {text}"))
+        self.console.print(Text(f"          {text}"), soft_wrap=True)
 
 
 def progress_console() -> Console:
@@ -136,7 +136,7 @@ def print_report(report: DemoReport, console: Console) -> None:
             Text("(minimum), (disclosure): withheld by that rule, here and in the plain calculation")
         )
     for line in report.verified:
-        console.print(Text(f"verified: {line}"))
+        console.print(Text(f"verified: {line}"), soft_wrap=True)
     console.print(Text(f"seconds:  {_pairs(report.seconds, '{:.1f}')}"))
     console.print(Text(f"bytes sent between the parties:  {_pairs(report.bytes_sent_per_party, '{:,}')}"))
     for difference in report.comparison.differences:

@@ -9,29 +9,28 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import anyio
 
 from mpc_cde.client.connection import Connection, connect
 from mpc_cde.client.enrolment import RegisterRow, draft_researcher
-from mpc_cde.client.evidence import verified_result
 from mpc_cde.client.home import Home
-from mpc_cde.client.member import Member, submit_figures
+from mpc_cde.client.member import Member, own_evidence, submit_figures
 from mpc_cde.client.membership_ledger import MembershipLedger, countersign_memberships
 from mpc_cde.client.query import EnrolledResearcher, QueryStatus, choose_items, make_query, run_query
 from mpc_cde.client.receipts import wait_for_receipts
 from mpc_cde.client.role_cards import ResearcherRequest
 from mpc_cde.client.stewardship import propose_closing, propose_study
-from mpc_cde.client.verification import VerifiedResult, VerifiedStudy
+from mpc_cde.client.verification import VerifiedResult, VerifiedStudy, verify_result
 from mpc_cde.demo.cast import Cast, ResearcherKeys, each, make_researcher, names_of
 from mpc_cde.demo.material import Material, MemberRow
-from mpc_cde.demo.report import Narrator, Step
+from mpc_cde.demo.report import Narrator
 from mpc_cde.documents.community import format_fingerprint
 from mpc_cde.documents.envelope import Envelope, sign_document
 from mpc_cde.documents.query import QueryItem
-from mpc_cde.errors import CallerError, DeadlinePassed, MpcCdeError, NotFound, PeerError
+from mpc_cde.errors import DeadlinePassed, MpcCdeError, NotFound, PeerError
 from mpc_cde.keys import SigningKey
 from mpc_cde.reader_signatures import SignedReader
 from mpc_cde.sealing import SealingPrivateKey
@@ -78,8 +77,8 @@ class Ending:
     verified: tuple[str, ...]
 
 
-class StudyRefusedError(MpcCdeError):
-    """A party cannot take part in this study, or a submission was refused."""
+class StoryStoppedError(MpcCdeError):
+    """Something was refused that every act after it depends on."""
 
 
 @dataclass(slots=True)
@@ -255,7 +254,7 @@ class Story:
                     connection, study, submission.digest(), deadline_seconds=RECEIPTS_SECONDS
                 )
                 if not status.is_complete:
-                    raise StudyRefusedError(f"a submission does not count. {status.describe()}")
+                    raise StoryStoppedError(f"a submission does not count. {status.describe()}")
 
             await each(submissions, wait, on_done=step.advance)
 
@@ -310,16 +309,13 @@ class Story:
         number = len(members) // 2
         with self.narrator.phase("verify", "a member verifies the result down to its own row"):
             member = Member.certified(members[number].signing_key, memberships[number], connection)
-            verified = await verified_result(
-                connection,
-                result.result.digest(),
-                reader=self._reader(members[number].signing_key),
-                asker=result.evidence.asker,
-                own=(member, submissions[number]),
-            )
+            own = await own_evidence(connection, study, member, submissions[number])
+            verified = verify_result(replace(result.evidence, own=own), self.cast.fingerprint)
         removed = len(verified.checked_roster.removed)
         if removed:
-            raise CallerError(f"{removed} submissions were removed by the input checks; none was expected")
+            raise StoryStoppedError(
+                f"{removed} submissions were removed by the input checks; none was expected"
+            )
         return (
             f"community {format_fingerprint(self.cast.fingerprint)}, signed by {names_of(self.cast.parties)}",
             f"study proposed by the steward and approved by {study.community.party_count} parties",
@@ -371,6 +367,3 @@ async def _until(
                 f"waited {deadline_seconds:.0f} s for {what}", deadline_seconds=deadline_seconds
             )
         await anyio.sleep(POLL_SECONDS)
-
-
-__all__ = ["DemoMember", "Ending", "Step", "Story", "StudyRefusedError"]
