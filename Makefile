@@ -30,7 +30,7 @@ dev: $(VENV)/ready  ## the environment, and the formatter over the tree
 	@$(BIN)/ruff check --fix .
 	@echo "environment ready: $(BIN)"
 
-$(VENV)/ready: requirements/dev.txt pyproject.toml
+$(VENV)/ready: requirements/dev.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: needs $(PYTHON) 3.11 or newer; set PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: needs Python 3.11 or newer; set PYTHON=...")'
 	@echo "making $(VENV) (once)"

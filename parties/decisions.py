@@ -108,9 +108,7 @@ def _asker(context: DocumentContext, query: Query) -> Researcher | Membership | 
     return None
 
 
-def _asker_is_revoked(
-    context: DocumentContext, query: Query, asker: Researcher | Membership | None
-) -> bool:
+def _asker_is_revoked(context: DocumentContext, query: Query, asker: Researcher | Membership | None) -> bool:
     subject = asker.member if isinstance(asker, Membership) else query.asker
     return is_revoked(context, subject)
 
