@@ -23,7 +23,7 @@ from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.submission import Submission
-from mpc_cde.errors import CallerError, MpcCdeError, PeerError
+from mpc_cde.errors import CallerError, PeerError
 from mpc_cde.feed_format import FeedFrame
 from mpc_cde.keys import Passphrase, SigningKey
 from mpc_cde.sealing import SealingPrivateKey
@@ -39,7 +39,7 @@ from parties.log import NodeLog
 from parties.party_home import CommunityHome
 from parties.seed_vault import SeedVault
 from parties.share_store import ShareStore, StoredDocument, StoreTransaction, SubmissionRecord
-from parties.studies import KnownStudy, know_study
+from parties.studies import STUDY_TYPES, KnownStudy, know_study
 from parties.submission_checks import (
     AcceptedSeeds,
     Parts,
@@ -170,7 +170,7 @@ class Intake:
             membership = stored.parse(Membership)
             batch.transaction.claim_register_entry(membership.register_id, membership.member)
         self._keep(batch, item, stored)
-        if stored.study is not None:
+        if stored.study is not None and stored.type_name in STUDY_TYPES:
             batch.studies.pop(stored.study, None)
 
     def _keep(self, batch: _Batch, item: FeedFrame, stored: StoredDocument) -> None:

@@ -19,10 +19,9 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from mpc_cde.client.trust import verify_community
 from mpc_cde.documents.canonical import timestamp_of
 from mpc_cde.documents.community import Community
-from mpc_cde.errors import CallerError, Conflict, MpcCdeError, OwnError, StoreDamaged
+from mpc_cde.errors import CallerError, Conflict, MpcCdeError, OwnError
 from mpc_cde.feed_format import FeedFrame
 from mpc_cde.keys import Passphrase, SigningKey
 from mpc_cde.reader_signatures import SignedReader
@@ -32,8 +31,10 @@ from parties.computing_side import computing_side
 from parties.gateway_client import PartyGateway
 from parties.gateway_feed import GatewayFeed
 from parties.intake import Intake
+from parties.listening import bind
 from parties.log import NodeLog
-from parties.operations import NodeHealth, bind, create_operations_app, serve_operations
+from parties.opening import fetch_community, open_log
+from parties.operations import NodeHealth, create_operations_app, serve_operations
 from parties.outbox import Outbox
 from parties.party_home import CommunityHome, PartyHome
 from parties.retention import LOOK_SECONDS, destroy_ended_studies
@@ -199,18 +200,6 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def open_log(place: CommunityHome, store: ShareStore, identity: SigningKey, clock: Clock) -> NodeLog:
-    """The log, which must go at least as far as the store says. Raises StoreDamaged."""
-    log = NodeLog(place.log_path, identity, clock)
-    with store.reading() as view:
-        known = view.log_head
-    if log.head.length < known.length:
-        raise StoreDamaged(
-            f"the log ends at entry {log.head.length}, but entry {known.length} had been written: it was cut"
-        )
-    return log
-
-
 @contextmanager
 def only_node(home: PartyHome) -> Iterator[None]:
     """Two nodes of one party would answer differently. Raises Conflict if one runs here already."""
@@ -252,16 +241,3 @@ async def await_community(node: Node) -> Community:
     verify_own_place(node.home, node.identity, known)
     node.health.community_stands = True
     return known
-
-
-async def fetch_community(gateway: PartyGateway, place: CommunityHome, log: NodeLog) -> Community:
-    """The newest version that the gateway serves, verified from the pinned one on, and kept on disk.
-
-    Raises NotFound while it is not signed by all, BadSignature or BadDocument if it does not verify.
-    """
-    versions = await gateway.communities()
-    trusted = verify_community(versions, place.path.name)
-    await to_thread.run_sync(place.write_envelope, place.community_path, trusted.envelopes[-1])
-    log.append("community.stands", {"fingerprint": trusted.fingerprint, "version": trusted.current.version})
-    _remarks.info("community stands", fingerprint=trusted.fingerprint)
-    return trusted.current

@@ -29,7 +29,7 @@ from parties.ceremony import read_community, verify_own_place
 from parties.clock import Clock
 from parties.gateway_client import PartyGateway
 from parties.log import NodeLog
-from parties.node import fetch_community, open_log
+from parties.opening import fetch_community, open_log
 from parties.outbox import Outbox
 from parties.party_home import CommunityHome, NotSetUp, PartyHome
 from parties.settings import PartySettings, read_settings

@@ -20,8 +20,8 @@ from mpc_cde.secret_files import read_secret_file
 from parties.ceremony import read_community, verify_own_place
 from parties.clock import Clock
 from parties.gateway_client import PartyGateway
+from parties.listening import bind
 from parties.log import verify_log
-from parties.operations import bind
 from parties.operator_desk import running_node
 from parties.party_home import NotSetUp, PartyHome
 from parties.settings import PartySettings, read_settings

@@ -22,6 +22,8 @@ from parties.share_store import StoredDocument, StoreView
 
 _BEFORE_CLOSING = ("approval/v1", "refusal/v1", "amendment/v1", "closing/v1")
 _AFTER_CLOSING = ("roster/v1", "checked-roster/v1", "query/v1")
+STUDY_TYPES = frozenset(("study/v1", *_BEFORE_CLOSING, *_AFTER_CLOSING))
+"""Documents that may move a study on; all others leave it where it stands."""
 
 
 @dataclass(frozen=True, slots=True)

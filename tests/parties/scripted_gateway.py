@@ -19,7 +19,7 @@ from mpc_cde.documents.envelope import Envelope, merge_signatures
 from mpc_cde.feed_format import MEDIA_TYPE, FeedFrame, write_frames
 from mpc_cde.reader_signatures import claimed_reader, verify_reader
 from parties.clock import system_clock
-from parties.operations import bind
+from parties.listening import bind
 from tests.parties.paper_node import frame
 
 POLL_SECONDS = 0.02

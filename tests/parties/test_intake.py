@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval, Refusal
-from mpc_cde.documents.canonical import encode_base64url
+from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
 from mpc_cde.documents.closing import Closing
-from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.envelope import Envelope, add_signature
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.revocation import Revocation
@@ -556,6 +559,51 @@ def test_garbage_in_a_payload_is_passed_over(node: PaperNode, paper: PaperCommun
         node.take(sound.envelope.model_copy(update={"payload": payload}))
         node.take(paper.study_envelope.model_copy(update={"payload": payload}))
     assert node.reason(sound) == "accepted"
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 2**53 - 1) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_item_whatever_its_content_stops_the_intake(
+    node: PaperNode, paper: PaperCommunity, data: st.DataObject
+) -> None:
+    """Real documents of every kind with fields exchanged and signed by whoever likes to; and plain bytes."""
+    sound = [
+        paper.community_envelope,
+        paper.study_envelope,
+        *paper.approvals[:1],
+        paper.membership_envelope(0),
+        make_submission(paper, 0).envelope,
+        signed(withdrawal(paper, 0, 1), [paper.member_key(0)]),
+        signed(revocation(paper, 0), paper.registrar_keys),
+        signed(closing(paper), [paper.steward_key]),
+        signed(paper.researcher(), paper.party_keys),
+        signed(paper.roster(), paper.party_keys),
+        signed(paper.checked_roster(), paper.party_keys),
+        signed(paper.query(), [paper.researcher_key]),
+        signed(paper.result(), paper.party_keys),
+        *paper.receipts(0)[:1],
+    ]
+    original = data.draw(st.sampled_from(sound))
+    content = json.loads(original.payload)
+    for name in data.draw(st.lists(st.sampled_from(sorted(content)), max_size=3)):
+        content[name] = data.draw(JSON_VALUES)
+    payload = data.draw(st.just(canonical_bytes(content)) | st.binary(min_size=2, max_size=40))
+    kind = data.draw(st.sampled_from([original.payload_type, *(other.payload_type for other in sound)]))
+    envelope = Envelope(payload_type=kind, payload=payload, signatures=())
+    keys = [*paper.party_keys, *paper.registrar_keys, paper.steward_key, paper.member_key(0)]
+    for key in data.draw(st.lists(st.sampled_from(keys), max_size=4)):
+        envelope = add_signature(envelope, key)
+    parts = data.draw(st.lists(st.binary(max_size=20), max_size=3))
+    node.take((envelope, tuple(parts)))
+    with node.store.reading() as view:
+        assert view.feed_number == node.number
 
 
 # What the node keeps and tells
