@@ -18,7 +18,7 @@ INTERRUPTED = 130
 
 def describe(error: BaseException) -> tuple[str, int]:
     """The sentences and the exit code. Nothing is imported that the error did not import already."""
-    from mpc_cde.errors import CallerError, MpcCdeError, OwnError, PeerError, TransportError
+    from mpc_cde.errors import CallerError, DeadlinePassed, MpcCdeError, OwnError, PeerError, TransportError
     from protocols.errors import ProtocolError
 
     if isinstance(error, KeyboardInterrupt):
@@ -27,6 +27,8 @@ def describe(error: BaseException) -> tuple[str, int]:
         return _joined(str(error), error.hint), REFUSED
     if isinstance(error, PeerError):
         return _joined(_attributed(error), "Nothing was shown or accepted."), NOT_OURS
+    if isinstance(error, DeadlinePassed):
+        return _joined(str(error), "It may still come; look again later."), NOT_OURS
     if isinstance(error, TransportError):
         return _joined(str(error), "Check the address and your connection, then try again."), NOT_OURS
     if isinstance(error, OwnError):

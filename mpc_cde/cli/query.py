@@ -78,6 +78,10 @@ def run(
             permitted=None if functions else asker.researcher.functions,
         )
         remark(f"Asking for {len(items)} cells.")
+        if listing.state not in ("checked", "answering"):
+            remark(
+                f"The study is {listing.state}. The parties decide once it has closed and every input is checked."
+            )
         return await run_query(
             connection,
             verified,

@@ -138,14 +138,12 @@ def _fetched(
     named: str, *, own: bool, home: Path | None, gateway: str | None, fingerprint: str | None
 ) -> VerifiedResult:
     from mpc_cde.client.evidence import choose_result, verified_result
-    from mpc_cde.documents.canonical import encode_base64url
 
     place = community_home(home, fingerprint)
 
     async def fetch(connection: Connection) -> VerifiedResult:
         listed = {one.result: one for one in await connection.calls.results(_reader(place))}
-        digests = list(listed)
-        digest = choose_result(digests, named, [encode_base64url(one) for one in digests])
+        digest = choose_result(listed, named)
         return await verified_result(
             connection,
             digest,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,9 +69,8 @@ def propose(
     study = run_connected(send, home=home, gateway=gateway, fingerprint=fingerprint)
     digest = encode_base64url(study.terms_digest())
     say(f"Study {digest}")
-    remark(
-        f"{study.terms.title} waits for the approval of every party. Each operator runs\n  mpc-party approve {digest}"
-    )
+    remark(f"{study.terms.title} waits for the approval of every party. Each operator runs")
+    remark(f"  mpc-party approve {_argument(digest, study.terms.title)}")
 
 
 @app.command()
@@ -124,16 +124,23 @@ def close(
 
     key = _key(home)
 
-    async def send(connection: Connection) -> bytes:
+    async def send(connection: Connection) -> Study:
         listing = await connection.find_study(study)
         verified = await connection.verified_study(listing.terms)
         envelope = propose_closing(verified, signing_key=key, now=datetime.now(UTC))
         await connection.calls.post("closings", envelope)
-        return listing.terms
+        return verified.study
 
-    terms = encode_base64url(run_connected(send, home=home, gateway=gateway, fingerprint=fingerprint))
-    say(f"Closing proposed for {terms}.")
-    remark(f"It closes when every party has signed. Each operator runs\n  mpc-party close {terms}")
+    closed = run_connected(send, home=home, gateway=gateway, fingerprint=fingerprint)
+    digest, title = encode_base64url(closed.terms_digest()), closed.terms.title
+    say(f"Closing proposed for {digest}.")
+    remark("It closes when every party has signed. Each operator runs")
+    remark(f"  mpc-party close {_argument(digest, title)}")
+
+
+def _argument(digest: str, title: str) -> str:
+    """How to name a study on a command line: a digest in front of which a dash stands looks like an option."""
+    return shlex.quote(title) if digest.startswith("-") else digest
 
 
 def _show(study: Study, state: str) -> None:

@@ -41,8 +41,7 @@ class Connection:
             found = [
                 study
                 for study in listed
-                if encode_base64url(study.terms).startswith(named)
-                or study.title.casefold().startswith(named.casefold())
+                if begins(study.terms, named) or study.title.casefold().startswith(named.casefold())
             ]
         if len(found) == 1:
             return found[0]
@@ -52,6 +51,12 @@ class Connection:
         if not found:
             raise CallerError(f"no study begins with {named!r}; there are: {known}")
         raise CallerError(f"there are several studies: {known}", hint="Choose one with --study.")
+
+
+def begins(digest: bytes, named: str) -> bool:
+    """Whether a digest's text begins as a person wrote it; a dash in front, which looks like an option, may go."""
+    text = encode_base64url(digest)
+    return text.startswith(named) or text.lstrip("-").startswith(named)
 
 
 @asynccontextmanager

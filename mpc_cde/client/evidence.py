@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mpc_cde.client.connection import Connection
+from collections.abc import Iterable
+
+from mpc_cde.client.connection import Connection, begins
 from mpc_cde.client.http import Reader
 from mpc_cde.client.member import Member, own_evidence
 from mpc_cde.client.verification import Evidence, VerifiedResult, verify_result, verify_study
@@ -64,11 +66,14 @@ async def verified_result(
     return verify_result(evidence, connection.trusted.fingerprint)
 
 
-def choose_result(digests: list[bytes], named: str, texts: list[str]) -> bytes:
+def choose_result(digests: Iterable[bytes], named: str) -> bytes:
     """The one result whose digest begins as a person wrote it. Raises CallerError."""
-    found = [digest for digest, text in zip(digests, texts, strict=True) if text.startswith(named)]
+    found = [digest for digest in digests if begins(digest, named)]
     if len(found) == 1:
         return found[0]
     if not found:
-        raise CallerError(f"no result begins with {named!r}", hint="See them with `mpc-cde result list`.")
+        raise CallerError(
+            f"no result that may be read here begins with {named!r}",
+            hint="See them with `mpc-cde result list`.",
+        )
     raise CallerError(f"{len(found)} results begin with {named!r}", hint="Write more characters.")

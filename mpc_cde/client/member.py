@@ -35,7 +35,10 @@ MAX_RECORD_BYTES = 32 << 20
 
 
 class SubmissionRecord(Part):
-    """What a member did in one study: every submission, newest last, and up to where it withdrew."""
+    """What a member did in one study: every submission, newest last, and up to where it withdrew.
+
+    `used` is the highest sequence that was ever tried, so that none is tried with other content again.
+    """
 
     max_payload_bytes: ClassVar[int] = MAX_RECORD_BYTES
 
@@ -43,6 +46,7 @@ class SubmissionRecord(Part):
     study_terms: Digest
     submissions: Annotated[tuple[Envelope, ...], Field(max_length=10_000)] = ()
     withdrawn: Sequence | None = None
+    used: Sequence | None = None
 
     @property
     def newest(self) -> Submission | None:
@@ -53,8 +57,7 @@ class SubmissionRecord(Part):
     def next_sequence(self) -> int:
         """One more than anything used so far."""
         newest = self.newest
-        used = 0 if newest is None else newest.sequence
-        return 1 + max(used, self.withdrawn or 0)
+        return 1 + max(0 if newest is None else newest.sequence, self.withdrawn or 0, self.used or 0)
 
     @property
     def standing(self) -> Submission | None:
@@ -134,10 +137,16 @@ async def submit_figures(
         replaces=None if standing is None else standing.digest(),
         waiver=waiver,
     )
-    if records is not None and record is not None:
-        submissions = (*record.submissions, prepared.envelope)
-        records.save(record.model_copy(update={"submissions": submissions}))
-    await connection.calls.submit(prepared.parts())
+    if records is None or record is None:
+        await connection.calls.submit(prepared.parts())
+        return prepared
+    tried = record.model_copy(update={"used": prepared.document.sequence})
+    records.save(tried.model_copy(update={"submissions": (*record.submissions, prepared.envelope)}))
+    try:
+        await connection.calls.submit(prepared.parts())
+    except CallerError:  # refused for certain: what stood before stands
+        records.save(tried)
+        raise
     return prepared
 
 

@@ -28,7 +28,11 @@ from protocols.errors import EncodingError
         (BadSignature("no valid signature", whom="Party 1"), "No valid signature (from Party 1). ", 3),
         (BadDocument("roster: it is about another study"), "Roster: it is about another study. ", 3),
         (TransportError("the gateway is away"), "The gateway is away. Check the address", 3),
-        (DeadlinePassed("no receipt of Party 2", deadline_seconds=1), "No receipt of Party 2. ", 3),
+        (
+            DeadlinePassed("no receipt of Party 2", deadline_seconds=1),
+            "No receipt of Party 2. It may still come",
+            3,
+        ),
         (StoreDamaged("records.json: damaged"), "records.json: damaged. Restore", 1),
         (OwnError("out of order"), "Out of order. ", 1),
         (MpcCdeError("something"), "Something.", 1),

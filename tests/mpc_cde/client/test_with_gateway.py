@@ -164,6 +164,26 @@ async def test_crash_before_sending_does_not_use_a_sequence_twice(
         assert (await submit(gateway, connection, 1, records)).document.sequence == 2
 
 
+async def test_submission_that_came_too_late_leaves_the_record_as_it_was(
+    gateway: PaperGateway, tmp_path: Path
+) -> None:
+    records = records_in(tmp_path)
+    async with gateway.connection() as connection:
+        first = await submit(gateway, connection, 1, records)
+        await gateway.answer(first.digest)
+        await gateway.freeze([entry_of(1, first)])
+        with pytest.raises(Conflict, match="figures are taken while a study is open"):
+            await submit(gateway, connection, 1, records)
+        standing = records.load(TERMS).standing
+        assert standing is not None
+        assert standing.digest() == first.digest
+        assert records.load(TERMS).next_sequence == 3
+        study = await connection.verified_study(TERMS)
+        with pytest.raises(Conflict, match="until the roster is signed"):
+            await withdraw_figures(connection, study, gateway.member(1, connection), records)
+        assert records.load(TERMS).standing is not None
+
+
 async def test_membership_comes_from_the_gateway_to_its_member_alone(gateway: PaperGateway) -> None:
     async with gateway.connection() as connection:
         assert await connection.calls.membership(gateway.reader(2)) == PAPER.membership_envelope(2)
