@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from mpc_cde.errors import MpcCdeError
+from mpc_cde.errors import MpcCdeError, OwnError
 from mpc_cde.gateway.cross_origin import CrossOrigin
 from mpc_cde.gateway.desk import Clock, Desk, system_clock
 from mpc_cde.gateway.guard import Guard
@@ -27,6 +28,7 @@ from mpc_cde.gateway.settings import GatewaySettings
 from mpc_cde.gateway.store import Store
 
 INTERFACE_VERSION = "1"
+log = structlog.get_logger("gateway")
 _ROUTERS = (
     enrolment.router,
     studies.router,
@@ -82,4 +84,6 @@ async def _answer_validation(_: Request, error: Exception) -> Response:
 async def _answer_own(_: Request, error: Exception) -> Response:
     if not isinstance(error, MpcCdeError):
         raise error
+    if isinstance(error, OwnError):
+        log.error("request_failed", error=type(error).__name__, exc_info=error)
     return answer_to_error(error)

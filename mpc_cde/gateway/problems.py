@@ -14,7 +14,16 @@ from typing import Any
 from starlette.responses import Response
 
 from mpc_cde.documents.canonical import canonical_bytes
-from mpc_cde.errors import BadDocument, BadSignature, CallerError, Conflict, MpcCdeError, NotFound, TooLarge
+from mpc_cde.errors import (
+    BadProof,
+    BadSignature,
+    CallerError,
+    Conflict,
+    MpcCdeError,
+    NotFound,
+    PeerError,
+    TooLarge,
+)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:mpc-cde:problem:"
@@ -156,7 +165,8 @@ class RequestRefused(CallerError):
 
 _BY_ERROR: tuple[tuple[type[MpcCdeError], ProblemKind], ...] = (
     (BadSignature, ProblemKind.SIGNATURE_REFUSED),
-    (BadDocument, ProblemKind.DOCUMENT_REFUSED),
+    (BadProof, ProblemKind.PARTS_REFUSED),
+    (PeerError, ProblemKind.DOCUMENT_REFUSED),
     (NotFound, ProblemKind.NOT_FOUND),
     (Conflict, ProblemKind.CONFLICT),
     (TooLarge, ProblemKind.BODY_TOO_LARGE),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -81,9 +84,22 @@ def _serve(settings: GatewaySettings, store: Store, listener: socket.socket) -> 
     write_secret_file(run_file, json.dumps(announcement).encode() + b"\n", replace=True)
     structlog.get_logger("gateway").info("listening", url=url, home=str(settings.home))
     try:
-        _Server(config, desk).run(sockets=[listener])
+        with _signals_end_here():
+            _Server(config, desk).run(sockets=[listener])
     finally:
         delete_secret_file(run_file)
+
+
+@contextmanager
+def _signals_end_here() -> Iterator[None]:
+    """uvicorn raises a signal again once it has ended; by then it has done its work."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def open_store(settings: GatewaySettings) -> Store:

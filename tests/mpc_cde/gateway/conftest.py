@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import create_engine
 
 from mpc_cde.gateway import tables
@@ -14,6 +15,13 @@ from tests.mpc_cde.gateway.paper_gateway import PaperGateway, PaperMembers
 
 DATABASE = "MPC_CDE_TEST_DATABASE"
 """URL of an empty PostgreSQL database; where it is set, the tests of the store run on it too."""
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    """Log lines are kept back: a traceback in colours takes seconds to write."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 @pytest.fixture
