@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mpc_cde.client.release_rules import verify_cells
 from mpc_cde.client.trust import TrustedCommunity, verify_community
@@ -71,17 +71,19 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedStudy:
-    """A study that its steward signed and every party approved; `approvals` in party order."""
+    """A study that its steward signed and every party approved; `approvals` in party order.
+
+    `terms_digest` is the name of the study everywhere else, 32 bytes, worked out once.
+    """
 
     community: Community
     study: Study
     presentation: Presentation
     approvals: tuple[Approval, ...]
+    terms_digest: bytes = field(init=False)
 
-    @property
-    def terms_digest(self) -> bytes:
-        """The name of the study everywhere else, 32 bytes."""
-        return self.study.terms_digest()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "terms_digest", self.study.terms_digest())  # frozen for everybody else
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,18 @@ def test_figures_with_faults_are_listed_and_nothing_is_sent(town: Town) -> None:
     assert "nothing was sent" in town.run("anna", "member", "submit", "figures.csv", "--dry-run")
 
 
+def test_progress_of_a_study_is_told_as_it_comes(town: Town) -> None:
+    terms = agree_on_study(town)
+
+    async def first_event() -> dict[str, object]:
+        async with GatewayClient(town.url) as client:
+            async for event in GatewayCalls(client).progress(terms):
+                return event
+        raise AssertionError("the stream ended without an event")
+
+    assert anyio.run(first_event)["state"] == "open"
+
+
 def test_gateway_of_another_community_is_refused(town: Town) -> None:
     other = PaperCommunity(m=4)
     said = town.run("bert", "study", "show", "--fingerprint", other.fingerprint, code=3)
