@@ -17,19 +17,16 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from mpc_cde.cli.failures import NOT_OURS, REFUSED, describe
-from mpc_cde.cli.showing import remark, say, say_json, say_table
+from mpc_cde.cli.showing import remark, say, say_json
 
 if TYPE_CHECKING:
-    from mpc_cde.documents.envelope import Envelope
     from mpc_cde.keys import Passphrase
-    from parties.operator_desk import Desk
     from parties.party_home import PartyHome
-    from parties.share_store import StoredDocument
 
 app = typer.Typer(
     name="mpc-party",
@@ -132,111 +129,16 @@ def approve(
     """Sign a community, a study or another document in the organisation's name, and hand it to the gateway."""
     from mpc_cde.cli.surroundings import read_envelope
     from mpc_cde.documents.community import Community
+    from parties.operator_signing import sign_community, sign_document_of
 
     place, passphrase = _home(home), _passphrase(passphrase_fd)
     given = read_envelope(Path(target)) if Path(target).is_file() else None
     if given is not None and given.payload_type == Community.payload_type():
-        signed = _approve_community(place, passphrase, given, fingerprint, sure=yes)
+        signed = sign_community(place, passphrase, given, fingerprint, sure=yes)
     else:
-        signed = _approve_document(place, passphrase, given, target, sure=yes, wait=wait)
+        signed = sign_document_of(place, passphrase, given, target, sure=yes, wait=wait)
     if output is not None:
         output.write_bytes(signed.to_json() + b"\n")
-
-
-def _approve_community(
-    home: PartyHome, passphrase: Passphrase | None, draft: Envelope, compared: str | None, *, sure: bool
-) -> Envelope:
-    from mpc_cde.documents.community import Community, format_fingerprint
-    from mpc_cde.documents.envelope import open_envelope
-    from parties.approvals import PATHS
-    from parties.ceremony import approve_community, verify_fingerprint
-    from parties.clock import system_clock
-    from parties.operator_desk import open_desk
-
-    home.verify()
-    community = open_envelope(draft, Community)
-    say(
-        f"{community.name}, version {community.version}, {community.party_count} parties, t = {community.threshold}"
-    )
-    say_table(
-        ["party", "name", "mesh"],
-        [[str(index), card.name, card.mesh_address] for index, card in enumerate(community.cards)],
-    )
-    say(f"Fingerprint: {format_fingerprint(community.fingerprint())}")
-    if compared is not None:
-        verify_fingerprint(community, compared)
-    else:
-        _confirm("Have you compared the fingerprint with the other operators by voice?", sure=sure)
-    approved = approve_community(home, draft, identity=home.load_identity(passphrase))
-    with open_desk(home, passphrase, system_clock) as desk:
-        desk.log.append(
-            "community.approved", {"fingerprint": community.fingerprint(), "version": community.version}
-        )
-        say(
-            f"Signed as party {approved.own_index}: {desk.send(PATHS[Community.type_name()], approved.envelope)}."
-        )
-    return approved.envelope
-
-
-def _approve_document(
-    home: PartyHome,
-    passphrase: Passphrase | None,
-    given: Envelope | None,
-    named: str,
-    *,
-    sure: bool,
-    wait: float,
-) -> Envelope:
-    from mpc_cde.documents.base import Document
-    from mpc_cde.documents.canonical import encode_base64url
-    from mpc_cde.documents.study import Study
-    from parties.approvals import COSIGNED, PATHS, approve_study, cosign, describe_for_operator
-    from parties.clock import system_clock
-    from parties.operator_desk import open_desk
-    from protocols.randomness import SystemRandomness
-
-    with open_desk(home, passphrase, system_clock) as desk:
-        signing = desk.signing_place()
-        types = [Study.type_name(), *(kind.type_name() for kind in COSIGNED)]
-        envelope = given if given is not None else _find_or_fetch(desk, named, types, wait)
-        say(describe_for_operator(envelope))
-        _confirm("Sign it in the name of this organisation?", sure=sure)
-        document: Document
-        if envelope.payload_type == Study.payload_type():
-            signed = approve_study(
-                signing,
-                envelope,
-                policy=desk.settings.policy.as_policy(),
-                now=system_clock(),
-                randomness=SystemRandomness(),
-                passphrase=passphrase,
-            )
-            event, path = "study.approved", "/v1/approvals"
-        else:
-            document, signed = cosign(signing, envelope)
-            event, path = "document.signed", PATHS[document.type]
-        desk.log.append(
-            event, {"document": encode_base64url(envelope.digest()), "type": envelope.payload_type}
-        )
-        say(f"Signed: {desk.send(path, signed)}.")
-    return signed
-
-
-def _find_or_fetch(desk: Desk, named: str, types: Sequence[str], wait: float) -> Envelope:
-    """From what the node has seen; a study named by its whole digest also straight from the gateway."""
-    from mpc_cde.documents.canonical import decode_base64url
-    from mpc_cde.errors import NotFound
-
-    try:
-        return desk.find(named, types, wait_seconds=wait).envelope
-    except NotFound:
-        try:
-            digest = decode_base64url(named)
-        except ValueError:
-            digest = b""
-        if len(digest) != 32:
-            raise
-        return desk.fetch_study(digest)
 
 
 @app.command()
@@ -286,37 +188,17 @@ def close(
     from parties.approvals import PATHS, sign_closing
     from parties.clock import system_clock
     from parties.operator_desk import open_desk
+    from parties.operator_signing import await_closing
 
     with open_desk(_home(home), _passphrase(passphrase_fd), system_clock) as desk:
         signing = desk.signing_place()
         stored = desk.find(study, [Study.type_name()], wait_seconds=wait)
-        closing = _await_closing(desk, stored, wait)
+        closing = await_closing(desk, stored, wait)
         say(f"Closing of {stored.parse(Study).terms.title}")
         _confirm("Sign that this study closes now?", sure=yes)
         signed = sign_closing(signing, closing.envelope)
         desk.log.append("closing.signed", {"study": encode_base64url(stored.study or b"")})
         say(f"Signed: {desk.send(PATHS['closing/v1'], signed)}.")
-
-
-def _await_closing(desk: Desk, study: StoredDocument, wait: float) -> StoredDocument:
-    import time
-
-    from mpc_cde.errors import NotFound
-    from parties.operator_desk import POLL_SECONDS
-    from parties.studies import closing_of
-
-    deadline = time.monotonic() + wait
-    while True:
-        with desk.store.reading() as view:
-            closing = closing_of(view, study.study or b"")
-        if closing is not None:
-            return closing
-        if time.monotonic() >= deadline:
-            raise NotFound(
-                "no steward has proposed to close this study, as far as this node has seen",
-                hint="the steward runs: mpc-cde study close",
-            )
-        time.sleep(POLL_SECONDS)
 
 
 @app.command()
@@ -359,48 +241,16 @@ def status(
     as_json: JsonOption = False, home: HomeOption = None, passphrase_fd: PassphraseOption = None
 ) -> None:
     """Show the community, the node, and every study with what it waits for."""
-    from mpc_cde.documents.community import format_fingerprint
     from parties.clock import system_clock
-    from parties.operator_desk import describe_status, open_desk
+    from parties.operator_desk import open_desk
+    from parties.status_page import describe_status, say_status
 
     with open_desk(_home(home), _passphrase(passphrase_fd), system_clock) as desk:
         found = describe_status(desk)
     if as_json:
         say_json(found)
         return
-    community, node = found["community"], found["node"]
-    if community is None:
-        say(
-            f"Community {format_fingerprint(found['fingerprint'])}: approved here, not yet signed by every party"
-        )
-    else:
-        say(f"Party {community['party']}, {community['party_name']}, in {community['name']}")
-    say(
-        "Node: not running"
-        if node is None
-        else f"Node: running as process {node['pid']}, {node['operations']}"
-    )
-    outbox = found["outbox"]
-    say(
-        f"Feed up to item {found['feed_number']}; outbox: {outbox['pending']} waiting, {outbox['refused']} refused"
-    )
-    for problem in found["outbox_problems"]:
-        say(f"  {problem}")
-    for study in found["studies"]:
-        _say_study(study)
-
-
-def _say_study(study: dict[str, Any]) -> None:
-    from parties.operator_desk import SHOWN_CHARACTERS
-
-    shown = study["study"][:SHOWN_CHARACTERS]
-    say(f"Study {shown} {study['title']}: {study['state']}, {study['members']} members")
-    for reason, count in sorted(study["refused"].items()):
-        say(f"  {count} submissions refused: {reason}")
-    if study["waiting_for"]:
-        say(f"  waits for {', '.join(study['waiting_for'])}")
-    if study["state"] == "proposed" and not study["approved_here"]:
-        say(f"  to approve it: mpc-party approve {shown}")
+    say_status(found)
 
 
 @app.command()

@@ -16,14 +16,12 @@ from typing import Any
 
 import anyio
 
-from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.canonical import encode_base64url, timestamp_of
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.study import Study
 from mpc_cde.errors import CallerError, NotFound
 from mpc_cde.keys import Passphrase, SigningKey
-from mpc_cde.life_cycles import study as life
 from parties.approvals import SigningPlace
 from parties.ceremony import read_community, verify_own_place
 from parties.clock import Clock
@@ -33,8 +31,7 @@ from parties.opening import fetch_community, open_log
 from parties.outbox import Outbox
 from parties.party_home import CommunityHome, NotSetUp, PartyHome
 from parties.settings import PartySettings, read_settings
-from parties.share_store import ShareStore, StoredDocument, StoreView
-from parties.studies import know_study
+from parties.share_store import ShareStore, StoredDocument
 
 SHOWN_CHARACTERS = 11
 POLL_SECONDS = 0.2
@@ -171,57 +168,3 @@ def running_node(home: PartyHome) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return facts
-
-
-def describe_status(desk: Desk) -> dict[str, Any]:
-    """All that an operator wants to see at a glance; plain JSON values."""
-    with desk.store.reading() as view:
-        community = read_community(desk.place)
-        status: dict[str, Any] = {
-            "home": str(desk.home.path),
-            "fingerprint": desk.place.path.name,
-            "node": running_node(desk.home),
-            "community": None,
-            "feed_number": view.feed_number,
-            "outbox": view.count_outbox(),
-            "outbox_problems": sorted({item.problem for item in view.outbox() if item.problem}),
-            "log_length": desk.log.head.length,
-            "studies": [],
-        }
-        if community is not None:
-            own_index = verify_own_place(desk.home, desk.identity, community)
-            status["community"] = {
-                "name": community.name,
-                "version": community.version,
-                "party": own_index,
-                "party_name": community.cards[own_index].name,
-                "parties": [card.name for card in community.cards],
-            }
-            terms = {stored.study for stored in view.documents(Study.type_name()) if stored.study is not None}
-            status["studies"] = [
-                _study_status(desk, view, digest, community, own_index) for digest in sorted(terms)
-            ]
-    return status
-
-
-def _study_status(
-    desk: Desk, view: StoreView, terms_digest: bytes, community: Community, own_index: int
-) -> dict[str, Any]:
-    known = know_study(view, terms_digest, community, desk.clock())
-    if known is None:
-        raise NotFound("a study went away while it was looked at")
-    counts = view.count_submissions(terms_digest)
-    approvals = {stored.party for stored in view.documents(Approval.type_name(), study=terms_digest)}
-    waiting = life.waiting_for(known.state)
-    return {
-        "study": encode_base64url(terms_digest),
-        "title": known.terms.title,
-        "state": known.state.name,
-        "closes": known.presentation.closes,
-        "approved_here": own_index in approvals,
-        "waiting_for": [community.cards[index].name for index in sorted(waiting)],
-        "accepted": counts.pop("accepted", 0),
-        "members": view.count_members(terms_digest),
-        "refused": counts,
-        "sealing_key": desk.place.has_sealing_key(terms_digest),
-    }

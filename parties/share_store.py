@@ -25,92 +25,41 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, MetaData, Row, Select, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, func, select
 from sqlalchemy.exc import DatabaseError
 
-from mpc_cde.documents.base import Document
 from mpc_cde.documents.envelope import Envelope, merge_signatures
 from mpc_cde.errors import StoreDamaged
 from parties import store_tables as tables
 from parties.log import EMPTY, LogHead
+from parties.store_records import (
+    OutboxItem,
+    OutboxState,
+    SealedShares,
+    StoredDocument,
+    SubmissionRecord,
+    SubmissionState,
+    stored_document,
+    submission_columns,
+    submission_record,
+)
 
-SubmissionState = Literal["accepted", "refused"]
-OutboxState = Literal["pending", "delivered", "refused"]
+__all__ = [
+    "OutboxItem",
+    "OutboxState",
+    "SealedShares",
+    "ShareStore",
+    "StoreTransaction",
+    "StoreView",
+    "StoredDocument",
+    "SubmissionRecord",
+    "SubmissionState",
+]
 
-DocumentT = TypeVar("DocumentT", bound=Document)
 _CHUNK = 500
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDocument:
-    """A verified document; `study` is the digest of terms.
-
-    `subject` is whom or what it is about (the digest or id by which it is looked up: member id of
-    memberships, withdrawals and revocations; submission of receipts; query of decisions; study of
-    approvals; roster of checked rosters; job of complaints). `party` signed it, where one party does.
-    `feed_number` and `received` (a timestamp of this party's clock) say when it last brought something new;
-    None for own documents that the feed has yet to bring back.
-    """
-
-    digest: bytes
-    type_name: str
-    envelope: Envelope
-    study: bytes | None = None
-    subject: bytes | None = None
-    party: int | None = None
-    feed_number: int | None = None
-    received: str | None = None
-
-    def parse(self, document_class: type[DocumentT]) -> DocumentT:
-        """The document inside. Raises BadDocument if it is of another type."""
-        return document_class.parse_payload(self.envelope.payload)
-
-
-@dataclass(frozen=True, slots=True)
-class SubmissionRecord:
-    """One judged submission; `reason` is "accepted" or why not, `judged` when (this party's clock)."""
-
-    digest: bytes
-    study: bytes
-    member: bytes
-    sequence: int
-    membership: bytes | None
-    holding: str | None
-    state: SubmissionState
-    reason: str
-    judged: str
-    envelope: Envelope
-
-
-@dataclass(frozen=True, slots=True)
-class SealedShares:
-    """This party's part of an accepted submission: the correction (public) and its seeds, still locked."""
-
-    submission: bytes
-    correction: bytes
-    sealed_seeds: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxItem:
-    """One message to the gateway: an envelope as JSON, perhaps with a named JSON part beside it.
-
-    `problem` says why it was refused or what last went wrong.
-    """
-
-    number: int
-    path: str
-    digest: bytes
-    body: bytes
-    state: OutboxState
-    attempts: int
-    problem: str | None
-    attachment_name: str | None = None
-    attachment: bytes | None = None
 
 
 class StoreView:
@@ -141,7 +90,7 @@ class StoreView:
         """The verified document with this digest, or None."""
         t = tables.documents
         row = self.connection.execute(select(t).where(t.c.digest == digest)).one_or_none()
-        return None if row is None else _stored_document(row)
+        return None if row is None else stored_document(row)
 
     def documents(
         self,
@@ -163,27 +112,27 @@ class StoreView:
         # Own documents have no feed number yet: they count as the newest, in order of digest.
         order = func.coalesce(t.c.feed_number, 1 << 60)
         return [
-            _stored_document(row) for row in self.connection.execute(query.order_by(order, t.c.digest)).all()
+            stored_document(row) for row in self.connection.execute(query.order_by(order, t.c.digest)).all()
         ]
 
     def submission(self, digest: bytes) -> SubmissionRecord | None:
         """The judged submission with this digest, or None."""
         row = self.connection.execute(
-            _submission_columns().where(tables.submissions.c.digest == digest)
+            submission_columns().where(tables.submissions.c.digest == digest)
         ).one_or_none()
-        return None if row is None else _submission_record(row)
+        return None if row is None else submission_record(row)
 
     def submissions(
         self, study: bytes, *, member: bytes | None = None, state: SubmissionState | None = None
     ) -> list[SubmissionRecord]:
         """Judged submissions of a study (of one member), all sequences, sorted by digest."""
         t = tables.submissions
-        query = _submission_columns().where(t.c.study == study)
+        query = submission_columns().where(t.c.study == study)
         if member is not None:
             query = query.where(t.c.member == member)
         if state is not None:
             query = query.where(t.c.state == state)
-        return [_submission_record(row) for row in self.connection.execute(query.order_by(t.c.digest)).all()]
+        return [submission_record(row) for row in self.connection.execute(query.order_by(t.c.digest)).all()]
 
     def members_of_holding(self, study: bytes, holding: str) -> set[bytes]:
         """Members with an accepted submission under this holding."""
@@ -478,47 +427,3 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
 def _begin_immediate(connection: Connection) -> None:
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _submission_columns() -> Select[Any]:
-    t = tables.submissions
-    return select(
-        t.c.digest,
-        t.c.study,
-        t.c.member,
-        t.c.sequence,
-        t.c.membership,
-        t.c.holding,
-        t.c.state,
-        t.c.reason,
-        t.c.judged,
-        t.c.envelope,
-    )
-
-
-def _stored_document(row: Row[Any]) -> StoredDocument:
-    return StoredDocument(
-        digest=row.digest,
-        type_name=row.type,
-        envelope=Envelope.parse_json(row.envelope),
-        study=row.study,
-        subject=row.subject,
-        party=row.party,
-        feed_number=row.feed_number,
-        received=row.received,
-    )
-
-
-def _submission_record(row: Row[Any]) -> SubmissionRecord:
-    return SubmissionRecord(
-        digest=row.digest,
-        study=row.study,
-        member=row.member,
-        sequence=row.sequence,
-        membership=row.membership,
-        holding=row.holding,
-        state=row.state,
-        reason=row.reason,
-        judged=row.judged,
-        envelope=Envelope.parse_json(row.envelope),
-    )

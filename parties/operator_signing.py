@@ -1,0 +1,122 @@
+"""The operator's commands that sign: what is shown, what is asked, what goes into the log and to the gateway."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from mpc_cde.cli.showing import say, say_table
+from mpc_cde.cli.surroundings import confirm
+from mpc_cde.documents.canonical import decode_base64url, encode_base64url
+from mpc_cde.documents.community import Community, format_fingerprint
+from mpc_cde.documents.envelope import Envelope, open_envelope
+from mpc_cde.documents.study import Study
+from mpc_cde.errors import NotFound
+from mpc_cde.keys import Passphrase
+from parties.approvals import COSIGNED, PATHS, approve_study, cosign, describe_for_operator
+from parties.ceremony import approve_community, verify_fingerprint
+from parties.clock import system_clock
+from parties.operator_desk import POLL_SECONDS, Desk, open_desk
+from parties.party_home import PartyHome
+from parties.share_store import StoredDocument
+from parties.studies import closing_of
+from protocols.randomness import SystemRandomness
+
+
+def sign_community(
+    home: PartyHome, passphrase: Passphrase | None, draft: Envelope, compared: str | None, *, sure: bool
+) -> Envelope:
+    """Show a community, have its fingerprint compared, sign it and hand it in; returns what was signed."""
+    home.verify()
+    community = open_envelope(draft, Community)
+    say(
+        f"{community.name}, version {community.version}, {community.party_count} parties, t = {community.threshold}"
+    )
+    say_table(
+        ["party", "name", "mesh"],
+        [[str(index), card.name, card.mesh_address] for index, card in enumerate(community.cards)],
+    )
+    say(f"Fingerprint: {format_fingerprint(community.fingerprint())}")
+    if compared is not None:
+        verify_fingerprint(community, compared)
+    else:
+        confirm("Have you compared the fingerprint with the other operators by voice?", sure=sure)
+    approved = approve_community(home, draft, identity=home.load_identity(passphrase))
+    with open_desk(home, passphrase, system_clock) as desk:
+        desk.log.append(
+            "community.approved", {"fingerprint": community.fingerprint(), "version": community.version}
+        )
+        say(
+            f"Signed as party {approved.own_index}: {desk.send(PATHS[Community.type_name()], approved.envelope)}."
+        )
+    return approved.envelope
+
+
+def sign_document_of(
+    home: PartyHome,
+    passphrase: Passphrase | None,
+    given: Envelope | None,
+    named: str,
+    *,
+    sure: bool,
+    wait: float,
+) -> Envelope:
+    """Sign a study, or add this party's signature to another document, and hand it in; returns what was signed.
+
+    `given` is a document from a file; else the one called `named` among what the node has seen.
+    """
+    with open_desk(home, passphrase, system_clock) as desk:
+        signing = desk.signing_place()
+        types = [Study.type_name(), *(kind.type_name() for kind in COSIGNED)]
+        envelope = given if given is not None else _find_or_fetch(desk, named, types, wait)
+        say(describe_for_operator(envelope))
+        confirm("Sign it in the name of this organisation?", sure=sure)
+        if envelope.payload_type == Study.payload_type():
+            signed = approve_study(
+                signing,
+                envelope,
+                policy=desk.settings.policy.as_policy(),
+                now=system_clock(),
+                randomness=SystemRandomness(),
+                passphrase=passphrase,
+            )
+            event, path = "study.approved", "/v1/approvals"
+        else:
+            document, signed = cosign(signing, envelope)
+            event, path = "document.signed", PATHS[document.type]
+        desk.log.append(
+            event, {"document": encode_base64url(envelope.digest()), "type": envelope.payload_type}
+        )
+        say(f"Signed: {desk.send(path, signed)}.")
+    return signed
+
+
+def _find_or_fetch(desk: Desk, named: str, types: Sequence[str], wait: float) -> Envelope:
+    """From what the node has seen; a study named by its whole digest also straight from the gateway."""
+
+    try:
+        return desk.find(named, types, wait_seconds=wait).envelope
+    except NotFound:
+        try:
+            digest = decode_base64url(named)
+        except ValueError:
+            digest = b""
+        if len(digest) != 32:
+            raise
+        return desk.fetch_study(digest)
+
+
+def await_closing(desk: Desk, study: StoredDocument, wait: float) -> StoredDocument:
+    """The closing that a steward proposed, as soon as the node has seen it. Raises NotFound after `wait` seconds."""
+    deadline = time.monotonic() + wait
+    while True:
+        with desk.store.reading() as view:
+            closing = closing_of(view, study.study or b"")
+        if closing is not None:
+            return closing
+        if time.monotonic() >= deadline:
+            raise NotFound(
+                "no steward has proposed to close this study, as far as this node has seen",
+                hint="the steward runs: mpc-cde study close",
+            )
+        time.sleep(POLL_SECONDS)
