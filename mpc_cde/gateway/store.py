@@ -107,7 +107,7 @@ class Store:
         """Open or create the store behind a URL of SQLAlchemy; a new SQLite file has mode 0600."""
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            return cls(create_engine(parsed, pool_size=20, pool_pre_ping=True, hide_parameters=True))
+            return cls._over(create_engine(parsed, pool_size=20, pool_pre_ping=True, hide_parameters=True))
         if parsed.database in (None, "", ":memory:"):
             engine = create_engine(
                 parsed,
@@ -120,7 +120,15 @@ class Store:
             engine = create_engine(parsed, pool_size=20, hide_parameters=True, connect_args={"timeout": 30})
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-        return cls(engine)
+        return cls._over(engine)
+
+    @classmethod
+    def _over(cls, engine: Engine) -> Store:
+        try:
+            return cls(engine)
+        except BaseException:
+            engine.dispose()
+            raise
 
     def close(self) -> None:
         self._engine.dispose()

@@ -14,7 +14,8 @@ from mpc_cde.gateway import tables
 from tests.mpc_cde.gateway.paper_gateway import PaperGateway, PaperMembers
 
 DATABASE = "MPC_CDE_TEST_DATABASE"
-"""URL of an empty PostgreSQL database; where it is set, the tests of the store run on it too."""
+"""URL of an empty PostgreSQL database; where it is set, the tests of the store run on it too, and
+most others instead of on SQLite."""
 
 
 @pytest.fixture(autouse=True)
@@ -37,19 +38,26 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     url = os.environ.get(DATABASE)
     if not url:
         pytest.skip(f"{DATABASE} names no database")
-    engine = create_engine(url)
-    tables.metadata.drop_all(engine)
+    empty_database(url)
     yield url
-    tables.metadata.drop_all(engine)
-    engine.dispose()
+    empty_database(url)
 
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[PaperGateway]:
     """Three parties, twelve members on paper; nothing posted yet."""
-    running = PaperGateway(tmp_path)
+    url = os.environ.get(DATABASE)
+    if url:
+        empty_database(url)
+    running = PaperGateway(tmp_path, store_url=url)
     yield running
     await running.close()
+
+
+def empty_database(url: str) -> None:
+    engine = create_engine(url)
+    tables.metadata.drop_all(engine)
+    engine.dispose()
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ async def test_replayed_nonce_is_refused_after_a_restart(gateway: PaperGateway, 
     await gateway.found()
     headers = gateway.reader_headers(gateway.paper.party_keys[0], ORIGIN + FEED)
     assert (await gateway.read(FEED, headers=headers)).status_code == 200
-    restarted = PaperGateway(tmp_path)
+    restarted = PaperGateway(tmp_path, store_url=gateway.settings.database)
     try:
         problem(await restarted.read(FEED, headers=headers), 401, "nonce-replayed")
     finally:
