@@ -48,7 +48,7 @@ def percentile_job(figure: Figure, records: int, quantiles: Sequence[str], numbe
         cells=(
             JobCell(
                 function="percentiles@1",
-                figure=figure.name,
+                figures=(figure.name,),
                 mask="all",
                 parameters={"quantiles": tuple(quantiles)},
                 minimum=1,
