@@ -9,6 +9,7 @@ it: `Mesh.failure` then holds a typed error that names the peer.
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import ssl
 from collections import OrderedDict
@@ -167,13 +168,18 @@ class _Connecting:
             except OSError:  # out of descriptors, or the connection is gone already: try the next
                 await asyncio.sleep(0.05)
                 continue
-            if (
-                len(self._half_open) >= MAX_HALF_OPEN
-            ):  # an honest handshake takes milliseconds: drop the oldest
-                next(iter(self._half_open)).cancel()
+            if len(self._half_open) >= MAX_HALF_OPEN:
+                # An honest handshake takes milliseconds: whoever has been at it longest goes.
+                oldest, _ = self._half_open.popitem(last=False)
+                oldest.cancel()
             task = asyncio.create_task(self._greet(connection, context))
             self._half_open[task] = None
-            task.add_done_callback(lambda done: self._half_open.pop(done, None))
+            task.add_done_callback(functools.partial(self._greeted, connection))
+
+    def _greeted(self, connection: socket.socket, task: asyncio.Task[None]) -> None:
+        self._half_open.pop(task, None)
+        if task.cancelled():  # perhaps before it began: then nobody else closes the socket
+            connection.close()
 
     async def _greet(self, connection: socket.socket, context: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
