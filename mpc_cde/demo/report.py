@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -23,7 +24,8 @@ from mpc_cde.documents.query import GroupCell
 from mpc_cde.documents.result import Cell
 from mpc_cde.documents.study_terms import StudyTerms
 
-PLAIN_WIDTH = 132
+PLAIN_WIDTH = 120
+WIDE, MANY_COLUMNS, FEW_COLUMNS = 112, 9, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def print_json(report: DemoReport, console: Console) -> None:
 
 def print_report(report: DemoReport, console: Console) -> None:
     """Tables, what was verified, bytes, seconds, and whether everything is equal."""
-    for table in tables_of(report.terms, report.cells):
+    for table in tables_of(report.terms, report.cells, width=console.width):
         console.print(table)
     if report.comparison.withheld:
         console.print(
@@ -137,7 +139,7 @@ def print_report(report: DemoReport, console: Console) -> None:
         )
     for line in report.verified:
         console.print(Text(f"verified: {line}"), soft_wrap=True)
-    console.print(Text(f"seconds:  {_pairs(report.seconds, '{:.1f}')}"))
+    console.print(Text(f"seconds:  {_pairs(report.seconds, '{:.1f}')}"), soft_wrap=True)
     console.print(Text(f"bytes sent between the parties:  {_pairs(report.bytes_sent_per_party, '{:,}')}"))
     for difference in report.comparison.differences:
         console.print(
@@ -161,21 +163,26 @@ def last_line(report: DemoReport) -> str:
     return f"{wrong} of {comparison.compared} cells differ from the plain calculation on the open figures."
 
 
-def tables_of(terms: StudyTerms, cells: Sequence[Cell]) -> list[Table]:
-    """N, sums and the first percentiles in one table, every further list of percentiles in its own."""
+def tables_of(terms: StudyTerms, cells: Sequence[Cell], *, width: int) -> list[Table]:
+    """N, sums and the first percentiles in one table; every further list of percentiles in its own, or in
+    several where a narrow terminal would cut it."""
     lists = list(dict.fromkeys(_quantiles(cell) for cell in cells if _quantiles(cell)))
-    tables = [_table(terms, cells, lists[0] if lists else (), with_totals=True)]
-    return tables + [_table(terms, cells, quantiles, with_totals=False) for quantiles in lists[1:]]
+    at_once = MANY_COLUMNS if width >= WIDE else FEW_COLUMNS
+    pieces: list[tuple[tuple[str, ...], slice, bool]] = []
+    for position, quantiles in enumerate(lists or [()]):
+        starts = range(0, max(1, len(quantiles)), at_once)
+        pieces += [(quantiles, slice(start, start + at_once), position + start == 0) for start in starts]
+    return [_table(terms, cells, quantiles, part, with_totals=first) for quantiles, part, first in pieces]
 
 
 def _table(
-    terms: StudyTerms, cells: Sequence[Cell], quantiles: tuple[str, ...], *, with_totals: bool
+    terms: StudyTerms, cells: Sequence[Cell], quantiles: tuple[str, ...], part: slice, *, with_totals: bool
 ) -> Table:
-    table = Table(header_style="bold", pad_edge=False)
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("figure")
     table.add_column("members")
     heads = ["N", "sum"] if with_totals else []
-    for head in [*heads, *(_percent(quantile) for quantile in quantiles)]:
+    for head in [*heads, *(_percent(quantile) for quantile in quantiles[part])]:
         table.add_column(head, justify="right", no_wrap=True)
     rows = _rows(cells)
     for position, (figure, group) in enumerate(rows):
@@ -185,7 +192,7 @@ def _table(
         if with_totals:
             shown = [_one(own, "count@1"), _one(own, "sum@1")]
         if quantiles:
-            shown += _percentiles(own, quantiles)
+            shown += _percentiles(own, quantiles, part)
         last_of_figure = position + 1 == len(rows) or rows[position + 1][0] != figure
         table.add_row(
             _label(terms, figure) if first else "",
@@ -210,12 +217,15 @@ def _one(cells: Sequence[Cell], function: str) -> str:
     return _withheld(found[0]) or _grouped((found[0].values or ("",))[0])
 
 
-def _percentiles(cells: Sequence[Cell], quantiles: tuple[str, ...]) -> list[str]:
+def _percentiles(cells: Sequence[Cell], quantiles: tuple[str, ...], part: slice) -> list[str]:
     found = [cell for cell in cells if _quantiles(cell) == quantiles]
+    columns = len(quantiles[part])
     if not found:
-        return [""] * len(quantiles)
+        return [""] * columns
     why = _withheld(found[0])
-    return [why or "", *["·"] * (len(quantiles) - 1)] if why else [_grouped(v) for v in found[0].values or ()]
+    if why is not None:
+        return [why, *["·"] * (columns - 1)]
+    return [_grouped(value) for value in (found[0].values or ())[part]]
 
 
 def _withheld(cell: Cell) -> str | None:

@@ -1,10 +1,11 @@
 """Runs the commands of the pages under docs/ that say so, each page in an empty directory of its own.
 
 A page opts in by the comment `<!-- its commands are run by make check -->`. Of its fenced `console` blocks the
-lines that begin with "$ " are commands (a trailing backslash continues one), the others are what they print,
-which is for the reader. Words after `console` say more: `status=1` expects that exit status of the block's last
-command, `background ready=FILE` leaves the command running and waits for FILE. All blocks of a page run in one
-shell, in order. Ports are replaced by free ones, so that a page runs beside whatever else the machine does.
+lines that begin with "$ " are commands (a trailing backslash continues one, and so does <<'END'), the others are
+what they print, which is for the reader. Words after `console` say more: `status=1` expects that exit status of
+the block's last command, `background ready=FILE` leaves the command running and waits for FILE. All blocks of a
+page run in one shell, in order. Ports are replaced by free ones, so that a page runs beside whatever else the
+machine does.
 
     python -m tests.checks.doc_commands [--verbose] [PAGE...]
 """
@@ -30,6 +31,7 @@ MARK = "<!-- its commands are run by make check -->"
 COMMAND_SECONDS = 180.0
 READY_SECONDS = 60.0
 PORT = re.compile(r"(?<![\w.])(78\d\d|8080)(?![\w.])")
+HERE_DOCUMENT = re.compile(r"<<'(\w+)'")
 FENCE = re.compile(r"^```console([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -69,19 +71,26 @@ def blocks_of(text: str) -> list[Block]:
 
 
 def _commands(body: str) -> Iterator[str]:
-    command = ""
-    for line in body.splitlines():
-        if command:
-            command += "\n" + line.removeprefix("> ")
-        elif line.startswith("$ "):
-            command = line[2:]
-        else:
+    """Commands of a block; one goes on after a backslash, and up to the last line of a here-document."""
+    lines = iter(body.splitlines())
+    for line in lines:
+        if not line.startswith("$ "):
             continue
-        if not command.endswith("\\"):
-            yield command
-            command = ""
-    if command:
-        raise CommandFailedError(f"a command ends in a backslash: {command}")
+        command = line[2:]
+        while command.endswith("\\"):
+            following = next(lines, None)
+            if following is None:
+                raise CommandFailedError(f"a command ends in a backslash: {command}")
+            command += "\n" + following.removeprefix("> ")
+        document = HERE_DOCUMENT.search(command)
+        if document is not None:
+            for following in lines:
+                command += "\n" + following
+                if following == document[1]:
+                    break
+            else:
+                raise CommandFailedError(f"a here-document without its {document[1]}: {command}")
+        yield command
 
 
 def free_ports(wanted: Sequence[str]) -> dict[str, str]:
@@ -134,9 +143,12 @@ class Shell:
     def start(self, command: str, ready: str | None, number: int) -> None:
         """Leave a command running; returns when the file `ready` is there. Raises CommandFailedError."""
         log = self._directory.parent / f"background-{number}.txt"
-        self._write(f"{{ {command}\n}} >{log} 2>&1 </dev/null &\n")
+        ended = log.with_suffix(".ended")
+        self._write(f"{{ {{ {command}\n}} >{log} 2>&1 </dev/null; touch {ended}; }} &\n")
         end = time.monotonic() + READY_SECONDS
         while ready is not None and not list(self._directory.glob(ready)):
+            if ended.exists():
+                raise CommandFailedError(f"it ended before {ready} was there: {_tail(log)}")
             if time.monotonic() > end:
                 raise CommandFailedError(f"no {ready} within {READY_SECONDS:.0f} s: {_tail(log)}")
             time.sleep(0.05)

@@ -55,6 +55,12 @@ def test_ports_are_replaced_by_the_same_free_one_everywhere(tmp_path: Path) -> N
     )
 
 
+def test_a_here_document_belongs_to_its_command(tmp_path: Path) -> None:
+    run_page(page_of(tmp_path, "\n$ cat > a.toml <<'END'\nx = 1\n$ no command\nEND\n$ grep -c . a.toml\n2"))
+    with pytest.raises(CommandFailedError, match="without its END"):
+        run_page(page_of(tmp_path, "\n$ cat > a.toml <<'END'\nx = 1"))
+
+
 def test_an_unknown_word_after_console_is_an_error() -> None:
     with pytest.raises(CommandFailedError, match="no meaning"):
         blocks_of(f"{FENCE}console backgruond\n$ true\n{FENCE}\n")
