@@ -7,7 +7,6 @@ before anything that depends on it leaves.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from fractions import Fraction
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpc_cde.documents.figure import Figure
+from parties.process_memory import anonymous_bytes
 from parties.worker_pipe import CellFound, JobMask, JobResult, JobSpecification
 from protocols import field as fp
 from protocols.encoding import FigureEncoding
@@ -114,18 +114,6 @@ class CostMeter:
         self._looked = now
         self.peak_anonymous_bytes = max(self.peak_anonymous_bytes, anonymous_bytes())
         return True
-
-
-def anonymous_bytes(process: int | None = None) -> int:
-    """Anonymous resident memory of a process (default: this one); 0 where the system does not tell."""
-    try:
-        with open(f"/proc/{process or os.getpid()}/status", "rb") as status:
-            for line in status:
-                if line.startswith(b"RssAnon:"):
-                    return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        return 0
-    return 0
 
 
 def build_result(

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from parties.errors import WorkerDied, WorkerFailed, WorkerTooLarge
-from parties.job_runner import anonymous_bytes
+from parties.process_memory import anonymous_bytes
 from parties.time_limits import TimeLimits
 from parties.worker_pipe import FromWorker, WorkerPipe, node_end
 

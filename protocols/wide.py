@@ -2,8 +2,8 @@
 
 A wide total is sum_i c_i T_i with public weights c_i of any size and shared T_i, each with a small public bound.
 Weights are written in limbs of LIMB bits: c_i = sum_j c_ij 2^(LIMB j). Then G_j = sum_i c_ij T_i stays below 2^60,
-and the total is sum_j 2^(LIMB j) G_j. From the lowest limb up, the low bits of G_j plus the carry are opened; the carry
-stays shared. What is opened are the digits of the total in base 2^LIMB.
+and the total is sum_j 2^(LIMB j) G_j. From the lowest limb up, the low bits of G_j plus the carry are opened; the
+carry stays shared. What is opened are the digits of the total in base 2^LIMB.
 
 The low bits of a shared X < 2^60 come from a uniform 61-bit mask r whose bits are shared: c = X + r mod p is opened,
 X = c - r + p [c < r], and with b = [c < r], c' = c + p b:
