@@ -29,6 +29,7 @@ from mpc_cde.gateway.communities import party_keys
 from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
 from mpc_cde.gateway.store_view import StoreView
+from mpc_cde.gateway.study_files import get_study
 
 AnswerT = TypeVar("AnswerT", Approval, Refusal)
 
@@ -155,9 +156,7 @@ def result_rule(envelope: Envelope, context: Context) -> Rule:
 
 def community_of_study(context: Context, terms_digest: bytes) -> Community:
     """The version of the community that the study names. Raises NotFound."""
-    for stored in context.view.documents(Study.type_name(), study=terms_digest):
-        return context.chain.named(parse_stored(stored, Study).terms.community)
-    raise NotFound("this gateway knows no study with these terms")
+    return get_study(context.view, context.chain, terms_digest, context.now).community
 
 
 def _of_one_party(

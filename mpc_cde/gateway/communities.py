@@ -40,6 +40,11 @@ class CommunityChain:
 
 def read_chain(view: StoreView, *, fingerprint: str | None) -> CommunityChain:
     """The chain under the pin, or under the first community that was complete."""
+    stamp = (view.fact("community"), fingerprint)
+    return view.recall("chain", b"", stamp, lambda: _read_chain(view, fingerprint))
+
+
+def _read_chain(view: StoreView, fingerprint: str | None) -> CommunityChain:
     proposals = view.documents(Community.type_name())
     parsed = [(stored, parse_stored(stored, Community)) for stored in proposals]
     chain: list[tuple[StoredDocument, Community]] = []

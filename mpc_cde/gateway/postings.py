@@ -7,7 +7,7 @@ answer is 200 where the first was 201.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from anyio import to_thread
@@ -39,6 +39,7 @@ class Verified:
 
     new: NewDocument
     rule: Rule
+    context: Context
     also_keep: AlsoKeep | None = None
     always: bool = False
 
@@ -82,20 +83,19 @@ def rule_for(envelope: Envelope, rules: Mapping[str, MakeRule]) -> MakeRule:
 def verify_with(make_rule: MakeRule, envelope: Envelope, context: Context) -> Verified:
     """The document as its rule admits it."""
     rule = make_rule(envelope, context)
-    return Verified(admit(envelope, rule, context), rule)
+    return Verified(admit(envelope, rule, context), rule, context)
 
 
 async def keep(desk: Desk, envelope: Envelope, verify: Callable[[Context], Verified]) -> Response:
     """Verify outside of any lock, charge the key that signed, keep, acknowledge. Raises RequestRefused."""
     verified = await desk.read(lambda view: verify(context_of(desk, view)))
     charge(desk, verified.new.signatures[0][0])
-    number = await to_thread.run_sync(_write, desk, verified)
+    number, stored, waiting = await to_thread.run_sync(_write, desk, verified)
     if number is not None:
-        if verified.rule.type_name == Community.type_name():
+        if stored.type_name == Community.type_name():
             await to_thread.run_sync(desk.refresh_community)
-        desk.metrics.documents.labels(verified.rule.type_name).inc()
+        desk.metrics.documents.labels(stored.type_name).inc()
         desk.bell.ring()
-    stored, waiting = await desk.read(lambda view: _as_kept(desk, view, envelope.digest()))
     acknowledged = Acknowledged(
         document=stored.digest,
         type=stored.type_name,
@@ -109,23 +109,22 @@ async def keep(desk: Desk, envelope: Envelope, verify: Callable[[Context], Verif
     return send(acknowledged, 200 if number is None else 201, headers=headers)
 
 
-def _write(desk: Desk, verified: Verified) -> int | None:
+def _write(desk: Desk, verified: Verified) -> tuple[int | None, StoredDocument, tuple[str, ...]]:
+    """Keep it; its number if it brought anything new, what is kept now, and whose signature it lacks."""
     received = now_text(desk)
+    digest = verified.new.envelope.digest()
     with desk.store.writing() as transaction:
-        known = transaction.has_document(verified.new.envelope.digest())
+        known = transaction.has_document(digest)
         if not known and verified.rule.guard is not None:
             verified.rule.guard(transaction)
         number = transaction.put_document(verified.new, received=received)
         if verified.also_keep is not None and (verified.always or not known):
             verified.also_keep(transaction)
-        return number
-
-
-def _as_kept(desk: Desk, view: StoreView, digest: bytes) -> tuple[StoredDocument, tuple[str, ...]]:
-    stored = view.document(digest)
-    if stored is None:
-        raise OwnError("a document that was just kept is not there")
-    return stored, waiting_for(stored, context_of(desk, view))
+        stored = transaction.document(digest)
+        if stored is None:
+            raise OwnError("a document that was just kept is not there")
+        waiting = waiting_for(stored, replace(verified.context, view=transaction))
+    return number, stored, waiting
 
 
 def _location_of(stored: StoredDocument) -> str | None:

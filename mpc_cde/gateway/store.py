@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, update
 from sqlalchemy.engine import make_url
@@ -20,10 +20,29 @@ from sqlalchemy.pool import StaticPool
 
 from mpc_cde.errors import StoreDamaged
 from mpc_cde.gateway import tables
-from mpc_cde.gateway.store_view import NewDocument, StoreView, SubmissionRow
+from mpc_cde.gateway.store_view import NewDocument, Shelf, StoreView, SubmissionRow
 
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = ()
 """Step i leads from schema i + 1 to i + 2; none is needed yet."""
+STAMPED: dict[str, str] = {
+    "community/v1": "community",
+    **dict.fromkeys(
+        (
+            "study/v1",
+            "approval/v1",
+            "refusal/v1",
+            "amendment/v1",
+            "closing/v1",
+            "roster/v1",
+            "checked-roster/v1",
+            "query/v1",
+        ),
+        "studies",
+    ),
+}
+"""Which fact counts changes of documents of a type."""
+
+T = TypeVar("T")
 
 
 class StoreTransaction(StoreView):
@@ -61,7 +80,13 @@ class StoreTransaction(StoreView):
                 )
             )
         self.connection.execute(insert(tables.feed).values(number=number, digest=digest))
+        if new.type_name in STAMPED:
+            self._count(STAMPED[new.type_name])
         return number
+
+    def recall(self, name: str, key: bytes, stamp: object, make: Callable[[], T]) -> T:
+        """Always made anew: what a transaction sees may never come to be."""
+        return make()
 
     def put_submission(self, row: SubmissionRow, *, correction: bytes, envelopes: Sequence[bytes]) -> None:
         """Keep the parts of a submission, beside its document."""
@@ -85,9 +110,12 @@ class StoreTransaction(StoreView):
         if self.roster_entries(roster) is None:
             self.connection.execute(insert(tables.roster_entries).values(roster=roster, content=content))
 
-    def _next_number(self) -> int:
+    def _count(self, name: str) -> None:
         t = tables.facts
-        self.connection.execute(update(t).where(t.c.name == "feed").values(value=t.c.value + 1))
+        self.connection.execute(update(t).where(t.c.name == name).values(value=t.c.value + 1))
+
+    def _next_number(self) -> int:
+        self._count("feed")
         number = self.fact("feed")
         if number is None:
             raise StoreDamaged("the store has lost the number of its feed")
@@ -99,6 +127,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._shelf = Shelf()
         self._one_writer = threading.Lock() if engine.dialect.name == "sqlite" else None
         self._prepare()
 
@@ -136,14 +165,17 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[StoreView]:
         """One consistent view."""
-        with self._shared_connection(), self._engine.connect() as connection, connection.begin():
-            yield StoreView(connection)
+        with self._shared_connection(), self._engine.connect() as connection:
+            if self._one_writer is None:  # SQLite gives every transaction one view as it is
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield StoreView(connection, self._shelf)
 
     @contextmanager
     def writing(self) -> Iterator[StoreTransaction]:
         """One transaction, on disk when the block ends without an error."""
         with self._writer(durable=True) as connection:
-            yield StoreTransaction(connection)
+            yield StoreTransaction(connection, self._shelf)
 
     def use_nonce(self, key: bytes, nonce: bytes, *, now: int, forget_at: int) -> bool:
         """Whether this reader had not used the nonce before. Survives the process, not a power failure."""
@@ -189,10 +221,10 @@ class Store:
             connection = plain.execution_options(writes="durable")
             with connection.begin():
                 tables.metadata.create_all(connection)
-                view = StoreView(connection)
+                view = StoreView(connection, Shelf())
                 version = view.fact("schema")
                 if version is None:
-                    facts = {"schema": tables.SCHEMA_VERSION, "feed": 0}
+                    facts = {"schema": tables.SCHEMA_VERSION, "feed": 0, "community": 0, "studies": 0}
                     for name, value in facts.items():
                         connection.execute(insert(tables.facts).values(name=name, value=value))
                     return

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, select
 
 from mpc_cde.documents.envelope import Envelope, Signature
 from mpc_cde.gateway import tables
 
+MAX_ON_SHELF = 1000
 _CHUNK = 400
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,35 @@ class FeedPlace:
     digest: bytes
 
 
+class Shelf:
+    """What was worked out from the store, each with the stamp of what it came from. For several threads."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, bytes], tuple[object, Any]] = {}
+
+    def recall(self, what: tuple[str, bytes], stamp: object, make: Callable[[], T]) -> T:
+        """What was made under the same stamp, or a new one."""
+        kept = self._kept.get(what)
+        if kept is not None and kept[0] == stamp:
+            found: T = kept[1]
+            return found
+        made = make()
+        if len(self._kept) >= MAX_ON_SHELF:
+            self._kept.clear()
+        self._kept[what] = (stamp, made)
+        return made
+
+
 class StoreView:
     """Reads of one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, shelf: Shelf) -> None:
         self.connection = connection
+        self._shelf = shelf
+
+    def recall(self, name: str, key: bytes, stamp: object, make: Callable[[], T]) -> T:
+        """What was worked out before, if `stamp` is still the same; the stamp must cover all that `make` reads."""
+        return self._shelf.recall((name, key), stamp, make)
 
     def document(self, digest: bytes) -> StoredDocument | None:
         return next(iter(self._load(tables.documents.c.digest == digest)), None)
@@ -120,17 +147,6 @@ class StoreView:
     def count_documents(self, type_name: str) -> int:
         statement = select(func.count()).select_from(tables.documents)
         return int(self.connection.scalar(statement.where(tables.documents.c.type == type_name)) or 0)
-
-    def study_stamp(self, study: bytes, type_names: Sequence[str]) -> tuple[int, int]:
-        """Changes whenever a document of these types, or a signature of one, is added to the study."""
-        d, s = tables.documents, tables.signatures
-        statement = (
-            select(func.count(), func.max(d.c.number))
-            .select_from(d.outerjoin(s, s.c.digest == d.c.digest))
-            .where(d.c.study == study, d.c.type.in_(type_names))
-        )
-        count, newest = self.connection.execute(statement).one()
-        return int(count), int(newest or 0)
 
     def submission(self, digest: bytes) -> SubmissionRow | None:
         return next(iter(self._submissions(tables.submissions.c.digest == digest)), None)

@@ -99,10 +99,9 @@ def find_study(
     view: StoreView, chain: CommunityChain, terms_digest: bytes, now: datetime
 ) -> StudyFile | None:
     """The study with these terms as it stands: the proposal that lives, else the newest that ended."""
-    files = [
-        _read_file(view, chain, stored, terms_digest, now)
-        for stored in view.documents(Study.type_name(), study=terms_digest)
-    ]
+    stamp = (view.fact("studies"), view.fact("community"))
+    read = view.recall("study", terms_digest, stamp, lambda: _read_all(view, chain, terms_digest))
+    files = [_with_state(*documents, now) for documents in read]
     return next((file for file in files if not file.is_ended), files[-1] if files else None)
 
 
@@ -121,9 +120,20 @@ def all_studies(view: StoreView, chain: CommunityChain, now: datetime) -> Iterat
         yield get_study(view, chain, terms_digest, now)
 
 
-def _read_file(
-    view: StoreView, chain: CommunityChain, stored: StoredDocument, terms_digest: bytes, now: datetime
-) -> StudyFile:
+_Documents = tuple[StudyFile, tuple[StoredDocument, ...], tuple[StoredDocument, ...]]
+
+
+def _read_all(view: StoreView, chain: CommunityChain, terms_digest: bytes) -> list[_Documents]:
+    """Each proposal with its documents, before any of them is applied; amendments and queries beside it."""
+    return [
+        _read_documents(view, chain, stored, terms_digest)
+        for stored in view.documents(Study.type_name(), study=terms_digest)
+    ]
+
+
+def _read_documents(
+    view: StoreView, chain: CommunityChain, stored: StoredDocument, terms_digest: bytes
+) -> _Documents:
     study = parse_stored(stored, Study)
     community = chain.named(study.terms.community)
 
@@ -150,9 +160,7 @@ def _read_file(
         rosters=documents(Roster.type_name()),
         checked_rosters=documents(CheckedRoster.type_name()),
     )
-    amendments = documents(Amendment.type_name())
-    queries = documents(Query.type_name())
-    return _with_state(file, amendments, queries, now)
+    return file, documents(Amendment.type_name()), documents(Query.type_name())[:1]
 
 
 def _with_state(
@@ -171,7 +179,7 @@ def _with_state(
         file = _after(file, [life.RosterSigned(party, stored.digest) for party in file.parties_of(stored)])
     for stored in file.checked_rosters:
         file = _after(file, _checks_of(file, stored))
-    return _after(file, [life.QueryReceived(stored.digest) for stored in queries[:1]])
+    return _after(file, [life.QueryReceived(stored.digest) for stored in queries])
 
 
 def _apply_early(file: StudyFile, stored: StoredDocument, now: datetime) -> StudyFile:

@@ -103,4 +103,5 @@ facts = Table(
     Column("name", String(40), primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
-"""`schema`, and `feed`: the number of the newest item. Its row is locked by every writer, which orders them."""
+"""`schema`; `feed`, the number of the newest item, whose row every writer locks, which orders them; and
+`community` and `studies`, which count changes of what communities and states of studies are worked out from."""

@@ -85,7 +85,7 @@ async def _keep_roster(desk: Desk, envelope: Envelope, content: bytes) -> Respon
         verified = verify_with(roster_rule, envelope, context)
         parse_entries(content, open_envelope(envelope, Roster))
         keep_entries = partial(_put_entries, roster=envelope.digest(), content=content)
-        return Verified(verified.new, verified.rule, keep_entries, always=True)
+        return Verified(verified.new, verified.rule, context, keep_entries, always=True)
 
     return await keep(desk, envelope, verify)
 

@@ -74,7 +74,7 @@ def _verify(envelope: Envelope, parts: Mapping[str, bytes], context: Context) ->
     def also_keep(transaction: StoreTransaction) -> None:
         transaction.put_submission(row, correction=parts[CORRECTION_PART], envelopes=sealed)
 
-    return Verified(new, rule, also_keep)
+    return Verified(new, rule, context, also_keep)
 
 
 @router.post(
