@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 from mpc_cde.gateway.openapi import TARGET, openapi_text
+from mpc_cde.gateway.problems import ProblemKind
+from mpc_cde.gateway.settings import GatewaySettings
 
 
 def test_kept_description_is_current() -> None:
@@ -19,3 +21,11 @@ def test_every_call_is_described_with_its_problems() -> None:
             assert call["description"], (method, path)
             if method == "post":
                 assert "requestBody" in call, path
+
+
+def test_every_type_of_problem_and_every_setting_is_documented() -> None:
+    page = (TARGET.parent / "gateway-interface.md").read_text("utf-8")
+    for kind in ProblemKind:
+        assert kind.value.name in page
+    for name in GatewaySettings.model_fields:
+        assert name in page
