@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench dev lock clean
+.PHONY: help demo test test-long check bench dev lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,9 @@ demo: $(VENV)/ready  ## the whole story on this machine: 400 shops, a gateway, t
 
 test: $(VENV)/ready  ## every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-long: $(VENV)/ready  ## every test, with the long tables and newly drawn inputs
+	@HYPOTHESIS_PROFILE=new $(BIN)/python -m pytest --run-long $(PYTEST_ARGS)
 
 check: $(VENV)/ready  ## format, lint, types, import contracts, vectors, commands in the docs
 	@$(BIN)/ruff format --check .

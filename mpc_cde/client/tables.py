@@ -70,6 +70,11 @@ def parse_csv_table(data: bytes) -> Table:
             cells = [cell.strip() for cell in record]
             if number == 1:
                 headings = _headings_of(cells)
+                if not headings:
+                    raise CallerError(
+                        "row 1: expected the names of the columns, found an empty row",
+                        hint="Delete empty rows above the table and try again.",
+                    )
             elif any(cells):
                 rows.append(_row_of(number, cells, headings, delimiter))
     except csv.Error as error:
@@ -119,7 +124,7 @@ def _row_of(number: int, cells: list[str], headings: tuple[str, ...], delimiter:
         fault = f"{len(headings)} cells, found {len(cells)}"
         if delimiter == ",":
             fault += " (a decimal comma splits a cell: write 1234.56, not 1234,56)"
-        return Row(number, {}, fault=fault, fault_column=headings[-1] or None)
+        return Row(number, {}, fault=fault, fault_column=headings[-1])
     return Row(number, dict(zip(headings, cells, strict=False)))
 
 
