@@ -51,6 +51,8 @@ def create_app(settings: GatewaySettings, store: Store, clock: Clock = system_cl
         docs_url=None,  # the pages of the framework load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        # The framework can export every address that is read, to wherever the environment says. Never here.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     desk = Desk(settings, store, clock)
     desk.refresh_community()

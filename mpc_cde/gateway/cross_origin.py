@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp
+
+from mpc_cde.gateway.problems import ProblemKind, problem_answer
 
 ALLOWED_HEADERS = ("Accept", "Content-Type", "Signature", "Signature-Input")
 EXPOSED_HEADERS = ("Location", "Retry-After")
@@ -29,3 +33,14 @@ class CrossOrigin(CORSMiddleware):
 
     def is_allowed_origin(self, origin: str) -> bool:
         return origin in self._origins()
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """As the framework answers, but a refusal is a problem document."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code < 400:
+            return answer
+        return problem_answer(
+            ProblemKind.READER_NOT_ENTITLED,
+            "pages of this origin, or with this method or these headers, may not call",
+            hint="Pages are served by the parties; their origins stand on the parties' cards.",
+        )

@@ -22,13 +22,11 @@ from mpc_cde.gateway.admission_parties import (
     roster_rule,
 )
 from mpc_cde.gateway.bodies import (
-    JSON,
     MULTIPART,
     media_type,
     parse_envelope,
     parse_multipart,
     read_body,
-    require_media_type,
 )
 from mpc_cde.gateway.desk import Desk, DeskOf
 from mpc_cde.gateway.postings import MakeRule, Verified, keep, post_one_of, rule_for, verify_with
@@ -99,7 +97,6 @@ def _put_entries(transaction: StoreTransaction, *, roster: bytes, content: bytes
 )
 async def post_complaint(request: Request, desk: DeskOf) -> Response:
     """A party says that something went wrong, and where."""
-    require_media_type(request, JSON)
     return await post_one_of(request, desk, {"complaint/v1": complaint_rule})
 
 

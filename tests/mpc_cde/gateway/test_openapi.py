@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+from mpc_cde.gateway.app import create_app
 from mpc_cde.gateway.openapi import TARGET, openapi_text
 from mpc_cde.gateway.problems import ProblemKind
 from mpc_cde.gateway.settings import GatewaySettings
+from mpc_cde.gateway.store import Store
 
 
 def test_kept_description_is_current() -> None:
@@ -29,3 +31,10 @@ def test_every_type_of_problem_and_every_setting_is_documented() -> None:
         assert kind.value.name in page
     for name in GatewaySettings.model_fields:
         assert name in page
+
+
+def test_framework_exports_nothing_of_what_is_read() -> None:
+    store = Store.open("sqlite://")
+    app = create_app(GatewaySettings(home=TARGET.parent), store)
+    store.close()
+    assert not any(app._telemetry[name] for name in ("tracing", "metrics", "logs", "auto_configure"))

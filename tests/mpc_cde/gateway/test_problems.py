@@ -257,6 +257,12 @@ async def test_pages_of_parties_may_call_and_others_may_not(tmp_path: Path) -> N
             answer = await gateway.http.get("/v1/studies", headers={"Origin": origin})
             assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
             assert "access-control-allow-credentials" not in answer.headers
+            asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            preflight = await gateway.http.options("/v1/submissions", headers=asked)
+            if allowed:
+                assert preflight.status_code == 200
+            else:
+                problem(preflight, 403, "reader-not-entitled")
     finally:
         await gateway.close()
 
