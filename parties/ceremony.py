@@ -27,7 +27,7 @@ from mpc_cde.documents.community import Community, format_fingerprint, parse_fin
 from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
 from mpc_cde.documents.envelope import add_signature as sign_too
 from mpc_cde.documents.party_card import PartyCard
-from mpc_cde.errors import CallerError, Conflict, MpcCdeError
+from mpc_cde.errors import CallerError, Conflict
 from mpc_cde.keys import Passphrase, SigningKey, write_key_file
 from mpc_cde.secret_files import make_private_directory, read_secret_file, write_secret_file
 from parties.clock import Clock
@@ -221,7 +221,7 @@ def read_community(place: CommunityHome) -> Community | None:
     return None if envelope is None else open_envelope(envelope, Community)
 
 
-class CommunityIncomplete(MpcCdeError):
+class CommunityIncomplete(CallerError):
     """Not every party has signed the community yet; `missing` are their names."""
 
     def __init__(self, missing: tuple[str, ...]) -> None:

@@ -30,7 +30,7 @@ from mpc_cde.demo.report import Narrator
 from mpc_cde.documents.community import format_fingerprint
 from mpc_cde.documents.envelope import Envelope, sign_document
 from mpc_cde.documents.query import QueryItem
-from mpc_cde.errors import DeadlinePassed, MpcCdeError, NotFound, PeerError
+from mpc_cde.errors import CallerError, DeadlinePassed, NotFound, PeerError
 from mpc_cde.keys import SigningKey
 from mpc_cde.reader_signatures import SignedReader
 from mpc_cde.sealing import SealingPrivateKey
@@ -77,7 +77,7 @@ class Ending:
     verified: tuple[str, ...]
 
 
-class StoryStoppedError(MpcCdeError):
+class StoryStoppedError(CallerError):
     """Something was refused that every act after it depends on."""
 
 
