@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpc_cde.documents.figure import Figure
+from mpc_cde.encodings import encoding_of
 from parties.process_memory import anonymous_bytes
 from parties.worker_pipe import CellFound, JobMask, JobResult, JobSpecification
 from protocols import field as fp
-from protocols.encoding import FigureEncoding
 from protocols.engine import Engine
 from protocols.errors import OutOfRange
 from protocols.records import Records, arrange
@@ -29,23 +28,9 @@ Outcome = tuple[int, ...] | list[Any] | None
 """Faulty rows, cell outcomes, or nothing (a rehearsal)."""
 
 
-def encoding_of(figure: Figure) -> FigureEncoding:
-    """How a figure of the study is encoded. Raises OutOfRange for parameters that do not fit."""
-    if figure.minimum is None or figure.step is None or figure.publish_step is None:
-        return FigureEncoding.category(len(figure.categories), blank_allowed=figure.blank_allowed)
-    return FigureEncoding.create(
-        minimum=figure.minimum,
-        step=figure.step,
-        publish_step=figure.publish_step,
-        radices=figure.radices,
-        allow_exact=figure.is_exact,  # the node has approved the study; here it only has to be computed
-        blank_allowed=figure.blank_allowed,
-    )
-
-
 def open_records(job: JobSpecification, columns_path: str | None) -> Records:
     """Map this party's columns read-only and cut them into figures. Raises OutOfRange if the size differs."""
-    figures = [(figure.name, encoding_of(figure)) for figure in job.figures]
+    figures = [(figure.name, encoding_of(figure, allow_exact=figure.is_exact)) for figure in job.figures]
     rows = sum(encoding.element_count for _, encoding in figures)
     expected = rows * job.records * fp.ELEMENT_BYTES
     if columns_path is None or not figures or not job.records:

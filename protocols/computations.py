@@ -21,8 +21,8 @@ from protocols.cells import (
     CellRequest,
     figures_of,
 )
+from protocols.decimals import exact_text
 from protocols.effects import Computation, together
-from protocols.encoding import exact_text
 from protocols.engine import Engine, PublicMask
 from protocols.errors import OutOfRange
 from protocols.records import Records

@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 
 from protocols import field as fp
+from protocols.decimals import exact_text
 from protocols.errors import EncodingError, OutOfRange
 
 MIN_RADIX, MAX_RADIX = 2, 128
@@ -28,30 +29,6 @@ MAX_SIZE = 1 << 60
 """R + 1 stays below, as every compared number does."""
 MAX_EXPONENT = 100
 """A number such as 1e999999999 is refused before it is written out in digits."""
-
-
-def exact_text(value: Fraction | Decimal) -> str:
-    """An exact decimal without exponent or trailing zeros. Raises OutOfRange if it has no end."""
-    fraction = Fraction(value)
-    places, denominator = 0, fraction.denominator
-    while denominator % 10 == 0:
-        denominator //= 10
-        places += 1
-    for prime in (2, 5):
-        while denominator % prime == 0:
-            denominator //= prime
-            places += 1
-    if denominator != 1:
-        raise OutOfRange("the number has no exact decimal form")
-    digits = str(abs(fraction.numerator) * 10**places // fraction.denominator).rjust(places + 1, "0")
-    whole, part = (digits[:-places], digits[-places:].rstrip("0")) if places else (digits, "")
-    sign = "-" if fraction < 0 else ""
-    return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"
-
-
-def exact_decimal(value: Fraction) -> Decimal:
-    """The decimal of exactly this value."""
-    return Decimal(exact_text(value))
 
 
 @dataclass(frozen=True, slots=True)

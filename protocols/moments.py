@@ -11,7 +11,8 @@ from fractions import Fraction
 import numpy as np
 
 from protocols import field as fp
-from protocols.encoding import FigureEncoding, exact_decimal
+from protocols.decimals import exact_decimal
+from protocols.encoding import FigureEncoding
 from protocols.engine import Engine, PublicMask, Shared, concatenate, require_bounded
 from protocols.records import FigureRecords
 

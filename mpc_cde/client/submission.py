@@ -19,11 +19,12 @@ from mpc_cde.documents.figure import Figure
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.documents.submission import Submission
+from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import CallerError
 from mpc_cde.keys import SigningKey
 from mpc_cde.sealing import SealingContext, pack_seeds, seal
 from protocols import field as fp
-from protocols.encoding import FigureEncoding, encode_submission
+from protocols.encoding import encode_submission
 from protocols.randomness import Randomness
 from protocols.sharing import share_vector
 
@@ -51,11 +52,6 @@ class PreparedSubmission:
         for party, sealed in enumerate(self.sealed):
             parts.append((f"envelope-{party}", sealed, "application/octet-stream"))
         return parts
-
-
-def encodings_of(terms: StudyTerms) -> tuple[FigureEncoding, ...]:
-    """How each figure of a study is encoded, in its order. Raises OutOfRange."""
-    return tuple(_encoding_of(figure, terms) for figure in terms.figures)
 
 
 def prepare_submission(
@@ -122,16 +118,3 @@ def _number_of(figure: Figure, value: Value) -> Decimal | None:
             raise CallerError(f"{figure.name}: not one of its categories")
         return Decimal(figure.categories.index(value))
     return value
-
-
-def _encoding_of(figure: Figure, terms: StudyTerms) -> FigureEncoding:
-    if figure.minimum is None or figure.step is None or figure.publish_step is None:
-        return FigureEncoding.category(len(figure.categories), blank_allowed=figure.blank_allowed)
-    return FigureEncoding.create(
-        minimum=figure.minimum,
-        step=figure.step,
-        publish_step=figure.publish_step,
-        radices=figure.radices,
-        allow_exact=terms.disclosure.allow_exact,
-        blank_allowed=figure.blank_allowed,
-    )

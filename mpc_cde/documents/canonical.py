@@ -22,6 +22,8 @@ import rfc8785
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints
 
 from mpc_cde.errors import BadDocument, NotCanonical
+from protocols.decimals import exact_text
+from protocols.errors import OutOfRange
 
 DIGEST_BYTES = 32
 MAX_INTEGER = 2**53 - 1
@@ -120,24 +122,10 @@ def decimal_text(value: int | Decimal | Fraction) -> str:
 
     A fraction must end in decimal places (denominator a product of twos and fives).
     """
-    if isinstance(value, Decimal) and not value.is_finite():
-        raise NotCanonical("an amount is a finite number")
-    fraction = Fraction(value)
-    places = 0
-    denominator = fraction.denominator
-    while denominator % 10 == 0:
-        denominator //= 10
-        places += 1
-    for prime in (2, 5):
-        while denominator % prime == 0:
-            denominator //= prime
-            places += 1
-    if denominator != 1:
-        raise NotCanonical("an amount must end within some decimal places")
-    digits = str(abs(fraction.numerator) * 10**places // fraction.denominator).rjust(places + 1, "0")
-    whole, part = (digits[:-places], digits[-places:].rstrip("0")) if places else (digits, "")
-    sign = "-" if fraction < 0 else ""
-    return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"
+    try:
+        return exact_text(value)
+    except OutOfRange as error:
+        raise NotCanonical(f"no canonical amount: {error}") from None
 
 
 def timestamp_of(moment: datetime) -> str:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.encoding import FigureEncoding, encode_submission, exact_decimal, exact_text
+from protocols.decimals import exact_decimal, exact_text
+from protocols.encoding import FigureEncoding, encode_submission
 from protocols.errors import EncodingError, OutOfRange
 
 EXAMPLE: dict[str, Any] = {

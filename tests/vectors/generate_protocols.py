@@ -17,7 +17,8 @@ from typing import Any
 
 from mpc_cde.documents.canonical import encode_base64url as b64
 from protocols import field as fp
-from protocols.encoding import FigureEncoding, encode_submission, exact_text
+from protocols.decimals import exact_text
+from protocols.encoding import FigureEncoding, encode_submission
 from protocols.errors import ProtocolError
 from protocols.keystream import Keystream, expand_seed, operation_block
 from protocols.randomness import ScriptedRandomness

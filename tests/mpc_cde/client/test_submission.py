@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpc_cde.client.submission import PreparedSubmission, encodings_of, prepare_submission
+from mpc_cde.client.submission import PreparedSubmission, prepare_submission
 from mpc_cde.client.trust import verify_community
 from mpc_cde.client.verification import VerifiedStudy, verify_study
 from mpc_cde.documents.authority import open_from_member
 from mpc_cde.documents.submission import Submission
+from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import CallerError, SealRefused
 from mpc_cde.sealing import SealingContext, open_sealed, parse_seeds
 from protocols import field as fp

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpc_cde.study_templates import NoRadices, choose_radices
-from protocols.encoding import FigureEncoding, exact_text
+from protocols.decimals import exact_text
+from protocols.encoding import FigureEncoding
 
 STEPS = st.sampled_from([Fraction(1), Fraction(1, 10000), Fraction(1, 4), Fraction(5)])
 EVEN_RATIOS = st.sampled_from([2, 4, 10, 20, 50, 62, 100, 500, 1000, 10_000, 100_000])
