@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,9 @@ from pathlib import Path
 from mpc_cde.body_parts import ENTRIES_PART, RosterEntries
 from mpc_cde.documents.authority import open_from_all_parties
 from mpc_cde.documents.canonical import encode_base64url, short_text_of
-from mpc_cde.documents.complaint import Complaint
+from mpc_cde.documents.complaint import GIVEN_UP_STEP, Complaint
 from mpc_cde.documents.decision import Decision
-from mpc_cde.documents.envelope import sign_document
+from mpc_cde.documents.envelope import Envelope, sign_document
 from mpc_cde.documents.query import Query
 from mpc_cde.documents.roster import Roster
 from mpc_cde.errors import OwnError
@@ -31,7 +32,7 @@ from parties.desk import Desk
 from parties.document_checks import DocumentContext
 from parties.errors import PeerProtocolViolation
 from parties.party_home import CommunityHome
-from parties.policy import PartyPolicy
+from parties.policy import MAX_ATTEMPTS, PartyPolicy
 from parties.roster import ListRefused, RosterWaits, read_basis
 from parties.session_supervisor import SessionInputs
 from parties.sessions import Sessions
@@ -103,11 +104,13 @@ class Conductor:
                 await self.wait_for_change(IDLE_SECONDS)
                 continue
             want = wanted[turn % len(wanted)]
+            pending = await self.desk.read(functools.partial(self._pending, want=want))
             try:
                 self.doing = f"{want.kind} session"
                 await self._serve(want)
             except Exception as error:  # noqa: BLE001  # logged as what it is: one study must not stop the node
                 await self._note_failure(want, error)
+                await self._give_up(want, pending, error)
                 turn += 1
                 self.doing = f"pausing after a failed {want.kind} session"
                 await self._pause(PAUSE_SECONDS)
@@ -246,9 +249,38 @@ class Conductor:
         if complaint is None:
             return
         envelope = sign_document(complaint, self.desk.identity)
+        await self._post_complaint(envelope)
+
+    async def _post_complaint(self, envelope: Envelope) -> None:
         await self.desk.write(
             lambda transaction: transaction.enqueue(COMPLAINTS_PATH, envelope, queued=self.desk.now())
         )
+
+    def _pending(self, view: StoreView, *, want: Wanted) -> frozenset[bytes]:
+        known = self.desk.know(view, want.study_terms)
+        return frozenset(pending.digest for pending in self.desk.pending_queries(view, known))
+
+    async def _give_up(self, want: Wanted, before: frozenset[bytes], error: Exception) -> None:
+        """Tell the asker of each query that has no attempt left: a complaint whose evidence is the query."""
+
+        def given_up(view: StoreView) -> list[bytes]:
+            gone = before - self._pending(view, want=want)
+            return sorted(query for query in gone if not self.desk.is_answered(view, query))
+
+        for query in await self.desk.read(given_up):
+            complaint = Complaint(
+                community=self.desk.community.digest(),
+                study_terms=want.study_terms,
+                party=self.desk.own_index,
+                step=GIVEN_UP_STEP,
+                expected=f"an answer within {MAX_ATTEMPTS} attempts",
+                found=type(error).__name__,
+                evidence=(query,),
+                time=self.desk.now(),
+            )
+            envelope = sign_document(complaint, self.desk.identity)
+            await self.desk.note("query.failed", query=query, error=type(error).__name__)
+            await self._post_complaint(envelope)
 
     def _complaint(self, want: Wanted, error: Exception) -> Complaint | None:
         """A signed complaint where another party deviated, and not merely failed to be there."""

@@ -17,6 +17,9 @@ from mpc_cde.documents.canonical import (
     Timestamp,
 )
 
+GIVEN_UP_STEP = "attempts"
+"""The step of a complaint that a query, its evidence, has no attempt left."""
+
 
 class Complaint(Document):
     """Signed by the party that complains; `expected` and `found` never hold a share, key or figure.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mpc_cde.documents.canonical import datetime_of
+from mpc_cde.documents.complaint import GIVEN_UP_STEP, Complaint
 from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.query import Query
 from mpc_cde.documents.result import Result
@@ -33,6 +34,7 @@ class QueryFile:
     decisions: tuple[StoredDocument, ...]
     results: tuple[StoredDocument, ...]
     state: State
+    given_up: frozenset[int]
 
     @property
     def published(self) -> tuple[StoredDocument, ...]:
@@ -47,8 +49,15 @@ class QueryFile:
 
     @property
     def state_name(self) -> str:
-        """One word; a complete result counts even if a decision is still on its way here."""
-        return "published" if self.published and self.state.name not in _FINAL else self.state.name
+        """One word; a complete result counts even if a decision is still on its way here.
+
+        "failed" as well once t + 1 parties say that no attempt is left, so that no t of them can call it that.
+        """
+        if self.state.name in _FINAL:
+            return self.state.name
+        if self.published:
+            return "published"
+        return "failed" if len(self.given_up) > self.study.community.threshold else self.state.name
 
     @property
     def is_final(self) -> bool:
@@ -87,7 +96,8 @@ def get_query(context: Context, digest: bytes, *, decision_seconds: float) -> Qu
         decide_by=datetime_of(stored.received) + timedelta(seconds=decision_seconds),
         expires=datetime_of(query.expires),
     )
-    file = QueryFile(stored, query, study, decisions, results, Received(subject))
+    given_up = _given_up(context, stored.study, digest)
+    file = QueryFile(stored, query, study, decisions, results, Received(subject), given_up)
     events: list[Event] = [_decision_event(parse_stored(decision, Decision)) for decision in decisions]
     for result in results:
         events += _signature_events(result, community_parties=parties_that_signed(result, community))
@@ -95,7 +105,20 @@ def get_query(context: Context, digest: bytes, *, decision_seconds: float) -> Qu
     if file.published:
         state = _after(state, [ResultServed(file.published[0].digest)])
     state = _after(state, [ClockReached(context.now)])
-    return QueryFile(stored, query, study, decisions, results, state)
+    return QueryFile(stored, query, study, decisions, results, state, given_up)
+
+
+def _given_up(context: Context, study: bytes, query: bytes) -> frozenset[int]:
+    """Parties that say that the query has no attempt left."""
+    complaints = (
+        parse_stored(stored, Complaint)
+        for stored in context.view.documents(Complaint.type_name(), study=study)
+    )
+    return frozenset(
+        complaint.party
+        for complaint in complaints
+        if complaint.step == GIVEN_UP_STEP and query in complaint.evidence
+    )
 
 
 def _decision_event(decision: Decision) -> Event:

@@ -228,6 +228,30 @@ async def test_a_job_that_failed_runs_again_and_stays_charged(paper: PaperCommun
     assert ledger.queries == 1
 
 
+async def test_every_party_says_that_a_query_has_no_attempt_left(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    mesh = MemoryMesh(paper.m, paper.t)
+    three = Three(paper, tmp_path, mesh)
+    submit_and_close(three, submissions(paper))
+    query = paper.query().model_copy(update={"expires": "2027-06-01T00:00:00Z"})
+    async with three.running():
+        await three.until(lambda: all(three.documents(i, "checked-roster/v1") for i in range(3)))
+        mesh.failing_jobs = 3 * paper.m  # every attempt, as each party comes to it
+        for party in three.parties:
+            party.node.take(
+                signed(paper.researcher(), paper.party_keys), signed(query, [paper.researcher_key])
+            )
+            party.conductor.wake()
+        await three.until(lambda: all(three.outbox(i, "/v1/complaints") for i in range(3)))
+    for index in range(3):
+        (envelope,) = three.outbox(index, "/v1/complaints")
+        complaint = open_envelope(envelope, Complaint)
+        assert (complaint.party, complaint.step) == (index, "attempts")
+        assert complaint.evidence == (query.digest(),)
+    assert not three.documents(0, "result/v1")
+
+
 async def test_a_list_that_lacks_a_receipted_submission_is_a_complaint(
     paper: PaperCommunity, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from mpc_cde.documents.canonical import encode_base64url
+from mpc_cde.documents.complaint import GIVEN_UP_STEP, Complaint
 from mpc_cde.documents.submission import Submission
 from mpc_cde.feed_format import read_frames
 from mpc_cde.gateway.settings import Limits
@@ -193,6 +194,32 @@ async def test_no_of_a_party_declines_the_query_and_says_why(gateway: PaperGatew
     answer = await gateway.read(path, paper.researcher_key)
     assert (answer.status_code, answer.json()["state"]) == (200, "declined")
     assert len(answer.json()["decisions"]) == 3
+
+
+async def test_query_has_failed_when_more_than_t_parties_say_that_no_attempt_is_left(
+    gateway: PaperGateway,
+) -> None:
+    """One party alone, or t of them together, cannot call a query failed."""
+    paper = gateway.paper
+    await gateway.open_study()
+    await gateway.posted("researchers", signed(paper.researcher(), paper.party_keys))
+    await gateway.posted("queries", signed(paper.query(), [paper.researcher_key]))
+    await gateway.posted("decisions", *gateway.decisions())
+    path = f"/v1/queries/{encode_base64url(paper.query().digest())}"
+    for party, state in ((2, "decided"), (0, "failed")):
+        complaint = Complaint(
+            community=paper.community.digest(),
+            study_terms=paper.study.terms_digest(),
+            party=party,
+            step=GIVEN_UP_STEP,
+            expected="an answer within 3 attempts",
+            found="PeerLost",
+            evidence=(paper.query().digest(),),
+            time="2026-06-01T12:00:00Z",
+        )
+        await gateway.posted("complaints", signed(complaint, [paper.party_keys[party]]))
+        assert (await gateway.read(path, paper.researcher_key)).json()["state"] == state
+    assert (await gateway.read(path, paper.researcher_key)).status_code == 200
 
 
 @pytest.mark.parametrize(
