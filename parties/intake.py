@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from mpc_cde.documents.authority import open_next_community
-from mpc_cde.documents.canonical import encode_base64url, timestamp_of
+from mpc_cde.documents.canonical import encode_base64url, short_text_of, timestamp_of
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
 from mpc_cde.documents.membership import Membership
@@ -51,6 +51,8 @@ from parties.submission_checks import (
 from protocols.randomness import Randomness
 
 RECEIPTS_PATH = "/v1/receipts"
+MAX_REASON_CHARACTERS = 500
+"""An error may quote names that a stranger chose: a log entry has a limit, and what exceeds it stops the node."""
 _PARTS_OF_A_SUBMISSION = 2
 
 
@@ -142,8 +144,8 @@ class Intake:
                 number=item.number,
                 type=item.envelope.payload_type,
                 digest=item.envelope.digest(),
-                reason=str(error),
-                whom=error.whom,
+                reason=short_text_of(str(error), max_characters=MAX_REASON_CHARACTERS),
+                whom=short_text_of(error.whom),
             )
 
     def _context(self, batch: _Batch) -> DocumentContext:

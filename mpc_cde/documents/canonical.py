@@ -38,7 +38,8 @@ def canonical_bytes(value: Any) -> bytes:
     try:
         _refuse_floats(value)
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, RecursionError) as error:
+    except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
+        # rfc8785 0.1.4 lets the UnicodeEncodeError of a lone surrogate in a key through
         raise NotCanonical(f"no canonical form: {type(error).__name__}") from error
 
 
