@@ -18,12 +18,17 @@ WITHHELD_MINIMUM = "minimum"
 WITHHELD_DISCLOSURE = "disclosure"
 
 
+Group = tuple[str, tuple[str, int | None] | None]
+"""A public mask's name, and a secret category within it: its figure and symbol (None: blank), if any."""
+
+
 @dataclass(frozen=True, slots=True)
 class CellRequest:
     """One cell of a query: a function of its figures over one group.
 
     `mask_name` names a public mask of the records; `minimum` the contributors that the study demands there;
-    `released` the quantiles of these figures and this group that were released before.
+    `released` the quantiles of these figures and this group that were released before. `category` narrows the
+    group by a secret category: its figure and the symbol's number, None for the members that left it blank.
     """
 
     function: str
@@ -32,11 +37,17 @@ class CellRequest:
     parameters: Mapping[str, Any]
     minimum: int
     released: tuple[Fraction, ...] = ()
+    category: tuple[str, int | None] | None = None
 
     @property
     def figure(self) -> str:
         """The figure of a function of one figure."""
         return self.figures[0]
+
+    @property
+    def group(self) -> Group:
+        """Whom the cell is about: the public mask's name, and the secret category if there is one."""
+        return self.mask_name, self.category
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,10 @@ class CellOutcome:
 
 @dataclass(slots=True)
 class Cell:
-    """A cell under way. `contributors` is N once it is open; a withheld cell opens nothing more."""
+    """A cell under way. `contributors` is N once it is open; a withheld cell opens nothing more.
+
+    `selectors[i]` says in secret who counts when figure i is summed (selection.py); None: the mask alone does.
+    """
 
     request: CellRequest
     mask: PublicMask
@@ -59,11 +73,16 @@ class Cell:
     contributors: int | None = None
     values: tuple[str, ...] | None = None
     withheld: str | None = None
-    selector: Shared | None = field(default=None, repr=False)
+    selectors: tuple[Shared | None, ...] = field(default=(), repr=False)
 
     @property
     def figure(self) -> FigureRecords:
         return self.figures[0]
+
+    @property
+    def selector(self) -> Shared | None:
+        """Who counts, where a secret says so, for the only (or first) figure; None: the mask alone says it."""
+        return self.selectors[0] if self.selectors else None
 
     @property
     def is_open(self) -> bool:
@@ -71,9 +90,9 @@ class Cell:
         return self.withheld is None
 
     @property
-    def key(self) -> tuple[tuple[str, ...], str, int]:
+    def key(self) -> tuple[tuple[str, ...], Group, int]:
         """Cells with one key have the same contributors."""
-        return self.request.figures, self.request.mask_name, self.request.minimum
+        return self.request.figures, self.request.group, self.request.minimum
 
     @property
     def number(self) -> int:

@@ -19,6 +19,7 @@ from protocols.cells import (
     Cell,
     CellOutcome,
     CellRequest,
+    Group,
     figures_of,
 )
 from protocols.decimals import exact_text
@@ -78,11 +79,11 @@ async def _find_contributors(engine: Engine, cells: Sequence[Cell]) -> None:
 
 def _judge_ranks(cells: Sequence[Cell]) -> None:
     """Withhold percentiles that stand too close to an end or to each other, in query order."""
-    released: dict[tuple[tuple[str, ...], str], set[Fraction]] = {}
+    released: dict[tuple[tuple[str, ...], Group], set[Fraction]] = {}
     for cell in cells:
         if not cell.quantiles or not cell.is_open:
             continue
-        before = released.setdefault((cell.request.figures, cell.request.mask_name), set())
+        before = released.setdefault((cell.request.figures, cell.request.group), set())
         before |= set(cell.request.released)
         if disclosure.ranks_are_safe(cell.quantiles, before, cell.number, cell.request.minimum):
             before |= set(cell.quantiles)
@@ -105,10 +106,10 @@ async def _answer_sums(engine: Engine, cells: Sequence[Cell]) -> None:
 
 async def _answer_percentiles(engine: Engine, cells: Sequence[Cell]) -> None:
     """One walk for each figure and group, over the union of what its items ask for."""
-    wanted: dict[tuple[str, str], set[Fraction]] = {}
-    first: dict[tuple[str, str], Cell] = {}
+    wanted: dict[tuple[str, Group], set[Fraction]] = {}
+    first: dict[tuple[str, Group], Cell] = {}
     for cell in cells:
-        key = cell.request.figure, cell.request.mask_name
+        key = cell.request.figure, cell.request.group
         wanted.setdefault(key, set()).update(cell.quantiles)
         first.setdefault(key, cell)
     walks = [
@@ -122,7 +123,7 @@ async def _answer_percentiles(engine: Engine, cells: Sequence[Cell]) -> None:
     }
     for cell in cells:
         encoding = cell.figure.encoding
-        own = found[cell.request.figure, cell.request.mask_name]
+        own = found[cell.request.figure, cell.request.group]
         cell.values = tuple(exact_text(encoding.published_value(own[q])) for q in cell.quantiles)
 
 
