@@ -19,10 +19,14 @@ from parties.share_store import ShareStore
 
 
 def open_log(place: CommunityHome, store: ShareStore, identity: SigningKey, clock: Clock) -> NodeLog:
-    """The log, which must go at least as far as the store says. Raises StoreDamaged."""
-    log = NodeLog(place.log_path, identity, clock)
+    """The log, which must go at least as far as the store says. Raises StoreDamaged.
+
+    The store is asked first: the running node writes its log before its store, so a log read later goes at
+    least as far.
+    """
     with store.reading() as view:
         known = view.log_head
+    log = NodeLog(place.log_path, identity, clock)
     if log.head.length < known.length:
         raise StoreDamaged(
             f"the log ends at entry {log.head.length}, but entry {known.length} had been written: it was cut"
