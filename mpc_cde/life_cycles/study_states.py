@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, TypeAlias
 
 from mpc_cde.life_cycles.transitions import check_community_size
 
 CLOSING_GRACE = timedelta(minutes=5)
+
+
+def _later(moment: datetime, by: timedelta) -> datetime:
+    """Never beyond the last moment that there is: "closes 9999-12-31" is a way to say never."""
+    try:
+        return moment + by
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +41,12 @@ class StudyPlan:
     @property
     def stops_accepting(self) -> datetime:
         """The moment from which no party accepts anything, without a closing signed by all."""
-        return self.closes + CLOSING_GRACE
+        return _later(self.closes, CLOSING_GRACE)
 
     @property
     def expires(self) -> datetime:
         """The moment from which every party must destroy what it holds."""
-        return self.closes + self.retention
+        return _later(self.closes, self.retention)
 
     @property
     def everybody(self) -> frozenset[int]:
