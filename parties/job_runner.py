@@ -33,11 +33,13 @@ def open_records(job: JobSpecification, columns_path: str | None) -> Records:
     figures = [(figure.name, encoding_of(figure, allow_exact=figure.is_exact)) for figure in job.figures]
     rows = sum(encoding.element_count for _, encoding in figures)
     expected = rows * job.records * fp.ELEMENT_BYTES
-    if columns_path is None or not figures or not job.records:
-        raise OutOfRange("a job over figures needs figures, records and columns")
+    if columns_path is None or not figures:
+        raise OutOfRange("a job over figures needs figures and columns")
     found = Path(columns_path).stat().st_size
     if found != expected:
         raise OutOfRange(f"the columns have {found} bytes, the study's figures need {expected}")
+    if not job.records:  # nobody took part; an empty file cannot be mapped
+        return arrange(np.zeros((rows, 0), dtype=np.uint64), figures)
     matrix = np.memmap(columns_path, dtype="<u8", mode="r", shape=(rows, job.records))
     return arrange(np.asarray(matrix).view(np.uint64), figures)
 

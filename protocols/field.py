@@ -70,9 +70,10 @@ def total(a: FieldVector) -> FieldVector:
     """The sum over the first axis; zeros where that is empty. Needs a seventh of the input as memory."""
     rows = np.asarray(a)
     while len(rows) > _SUMMANDS:
-        whole = len(rows) // _SUMMANDS * _SUMMANDS
-        sums = _canonical(rows[:whole].reshape(-1, _SUMMANDS, *rows.shape[1:]).sum(axis=1, dtype=np.uint64))
-        rows = np.concatenate([sums, rows[whole:]])
+        groups = len(rows) // _SUMMANDS
+        whole = groups * _SUMMANDS
+        grouped = rows[:whole].reshape(groups, _SUMMANDS, *rows.shape[1:])  # -1 fails where an axis is empty
+        rows = np.concatenate([_canonical(grouped.sum(axis=1, dtype=np.uint64)), rows[whole:]])
     return _canonical(rows.sum(axis=0, dtype=np.uint64))
 
 
