@@ -6,13 +6,14 @@ Everybody reads this page: clients to explain, nodes to refuse what they cannot 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
 from protocols.errors import OutOfRange
+from protocols.parameters import parse_grid
 
 MAX_QUANTILES = 100
 MAX_DENOMINATOR = 1000
@@ -47,6 +48,15 @@ _SPECIFICATIONS = (
         definition="sum of the figures of all contributors, exact on the figure's grid",
         reveals="the sum and N",
         cost="one opening; no multiplication",
+    ),
+    FunctionSpecification(
+        name="mean@1",
+        figures=1,
+        parameters=("grid",),
+        definition="arithmetic mean of the figures of all contributors, rounded to the grid counted from the "
+        "figure's minimum, ties up; never below the minimum",
+        reveals="the mean as published and N; not the sum",
+        cost="15 comparisons for each base-16 digit of the number of grid points; no multiplication of records",
     ),
     FunctionSpecification(
         name="percentiles@1",
@@ -106,10 +116,17 @@ def parse_quantiles(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
     return tuple(quantiles)
 
 
+_PARSERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = MappingProxyType({"grid": parse_grid})
+
+
 def check_parameters(function: str, parameters: Mapping[str, Any]) -> None:
     """Raise OutOfRange unless `parameters` are what `function` takes."""
     known = specification(function)
     if known.needs_comparable_order:
         parse_quantiles(parameters)
-    elif parameters:
-        raise OutOfRange(f"{function} takes no parameters, found {', '.join(sorted(parameters))}")
+        return
+    if set(parameters) != set(known.parameters):
+        takes = ", ".join(sorted(known.parameters)) or "no parameters"
+        raise OutOfRange(f"{function} takes {takes}, found {', '.join(sorted(parameters)) or 'none'}")
+    for name in known.parameters:
+        _PARSERS[name](parameters)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from protocols import catalog, disclosure, input_checks, moments, order_statistics
+from protocols import catalog, disclosure, input_checks, means, moments, order_statistics
 from protocols.cells import (
     WITHHELD_DISCLOSURE,
     WITHHELD_MINIMUM,
@@ -26,6 +26,7 @@ from protocols.decimals import exact_text
 from protocols.effects import Computation, together
 from protocols.engine import Engine, PublicMask
 from protocols.errors import OutOfRange
+from protocols.plans import verify_plan
 from protocols.records import Records
 
 Family = Callable[[Engine, Sequence[Cell]], Computation[None]]
@@ -57,9 +58,13 @@ async def answer_query(
 
 def _parse(request: CellRequest, records: Records, masks: Mapping[str, PublicMask]) -> Cell:
     catalog.check_parameters(request.function, request.parameters)
+    if len(request.figures) != catalog.specification(request.function).figures:
+        raise OutOfRange(f"{request.function} takes another number of figures than {len(request.figures)}")
     if any(name not in records.figures for name in request.figures) or request.mask_name not in masks:
         raise OutOfRange(f"no figure {request.figures} or no group {request.mask_name!r} in this study")
     cell = Cell(request, masks[request.mask_name], figures_of(request, records))
+    encodings = [figure.encoding for figure in cell.figures]
+    verify_plan(request.function, encodings, request.parameters, records.count)
     if request.function == "percentiles@1":
         cell.quantiles = catalog.parse_quantiles(request.parameters)
     return cell
@@ -130,6 +135,7 @@ async def _answer_percentiles(engine: Engine, cells: Sequence[Cell]) -> None:
 FAMILIES: Mapping[str, Family] = {
     "count@1": _answer_counts,
     "sum@1": _answer_sums,
+    "mean@1": means.answer,
     "percentiles@1": _answer_percentiles,
 }
 """Which code answers which function of the catalogue."""

@@ -1,0 +1,40 @@
+"""Parameters of functions, as a study writes them, made into exact numbers.
+
+Amounts are decimal text in its one form (decimals.py), so that two studies that mean the same say the same.
+Every parser raises OutOfRange with what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from protocols.decimals import exact_text
+from protocols.errors import OutOfRange
+
+MAX_DECIMAL_LENGTH = 40
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+
+
+def parse_grid(parameters: Mapping[str, Any]) -> Fraction:
+    """{"grid": "0.5"}: the distance of neighbouring published values, positive."""
+    return _positive("grid", parameters["grid"])
+
+
+def parse_decimal(name: str, value: Any) -> Fraction:
+    """One amount, such as "12.5"."""
+    if not isinstance(value, str) or len(value) > MAX_DECIMAL_LENGTH or not _DECIMAL.fullmatch(value):
+        raise OutOfRange(f"{name} is decimal text such as '12.5', not {value!r:.80}")
+    number = Fraction(value)
+    if exact_text(number) != value:
+        raise OutOfRange(f"{name} is written {exact_text(number)!r}, not {value!r}")
+    return number
+
+
+def _positive(name: str, value: Any) -> Fraction:
+    number = parse_decimal(name, value)
+    if number <= 0:
+        raise OutOfRange(f"{name} is positive, not {value!r}")
+    return number

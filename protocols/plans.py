@@ -1,0 +1,89 @@
+"""What a function's parameters come to for a figure: whole numbers and public bounds.
+
+No shares and no engine here: nodes ask before they approve a study (with its roster cap), computations ask
+before they start (with the records that there are). `verify_plan` raises OutOfRange in words for the steward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+from protocols.decimals import exact_text
+from protocols.encoding import FigureEncoding
+from protocols.errors import OutOfRange
+from protocols.parameters import parse_grid
+
+COMPARED_BELOW = 1 << 60
+"""Compared numbers, and totals that are opened, stay below this in public."""
+
+Plan = Callable[[Sequence[FigureEncoding], Mapping[str, Any], int], object]
+"""Checks parameters for the figures and at most so many records."""
+
+
+def verify_plan(
+    function: str, encodings: Sequence[FigureEncoding], parameters: Mapping[str, Any], records: int
+) -> None:
+    """Return if `function` can be computed over these figures of at most `records` records, else OutOfRange.
+
+    `parameters` are of the kind that the catalogue asks for. Functions without a plan of their own pass.
+    """
+    if function in PLANS:
+        PLANS[function](encodings, parameters, records)
+
+
+@dataclass(frozen=True, slots=True)
+class MeanPlan:
+    """Published are minimum + grid k, k in 0 .. count - 1; the grid has `ratio` steps of the figure."""
+
+    encoding: FigureEncoding
+    grid: Fraction
+    ratio: int
+
+    @property
+    def count(self) -> int:
+        """One more than the largest k: the largest possible mean is minimum + step (R - half)."""
+        return (2 * (self.encoding.size - 1 - self.encoding.half) + self.ratio) // (2 * self.ratio) + 1
+
+    def bound(self, contributors: int) -> int:
+        """|V - k W| stays below it (means.py)."""
+        return 4 * contributors * (self.encoding.size + self.ratio)
+
+    def published(self, k: int) -> str:
+        return exact_text(self.encoding.minimum + self.grid * k)
+
+
+def plan_mean(encoding: FigureEncoding, parameters: Mapping[str, Any], records: int) -> MeanPlan:
+    """The grid must be a whole number of the figure's steps."""
+    require_number("a mean", encoding)
+    grid = parse_grid(parameters)
+    ratio = grid / encoding.step
+    if ratio.denominator != 1:
+        raise OutOfRange(
+            f"mean@1: grid {exact_text(grid)} is no whole multiple of the figure's step "
+            f"{exact_text(encoding.step)}"
+        )
+    plan = MeanPlan(encoding, grid, int(ratio))
+    require_below("mean@1: a compared total", plan.bound(records))
+    return plan
+
+
+def require_number(what: str, *encodings: FigureEncoding) -> None:
+    """Refuse a category, whose symbols are no amounts."""
+    if any(encoding.kind != "number" for encoding in encodings):
+        raise OutOfRange(f"{what} is taken of numbers, not of a category")
+
+
+def require_below(what: str, bound: int) -> None:
+    """Refuse a public bound that reaches 2^60."""
+    if bound >= COMPARED_BELOW:
+        raise OutOfRange(f"{what} may reach 2^60: use a smaller roster, a smaller range or a coarser grid")
+
+
+PLANS: Mapping[str, Plan] = MappingProxyType(
+    {"mean@1": lambda encodings, parameters, records: plan_mean(encodings[0], parameters, records)}
+)
+"""By function; computed here, named in the catalogue."""
