@@ -57,9 +57,11 @@ app.add_typer(researcher.app, name="researcher")
 app.add_typer(query.app, name="query")
 app.add_typer(result.app, name="result")
 app.command(name="gateway")(gateway.gateway)
-app.command(name="demo", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
-    demo.demo
-)
+app.command(
+    name="demo",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,  # the demo explains its own options
+)(demo.demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
