@@ -59,6 +59,24 @@ _SPECIFICATIONS = (
         cost="15 comparisons for each base-16 digit of the number of grid points; no multiplication of records",
     ),
     FunctionSpecification(
+        name="variance@1",
+        figures=1,
+        parameters=("grid",),
+        definition="population variance (divided by N) of the figures of all contributors, rounded to the grid, "
+        "ties up; the grid is in squares of the figure's unit",
+        reveals="N, the sum of the figures and the sum of their squares, both exact",
+        cost="one inner product for each pair of digits; an opening of the sums in limbs of 16 bits",
+    ),
+    FunctionSpecification(
+        name="standard_deviation@1",
+        figures=1,
+        parameters=("grid",),
+        definition="square root of the population variance (divided by N) of the figures of all contributors, "
+        "rounded to the grid, ties up",
+        reveals="N, the sum of the figures and the sum of their squares, both exact",
+        cost="that of the variance; asked together they are computed once",
+    ),
+    FunctionSpecification(
         name="percentiles@1",
         figures=1,
         parameters=("quantiles",),

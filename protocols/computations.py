@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from protocols import catalog, disclosure, input_checks, means, moments, order_statistics
+from protocols import catalog, disclosure, input_checks, means, moments, order_statistics, variances
 from protocols.cells import (
     WITHHELD_DISCLOSURE,
     WITHHELD_MINIMUM,
@@ -30,7 +30,7 @@ from protocols.plans import verify_plan
 from protocols.records import Records
 
 Family = Callable[[Engine, Sequence[Cell]], Computation[None]]
-"""Answers the open cells of one function: sets their `values`."""
+"""Answers the open cells of one function, or of several that share their work: sets their `values`."""
 
 
 async def check_inputs(engine: Engine, records: Records, roster_digest: bytes) -> tuple[int, ...]:
@@ -48,9 +48,8 @@ async def answer_query(
     answered = [cell for cell in cells if cell.is_open]
     await together(
         *(
-            family(engine, [cell for cell in answered if cell.request.function == function])
-            for function, family in FAMILIES.items()
-            if any(cell.request.function == function for cell in answered)
+            family(engine, [cell for cell in answered if FAMILIES[cell.request.function] is family])
+            for family in dict.fromkeys(FAMILIES[cell.request.function] for cell in answered)
         )
     )
     return [cell.outcome() for cell in cells]
@@ -136,6 +135,8 @@ FAMILIES: Mapping[str, Family] = {
     "count@1": _answer_counts,
     "sum@1": _answer_sums,
     "mean@1": means.answer,
+    "variance@1": variances.answer,
+    "standard_deviation@1": variances.answer,
     "percentiles@1": _answer_percentiles,
 }
 """Which code answers which function of the catalogue."""

@@ -1,5 +1,8 @@
 """Counts and sums: linear in the indicators, so they cost no multiplication (protocol.md section 6).
 
+Who counts is said by a public mask, or by a shared selector (selection.py) that already includes the mask; then
+counts are inner products, of degree 2t.
+
 What a party learns: the opened total, which is the answer. Cost: one opening for all cells together.
 """
 
@@ -17,36 +20,45 @@ from protocols.engine import Engine, PublicMask, Shared, concatenate, require_bo
 from protocols.records import FigureRecords
 
 
-def count_present(engine: Engine, figure: FigureRecords, mask: PublicMask) -> Shared | int:
+def symbol_counts(engine: Engine, rows: Shared, mask: PublicMask, selector: Shared | None) -> Shared:
+    """How many that count have each symbol: (k,) for `rows` (k, n); degree 2t under a shared selector."""
+    return engine.selected_sums(rows, mask) if selector is None else engine.inner_products(rows, selector)
+
+
+def count_present(
+    engine: Engine, figure: FigureRecords, mask: PublicMask, selector: Shared | None = None
+) -> Shared | int:
     """How many of the selected records gave the figure: shared (1,), or plain where none may be blank."""
-    if figure.presence is None:
-        return int(mask.sum())
-    return engine.selected_sums(figure.presence.reshape(1, -1), mask)
+    if figure.presence is not None:
+        return symbol_counts(engine, figure.presence.reshape(1, -1), mask, selector)
+    return int(mask.sum()) if selector is None else selector.reshape(-1, 1).sum()
 
 
-def shared_total(engine: Engine, figure: FigureRecords, mask: PublicMask) -> Shared:
-    """U, the sum of the encoded numbers u over the selected records: (1,), degree t, no communication.
+def shared_total(
+    engine: Engine, figure: FigureRecords, mask: PublicMask, selector: Shared | None = None
+) -> Shared:
+    """U, the sum of the encoded numbers u over the selected records: (1,), no communication.
 
     With counts c_b of the symbols but the last and N present, a digit adds
     w ((r - 1) N - sum_b (r - 1 - b) c_b), w the digit's weight.
     """
     require_bounded(int(mask.sum()) * figure.encoding.size)
-    present = count_present(engine, figure, mask)
+    present = count_present(engine, figure, mask, selector)
     number = _constant(present) if isinstance(present, int) else present
     weight = figure.encoding.size
     total = _constant(0)
     for radix, rows in zip(figure.encoding.radices, figure.digits, strict=True):
         weight //= radix
-        counts = engine.selected_sums(rows, mask)
+        counts = symbol_counts(engine, rows, mask, selector)
         deficits = np.arange(radix - 1, 0, -1, dtype=np.uint64)
         below = counts.times(deficits).reshape(-1, 1).sum()
         total = total + (number.times(radix - 1) - below).times(weight)
     return total
 
 
-async def reveal_totals(engine: Engine, totals: list[Shared]) -> list[int]:
+async def reveal_totals(engine: Engine, totals: list[Shared], label: str = "sum") -> list[int]:
     """Open the totals U of cells that passed disclosure control: one round."""
-    opened = await engine.reveal(concatenate(totals), "sum")
+    opened = await engine.reveal(concatenate(totals), label)
     return [int(value) for value in opened]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +20,9 @@ from protocols.parameters import parse_grid
 
 COMPARED_BELOW = 1 << 60
 """Compared numbers, and totals that are opened, stay below this in public."""
+
+LIMB_SIZE = 1 << 16
+"""Totals beyond the field are opened in digits of this base (wide.py)."""
 
 Plan = Callable[[Sequence[FigureEncoding], Mapping[str, Any], int], object]
 """Checks parameters for the figures and at most so many records."""
@@ -83,7 +87,34 @@ def require_below(what: str, bound: int) -> None:
         raise OutOfRange(f"{what} may reach 2^60: use a smaller roster, a smaller range or a coarser grid")
 
 
+def verify_spread(
+    function: str, encoding: FigureEncoding, parameters: Mapping[str, Any], records: int
+) -> None:
+    """Sum and sum of squares must keep their bounds; the grid may be any."""
+    require_number(function, encoding)
+    parse_grid(parameters)
+    require_below(f"{function}: the total", records * encoding.size)
+    digits = len(encoding.radices)
+    require_below(
+        f"{function}: a limb of the sum of squares",
+        limb_bound(digits * (digits + 1) // 2, records * (max(encoding.radices) - 1) ** 2),
+    )
+
+
+def limb_bound(weights: int, part_bound: int) -> int:
+    """What wide.py compares stays below it: `weights` parts in 0 .. part_bound, and a carry."""
+    return 2 * weights * (LIMB_SIZE - 1) * part_bound + part_bound
+
+
+def _of_one(check: Callable[[FigureEncoding, Mapping[str, Any], int], object]) -> Plan:
+    return lambda encodings, parameters, records: check(encodings[0], parameters, records)
+
+
 PLANS: Mapping[str, Plan] = MappingProxyType(
-    {"mean@1": lambda encodings, parameters, records: plan_mean(encodings[0], parameters, records)}
+    {
+        "mean@1": _of_one(plan_mean),
+        "variance@1": _of_one(partial(verify_spread, "variance@1")),
+        "standard_deviation@1": _of_one(partial(verify_spread, "standard_deviation@1")),
+    }
 )
 """By function; computed here, named in the catalogue."""

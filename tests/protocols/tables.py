@@ -129,3 +129,14 @@ def figures(table: Mapping[str, Column], *names: str, mask: Any = None) -> list[
 def to_grid(value: Fraction, grid: Fraction) -> Fraction:
     """Rounded to a multiple of `grid`, ties up."""
     return grid * (value / grid + Fraction(1, 2)).__floor__()
+
+
+def wide_openings(label: str, totals: Sequence[tuple[int, int]]) -> list[tuple[str, list[int]]]:
+    """What `reveal_wide` opens, from the totals alone: pairs of total and number of limbs."""
+    simulated = []
+    for position in range(max((limbs for _, limbs in totals), default=0)):
+        last = [total >> 16 * position for total, limbs in totals if limbs == position + 1]
+        low = [total >> 16 * position & 0xFFFF for total, limbs in totals if limbs > position + 1]
+        simulated += [(f"{label}: top", last)] if last else []
+        simulated += [(f"{label}: limb {position}", low)] if low else []
+    return simulated
