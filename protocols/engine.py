@@ -155,6 +155,11 @@ class Engine(ABC):
         _require_degree_t(matrix, vector)
         return Shared(kernels.inner_products(matrix.values, vector.values), 2)
 
+    def combination(self, matrix: Shared, coefficients: Shared) -> Shared:
+        """The sum over rows e of coefficients[e] * matrix[e], `matrix` (k, n): shape (n,), degree 2t; local."""
+        _require_degree_t(matrix, coefficients)
+        return Shared(kernels.linear_combination(matrix.values, coefficients.values), 2)
+
     def selected_sums(self, matrix: Shared, mask: PublicMask) -> Shared:
         """Sums of the rows of `matrix` (k, n) over the records that the public `mask` selects: (k,)."""
         return Shared(kernels.masked_sums(matrix.values, mask), matrix.degree)
