@@ -12,10 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from protocols import catalog, disclosure, input_checks, means, moments, order_statistics, variances
+from protocols import catalog, input_checks, judgement, means, moments, order_statistics, variances
 from protocols.cells import (
-    WITHHELD_DISCLOSURE,
-    WITHHELD_MINIMUM,
     Cell,
     CellOutcome,
     CellRequest,
@@ -43,8 +41,7 @@ async def answer_query(
 ) -> list[CellOutcome]:
     """The outcome of each cell, in the order of `requests`."""
     cells = [_parse(request, records, masks) for request in requests]
-    await _find_contributors(engine, cells)
-    _judge_ranks(cells)
+    await judgement.judge(engine, cells)
     answered = [cell for cell in cells if cell.is_open]
     await together(
         *(
@@ -67,32 +64,6 @@ def _parse(request: CellRequest, records: Records, masks: Mapping[str, PublicMas
     if request.function == "percentiles@1":
         cell.quantiles = catalog.parse_quantiles(request.parameters)
     return cell
-
-
-async def _find_contributors(engine: Engine, cells: Sequence[Cell]) -> None:
-    """One bit, then N, for each distinct set of figures, group and minimum."""
-    distinct = list({cell.key: cell for cell in cells}.values())
-    presences = [moments.count_present(engine, cell.figure, cell.mask) for cell in distinct]
-    numbers = await disclosure.contributors(engine, presences, [cell.request.minimum for cell in distinct])
-    found = {cell.key: number for cell, number in zip(distinct, numbers, strict=True)}
-    for cell in cells:
-        cell.contributors = found[cell.key]
-        if cell.contributors is None:
-            cell.withheld = WITHHELD_MINIMUM
-
-
-def _judge_ranks(cells: Sequence[Cell]) -> None:
-    """Withhold percentiles that stand too close to an end or to each other, in query order."""
-    released: dict[tuple[tuple[str, ...], Group], set[Fraction]] = {}
-    for cell in cells:
-        if not cell.quantiles or not cell.is_open:
-            continue
-        before = released.setdefault((cell.request.figures, cell.request.group), set())
-        before |= set(cell.request.released)
-        if disclosure.ranks_are_safe(cell.quantiles, before, cell.number, cell.request.minimum):
-            before |= set(cell.quantiles)
-        else:
-            cell.withheld = WITHHELD_DISCLOSURE
 
 
 async def _answer_counts(engine: Engine, cells: Sequence[Cell]) -> None:
@@ -135,6 +106,7 @@ FAMILIES: Mapping[str, Family] = {
     "count@1": _answer_counts,
     "sum@1": _answer_sums,
     "mean@1": means.answer,
+    "histogram@1": histograms.answer,
     "variance@1": variances.answer,
     "standard_deviation@1": variances.answer,
     "percentiles@1": _answer_percentiles,

@@ -1,0 +1,53 @@
+"""Which cells of a query are published, and which are withheld by which rule: before any value opens.
+
+In phases, each for all cells together, so that rounds do not grow with cells: the minimum; N of the cells that pass;
+the rules about ranks, in query order: what an earlier item releases counts as released for a later one.
+
+What a party learns: of a cell that fails the minimum, that it does; of the others N.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from protocols import disclosure, moments
+from protocols.cells import WITHHELD_DISCLOSURE, WITHHELD_MINIMUM, Cell, Group
+from protocols.engine import Engine, Shared
+
+
+async def judge(engine: Engine, cells: Sequence[Cell]) -> None:
+    """Set `withheld`, or N, of each cell."""
+    await _find_contributors(engine, cells)
+    _judge_ranks(cells)
+
+
+def presence_of(engine: Engine, cell: Cell) -> Shared | int:
+    """N of a cell, shared (1,), or plain where it is public anyway."""
+    return moments.count_present(engine, cell.figure, cell.mask)
+
+
+async def _find_contributors(engine: Engine, cells: Sequence[Cell]) -> None:
+    """One bit, then N, for each distinct set of figures, group and minimum."""
+    distinct = list({cell.key: cell for cell in cells}.values())
+    presences = [presence_of(engine, cell) for cell in distinct]
+    numbers = await disclosure.contributors(engine, presences, [cell.request.minimum for cell in distinct])
+    found = {cell.key: number for cell, number in zip(distinct, numbers, strict=True)}
+    for cell in cells:
+        cell.contributors = found[cell.key]
+        if cell.contributors is None:
+            cell.withheld = WITHHELD_MINIMUM
+
+
+def _judge_ranks(cells: Sequence[Cell]) -> None:
+    """Withhold percentiles that stand too close to an end or to each other, in query order."""
+    released: dict[tuple[tuple[str, ...], Group], set[Fraction]] = {}
+    for cell in cells:
+        if not cell.quantiles or not cell.is_open:
+            continue
+        before = released.setdefault((cell.request.figures, cell.request.group), set())
+        before |= set(cell.request.released)
+        if disclosure.ranks_are_safe(cell.quantiles, before, cell.number, cell.request.minimum):
+            before |= set(cell.quantiles)
+        else:
+            cell.withheld = WITHHELD_DISCLOSURE
