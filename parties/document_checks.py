@@ -35,13 +35,19 @@ from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.result import Result
 from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.roster import Roster
+from mpc_cde.documents.study import Study
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument, BadSignature
 from mpc_cde.life_cycles import study as life
 from mpc_cde.life_cycles.roster_rules import is_within_reach
 from parties.share_store import StoredDocument, StoreView
 from parties.signature_filter import community_keys, keep_valid_signatures, party_keys
-from parties.studies import know_study
+from parties.studies import find_study, know_study
+
+MAX_WITHDRAWALS_EACH = 200
+"""Of one member in one study: a roster list holds 65,536 of all members together, and carries each whole."""
+LEAST_QUERIES_EACH = 100
+"""Queries of one asker about one study that are kept at least; else as many as the study's whole budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,11 @@ def _withdrawal(envelope: Envelope, context: DocumentContext) -> StoredDocument:
     known = know_study(context.view, withdrawal.study_terms, context.community, context.now)
     if known is None or not isinstance(known.state, life.Open | life.Closing):
         raise BadDocument("a withdrawal counts until the roster is signed", whom="the member")
+    before = withdrawn_sequences(context.view, withdrawal.study_terms, withdrawal.member)
+    if withdrawal.sequence <= max(before, default=0):
+        raise BadDocument("everything up to this sequence was withdrawn before", whom="the member")
+    if len(before) >= MAX_WITHDRAWALS_EACH:
+        raise BadDocument(f"more than {MAX_WITHDRAWALS_EACH} withdrawals of one member", whom="the member")
     used = used_sequences(context.view, withdrawal.study_terms, withdrawal.member)
     if not is_within_reach(withdrawal.sequence, used):
         raise BadDocument("the withdrawal's sequence grows by more than 1000 at once", whom="the member")
@@ -214,6 +225,13 @@ def _query(envelope: Envelope, context: DocumentContext) -> StoredDocument:
     else:
         raise BadSignature("the query names an asker that is not known here", whom="the asker")
     query = open_query(envelope, asker)
+    study = find_study(context.view, query.study_terms)
+    if study is None:
+        raise BadDocument("the query is about a study that is not known here", whom="the asker")
+    most = max(LEAST_QUERIES_EACH, study.parse(Study).terms.budget.queries)
+    before = context.view.count_documents(Query.type_name(), study=query.study_terms, subject=query.asker)
+    if before >= most and context.view.document(envelope.digest()) is None:
+        raise BadDocument(f"more than {most} queries of one asker about one study", whom="the asker")
     kept = keep_valid_signatures(envelope, [asker.signing_key])
     return _kept(kept, Query.type_name(), study=query.study_terms, subject=query.asker)
 

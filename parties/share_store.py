@@ -115,6 +115,12 @@ class StoreView:
             stored_document(row) for row in self.connection.execute(query.order_by(order, t.c.digest)).all()
         ]
 
+    def count_documents(self, type_name: str, *, study: bytes, subject: bytes) -> int:
+        """How many verified documents of a type are about this study and subject."""
+        t = tables.documents
+        query = select(func.count()).where(t.c.type == type_name, t.c.study == study, t.c.subject == subject)
+        return int(self.connection.scalar(query) or 0)
+
     def submission(self, digest: bytes) -> SubmissionRecord | None:
         """The judged submission with this digest, or None."""
         row = self.connection.execute(

@@ -22,6 +22,9 @@ from protocols import field as fp
 from protocols.errors import MalformedMessage
 from protocols.sharing import Seed, subsets
 
+MAX_ACCEPTED_EACH = 100
+"""Submissions of one member in one study: all are kept until the roster is signed, and all go into the list."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartyPlace:
@@ -139,6 +142,8 @@ def _sequence_fits(submission: Submission, context: SubmissionContext) -> Refuse
 
 
 def _there_is_room(submission: Submission, context: SubmissionContext) -> Refused | None:
+    if len(context.accepted) >= MAX_ACCEPTED_EACH:
+        return Refused("too_many", f"{MAX_ACCEPTED_EACH} submissions of this member were accepted before.")
     if context.holding_members - {submission.member}:
         return Refused("holding_counted", "Another member of the same holding has submitted; one counts.")
     if not context.accepted and context.members >= context.known.terms.roster_cap:

@@ -178,8 +178,7 @@ async def test_a_closed_study_becomes_a_signed_checked_roster_and_an_answer(
     submitted = submissions(paper, malformed=(3,))
     submit_and_close(three, submitted)
     async with three.running():
-        await three.until(lambda: three.documents(0, "checked-roster/v1"))
-        await three.until(lambda: three.documents(2, "checked-roster/v1"))
+        await three.until(lambda: all(three.documents(i, "checked-roster/v1") for i in range(3)))
         roster = open_from_all_parties(three.documents(1, "roster/v1")[0].envelope, Roster, paper.community)
         checked = open_from_computing_parties(
             three.documents(1, "checked-roster/v1")[0].envelope, CheckedRoster, paper.community

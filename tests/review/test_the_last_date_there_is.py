@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.study import Presentation
 from mpc_cde.life_cycles.study import StudyPlan
-from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.parties.paper_node import OPEN, ManualClock, PaperNode, make_submission
+from tests.review.papers import paper_with
 
 
 @pytest.mark.parametrize(
@@ -24,23 +23,9 @@ from tests.parties.paper_node import OPEN, ManualClock, PaperNode, make_submissi
 def test_a_study_that_closes_at_the_end_of_time_does_not_stop_the_node(
     tmp_path: Path, closes: str, now: datetime, reason: str
 ) -> None:
-    paper = PaperCommunity()
-    presentation = Presentation(opens="2026-01-01T00:00:00Z", closes=closes)
-    study = paper.study.model_copy(update={"presentation": presentation})
-    approvals = [
-        signed(
-            Approval(
-                study=study.digest(),
-                study_terms=study.terms_digest(),
-                party=j,
-                sealing_key=paper.sealing_keys[j].public,
-            ),
-            [paper.party_keys[j]],
-        )
-        for j in range(paper.m)
-    ]
+    paper = paper_with(presentation=Presentation(opens="2026-01-01T00:00:00Z", closes=closes))
     node = PaperNode(paper, tmp_path, clock=ManualClock(now))
-    node.take(signed(study, [paper.steward_key]), *approvals, paper.membership_envelope(0))
+    node.open_study(1)
     assert node.reason(make_submission(paper, 0)) == reason
 
 
