@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from protocols.errors import OutOfRange
-from protocols.parameters import parse_grid
+from protocols.parameters import parse_edges, parse_grid
 
 MAX_QUANTILES = 100
 MAX_DENOMINATOR = 1000
@@ -77,6 +77,17 @@ _SPECIFICATIONS = (
         cost="that of the variance; asked together they are computed once",
     ),
     FunctionSpecification(
+        name="histogram@1",
+        figures=1,
+        parameters=("edges",),
+        definition="number of contributors in each bucket: below the first edge, from each edge (included) to the "
+        "next (excluded), and from the last edge on; counted are the figures rounded to the publish step, and "
+        "edges lie halfway between two published values (on one, where exact figures are published)",
+        reveals="N, whether every bucket holds nobody or at least the minimum, and if so the counts",
+        cost="one multiplication a record for each distinct beginning of an edge's digits after the first; two "
+        "comparisons a bucket",
+    ),
+    FunctionSpecification(
         name="percentiles@1",
         figures=1,
         parameters=("quantiles",),
@@ -134,7 +145,9 @@ def parse_quantiles(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
     return tuple(quantiles)
 
 
-_PARSERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = MappingProxyType({"grid": parse_grid})
+_PARSERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = MappingProxyType(
+    {"grid": parse_grid, "edges": parse_edges}
+)
 
 
 def check_parameters(function: str, parameters: Mapping[str, Any]) -> None:

@@ -12,7 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from protocols import catalog, input_checks, judgement, means, moments, order_statistics, variances
+from protocols import (
+    catalog,
+    histograms,
+    input_checks,
+    judgement,
+    means,
+    moments,
+    order_statistics,
+    variances,
+)
 from protocols.cells import (
     Cell,
     CellOutcome,

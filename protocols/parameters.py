@@ -15,12 +15,26 @@ from protocols.decimals import exact_text
 from protocols.errors import OutOfRange
 
 MAX_DECIMAL_LENGTH = 40
+MAX_EDGES = 128
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 def parse_grid(parameters: Mapping[str, Any]) -> Fraction:
     """{"grid": "0.5"}: the distance of neighbouring published values, positive."""
     return _positive("grid", parameters["grid"])
+
+
+def parse_edges(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
+    """{"edges": ["10", "20.5", ...]}: ascending; they close the buckets of a histogram."""
+    texts = parameters["edges"]
+    if not isinstance(texts, list | tuple) or not texts:
+        raise OutOfRange("edges are a list of decimal texts, at least one")
+    if len(texts) > MAX_EDGES:
+        raise OutOfRange(f"at most {MAX_EDGES} edges, not {len(texts)}")
+    edges = tuple(parse_decimal("an edge", text) for text in texts)
+    if list(edges) != sorted(set(edges)):
+        raise OutOfRange("edges ascend and do not repeat")
+    return edges
 
 
 def parse_decimal(name: str, value: Any) -> Fraction:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
 from protocols.decimals import exact_text
 from protocols.encoding import FigureEncoding
 from protocols.errors import OutOfRange
-from protocols.parameters import parse_grid
+from protocols.parameters import parse_edges, parse_grid
 
 COMPARED_BELOW = 1 << 60
 """Compared numbers, and totals that are opened, stay below this in public."""
@@ -75,6 +76,35 @@ def plan_mean(encoding: FigureEncoding, parameters: Mapping[str, Any], records: 
     return plan
 
 
+@dataclass(frozen=True, slots=True)
+class HistogramPlan:
+    """Edges as the digits of u that they begin at, most significant first, without trailing zeros."""
+
+    paths: tuple[tuple[int, ...], ...]
+
+
+def plan_histogram(encoding: FigureEncoding, parameters: Mapping[str, Any], records: int) -> HistogramPlan:
+    """Edges lie where published values change: at minimum + step (E - half), E a multiple of the publish step."""
+    require_number("a histogram", encoding)
+    require_below("histogram@1: a count", records)
+    points = prod(encoding.radices[: encoding.published_digits])
+    first = encoding.minimum - encoding.step * encoding.half
+    paths = []
+    for edge in parse_edges(parameters):
+        place = (edge - first) / encoding.publish_step
+        if place.denominator != 1 or not 0 < place < points:
+            nearest = first + encoding.publish_step * min(max(1, round(place)), points - 1)
+            raise OutOfRange(
+                f"histogram@1: edge {exact_text(edge)} does not lie between two published values; the nearest "
+                f"that does is {exact_text(nearest)}"
+            )
+        digits = encoding.digits(int(place) * (encoding.size // points))
+        while not digits[-1]:
+            digits = digits[:-1]
+        paths.append(digits)
+    return HistogramPlan(tuple(paths))
+
+
 def require_number(what: str, *encodings: FigureEncoding) -> None:
     """Refuse a category, whose symbols are no amounts."""
     if any(encoding.kind != "number" for encoding in encodings):
@@ -113,6 +143,7 @@ def _of_one(check: Callable[[FigureEncoding, Mapping[str, Any], int], object]) -
 PLANS: Mapping[str, Plan] = MappingProxyType(
     {
         "mean@1": _of_one(plan_mean),
+        "histogram@1": _of_one(plan_histogram),
         "variance@1": _of_one(partial(verify_spread, "variance@1")),
         "standard_deviation@1": _of_one(partial(verify_spread, "standard_deviation@1")),
     }
