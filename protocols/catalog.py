@@ -29,7 +29,6 @@ class FunctionSpecification:
     definition: str
     reveals: str
     cost: str
-    needs_comparable_order: bool = False
 
 
 _SPECIFICATIONS = (
@@ -95,7 +94,15 @@ _SPECIFICATIONS = (
         "value with at least q N figures at or below it",
         reveals="the percentiles as published and N; nothing below the publish step",
         cost="about one multiplication a record and digit for each distinct prefix of an answer",
-        needs_comparable_order=True,
+    ),
+    FunctionSpecification(
+        name="percentiles_linear@1",
+        figures=1,
+        parameters=("quantiles",),
+        definition="linear (type 7) percentiles of the exact figures, at (N - 1) q between two neighbours, rounded "
+        "to the publish step, ties up",
+        reveals="the percentiles as published and N; neither neighbour, nothing below the publish step",
+        cost="about four multiplications a record and digit for each percentile: four times percentiles@1",
     ),
 )
 
@@ -111,10 +118,10 @@ def specification(function: str) -> FunctionSpecification:
 
 
 def parse_quantiles(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
-    """Check the parameters of `percentiles@1`: {"quantiles": ["1/4", "1/2", ...]}, ascending, lowest terms."""
+    """The quantiles of percentiles: {"quantiles": ["1/4", "1/2", ...]}, ascending, lowest terms."""
     texts = parameters.get("quantiles")
     if set(parameters) != {"quantiles"} or not isinstance(texts, list | tuple) or not texts:
-        raise OutOfRange('percentiles@1 takes {"quantiles": ["1/4", "1/2", ...]}')
+        raise OutOfRange('percentiles take {"quantiles": ["1/4", "1/2", ...]}')
     if len(texts) > MAX_QUANTILES:
         raise OutOfRange(f"at most {MAX_QUANTILES} quantiles in one item, not {len(texts)}")
     quantiles = []
@@ -146,16 +153,13 @@ def parse_quantiles(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
 
 
 _PARSERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = MappingProxyType(
-    {"grid": parse_grid, "edges": parse_edges}
+    {"grid": parse_grid, "edges": parse_edges, "quantiles": parse_quantiles}
 )
 
 
 def check_parameters(function: str, parameters: Mapping[str, Any]) -> None:
     """Raise OutOfRange unless `parameters` are what `function` takes."""
     known = specification(function)
-    if known.needs_comparable_order:
-        parse_quantiles(parameters)
-        return
     if set(parameters) != set(known.parameters):
         takes = ", ".join(sorted(known.parameters)) or "no parameters"
         raise OutOfRange(f"{function} takes {takes}, found {', '.join(sorted(parameters)) or 'none'}")

@@ -27,7 +27,8 @@ class CellRequest:
     """One cell of a query: a function of its figures over one group.
 
     `mask_name` names a public mask of the records; `minimum` the contributors that the study demands there;
-    `released` the quantiles of these figures and this group that were released before. `category` narrows the
+    `released` the quantiles of these figures and this group that were released before, `released_linear` those
+    released as linear percentiles. `category` narrows the
     group by a secret category: its figure and the symbol's number, None for the members that left it blank.
     """
 
@@ -37,6 +38,7 @@ class CellRequest:
     parameters: Mapping[str, Any]
     minimum: int
     released: tuple[Fraction, ...] = ()
+    released_linear: tuple[Fraction, ...] = ()
     category: tuple[str, int | None] | None = None
 
     @property

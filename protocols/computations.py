@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 
 from protocols import (
     catalog,
     histograms,
     input_checks,
+    interpolated_percentiles,
     judgement,
     means,
     moments,
@@ -38,6 +40,9 @@ from protocols.records import Records
 
 Family = Callable[[Engine, Sequence[Cell]], Computation[None]]
 """Answers the open cells of one function, or of several that share their work: sets their `values`."""
+
+FindPercentiles = Callable[[Engine, Sequence[order_statistics.Walk]], Computation[list[tuple[int, ...]]]]
+"""The prefix of every percentile of each walk, by one definition."""
 
 
 async def check_inputs(engine: Engine, records: Records, roster_digest: bytes) -> tuple[int, ...]:
@@ -70,7 +75,7 @@ def _parse(request: CellRequest, records: Records, masks: Mapping[str, PublicMas
     cell = Cell(request, masks[request.mask_name], figures_of(request, records))
     encodings = [figure.encoding for figure in cell.figures]
     verify_plan(request.function, encodings, request.parameters, records.count)
-    if request.function == "percentiles@1":
+    if "quantiles" in request.parameters:
         cell.quantiles = catalog.parse_quantiles(request.parameters)
     return cell
 
@@ -88,7 +93,7 @@ async def _answer_sums(engine: Engine, cells: Sequence[Cell]) -> None:
         cell.values = (exact_text(moments.sum_of(cell.figure.encoding, total, cell.number)),)
 
 
-async def _answer_percentiles(engine: Engine, cells: Sequence[Cell]) -> None:
+async def _answer_percentiles(find: FindPercentiles, engine: Engine, cells: Sequence[Cell]) -> None:
     """One walk for each figure and group, over the union of what its items ask for."""
     wanted: dict[tuple[str, Group], set[Fraction]] = {}
     first: dict[tuple[str, Group], Cell] = {}
@@ -100,7 +105,7 @@ async def _answer_percentiles(engine: Engine, cells: Sequence[Cell]) -> None:
         order_statistics.Walk(first[key].figure, first[key].mask, first[key].number, tuple(sorted(quantiles)))
         for key, quantiles in wanted.items()
     ]
-    prefixes = await order_statistics.percentiles(engine, walks)
+    prefixes = await find(engine, walks)
     found = {
         key: dict(zip(walk.quantiles, own, strict=True))
         for key, walk, own in zip(wanted, walks, prefixes, strict=True)
@@ -118,6 +123,7 @@ FAMILIES: Mapping[str, Family] = {
     "histogram@1": histograms.answer,
     "variance@1": variances.answer,
     "standard_deviation@1": variances.answer,
-    "percentiles@1": _answer_percentiles,
+    "percentiles@1": partial(_answer_percentiles, order_statistics.percentiles),
+    "percentiles_linear@1": partial(_answer_percentiles, interpolated_percentiles.percentiles),
 }
 """Which code answers which function of the catalogue."""

@@ -41,13 +41,18 @@ async def _find_contributors(engine: Engine, cells: Sequence[Cell]) -> None:
 
 def _judge_ranks(cells: Sequence[Cell]) -> None:
     """Withhold percentiles that stand too close to an end or to each other, in query order."""
-    released: dict[tuple[tuple[str, ...], Group], set[Fraction]] = {}
+    released: dict[tuple[tuple[str, ...], Group], tuple[set[Fraction], set[Fraction]]] = {}
     for cell in cells:
         if not cell.quantiles or not cell.is_open:
             continue
-        before = released.setdefault((cell.request.figures, cell.request.group), set())
-        before |= set(cell.request.released)
-        if disclosure.ranks_are_safe(cell.quantiles, before, cell.number, cell.request.minimum):
-            before |= set(cell.quantiles)
+        request = cell.request
+        exact, linear = released.setdefault((request.figures, request.group), (set(), set()))
+        exact |= set(request.released)
+        linear |= set(request.released_linear)
+        interpolated = request.function == "percentiles_linear@1"
+        exact_asked = () if interpolated else cell.quantiles
+        linear_asked = {*linear, *cell.quantiles} if interpolated else linear
+        if disclosure.ranks_are_safe(exact_asked, exact, cell.number, request.minimum, linear_asked):
+            (linear if interpolated else exact).update(cell.quantiles)
         else:
             cell.withheld = WITHHELD_DISCLOSURE
