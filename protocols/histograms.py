@@ -52,8 +52,8 @@ async def answer(engine: Engine, cells: Sequence[Cell]) -> None:
             cell.withheld = WITHHELD_DISCLOSURE
     histograms = list(distinct.values())
     await engine.prepare_comparisons(sum(2 * histogram.buckets + 1 for histogram in histograms))
-    for digit in range(max(len(histogram.cell.figure.digits) for histogram in histograms)):
-        await _descend(engine, histograms, digit)
+    for digit in range(max(len(path) for histogram in histograms for path in histogram.paths)):
+        await _descend(engine, [histogram for histogram in histograms if histogram.nodes], digit)
     counts = [_bucket_counts(histogram) for histogram in histograms]
     passing = await _buckets_pass(engine, histograms, counts)
     found = await _reveal(engine, [own for own, passes in zip(counts, passing, strict=True) if passes])
