@@ -7,6 +7,7 @@ story           the acts, from the first party card to the verified result
 material        the figures and the study template, checked before anything starts
 plain           the same answers from the open figures, written independently
 comparison      one against the other, cell by cell
+node_logs       what the parties' own logs say of jobs and failures
 report          tables, progress, the JSON document and the exit status
 data            figures of 400 real shops with their study, and a second example
 """

@@ -25,7 +25,8 @@ from mpc_cde.documents.result import Cell
 from mpc_cde.documents.study_terms import StudyTerms
 
 PLAIN_WIDTH = 120
-WIDE, MANY_COLUMNS, FEW_COLUMNS = 112, 9, 4
+WIDE, MANY_COLUMNS, FEW_COLUMNS = 116, 9, 4
+MEMBERS_WIDTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,27 +180,23 @@ def _table(
     terms: StudyTerms, cells: Sequence[Cell], quantiles: tuple[str, ...], part: slice, *, with_totals: bool
 ) -> Table:
     table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("figure")
-    table.add_column("members")
+    table.add_column("figure", min_width=MEMBERS_WIDTH)
     heads = ["N", "sum"] if with_totals else []
     for head in [*heads, *(_percent(quantile) for quantile in quantiles[part])]:
         table.add_column(head, justify="right", no_wrap=True)
     rows = _rows(cells)
     for position, (figure, group) in enumerate(rows):
         own = [cell for cell in cells if (cell.figures[0], cell.group) == (figure, group)]
-        first = position == 0 or rows[position - 1][0] != figure
+        if position == 0 or rows[position - 1][0] != figure:
+            table.add_row(Text(_label(terms, figure), style="bold"))
         shown: list[str] = []
         if with_totals:
             shown = [_one(own, "count@1"), _one(own, "sum@1")]
         if quantiles:
             shown += _percentiles(own, quantiles, part)
         last_of_figure = position + 1 == len(rows) or rows[position + 1][0] != figure
-        table.add_row(
-            _label(terms, figure) if first else "",
-            "all" if group is None else group.value,
-            *shown,
-            end_section=last_of_figure,
-        )
+        members = "all" if group is None else group.value
+        table.add_row(f"  {members}", *shown, end_section=last_of_figure)
     return table
 
 

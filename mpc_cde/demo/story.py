@@ -6,9 +6,9 @@ runs is a process of its own.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,13 +19,21 @@ from mpc_cde.client.enrolment import RegisterRow, draft_researcher
 from mpc_cde.client.home import Home
 from mpc_cde.client.member import Member, own_evidence, submit_figures
 from mpc_cde.client.membership_ledger import MembershipLedger, countersign_memberships
-from mpc_cde.client.query import EnrolledResearcher, QueryStatus, choose_items, make_query, run_query
+from mpc_cde.client.query import (
+    EnrolledResearcher,
+    QueryDeclined,
+    QueryStatus,
+    choose_items,
+    make_query,
+    run_query,
+)
 from mpc_cde.client.receipts import wait_for_receipts
 from mpc_cde.client.role_cards import ResearcherRequest
 from mpc_cde.client.stewardship import propose_closing, propose_study
 from mpc_cde.client.verification import VerifiedResult, VerifiedStudy, verify_result
 from mpc_cde.demo.cast import Cast, ResearcherKeys, each, make_researcher, names_of
 from mpc_cde.demo.material import Material, MemberRow
+from mpc_cde.demo.node_logs import job_bytes, last_failure, log_entries
 from mpc_cde.demo.report import Narrator
 from mpc_cde.documents.community import format_fingerprint
 from mpc_cde.documents.envelope import Envelope, sign_document
@@ -42,7 +50,6 @@ POLL_SECONDS = 0.1
 WAIT_SECONDS = 60.0
 RECEIPTS_SECONDS = 120.0
 RESULT_SECONDS = 180.0
-JOB_EVENT = "job.computed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class Ending:
 
 
 class StoryStoppedError(CallerError):
-    """Something was refused that every act after it depends on."""
+    """Something was refused, or did not come, that every act after it depends on."""
 
 
 @dataclass(slots=True)
@@ -270,7 +277,8 @@ class Story:
                 cast.organisations.verify_alive()
                 return (await connection.calls.study(terms)).checked_roster is not None
 
-            await _until(is_checked, "the checked roster", deadline_seconds=RESULT_SECONDS)
+            with self._parties_heard():
+                await _until(is_checked, "the checked roster", deadline_seconds=RESULT_SECONDS)
             step.note = "no fault found"
 
     async def _ask(
@@ -284,15 +292,16 @@ class Story:
             def tell(status: QueryStatus) -> None:
                 step.note = status.describe()
 
-            result = await run_query(
-                connection,
-                study,
-                researcher,
-                query,
-                reader=self._reader(researcher.signing_key),
-                deadline_seconds=RESULT_SECONDS,
-                on_change=tell,
-            )
+            with self._parties_heard():
+                result = await run_query(
+                    connection,
+                    study,
+                    researcher,
+                    query,
+                    reader=self._reader(researcher.signing_key),
+                    deadline_seconds=RESULT_SECONDS,
+                    on_change=tell,
+                )
             step.note = f"signed by {', '.join(result.signers)}"
         return items, result
 
@@ -324,30 +333,23 @@ class Story:
             f"one member's receipts, its Merkle proof for row {verified.own_row} of {len(members)}",
         )
 
+    @contextmanager
+    def _parties_heard(self) -> Iterator[None]:
+        """If what is waited for does not come, say what each party wrote into its log about it."""
+        try:
+            yield
+        except (DeadlinePassed, QueryDeclined) as error:
+            said = [f"{party.name}: {last_failure(log_entries(party.home))}" for party in self.cast.parties]
+            lines = "\n".join([f"{error}. What the parties' logs say:", *said])
+            hint = "Run the demo again with --keep DIR and read the logs there."
+            raise StoryStoppedError(lines, hint=hint) from None
+
     def _bytes_sent(self) -> dict[str, int]:
         """What each node's log says that its jobs sent to other parties."""
-        sent = {}
-        for party in self.cast.parties:
-            log = party.home / self.cast.fingerprint / "log.jsonl"
-            sent[party.name] = sum(_job_bytes(line) for line in log.read_text("utf-8").splitlines())
-        return sent
+        return {party.name: job_bytes(log_entries(party.home)) for party in self.cast.parties}
 
     def _reader(self, key: SigningKey) -> SignedReader:
         return SignedReader(key, randomness=self.randomness)
-
-
-def _job_bytes(line: str) -> int:
-    entry = json.loads(line)
-    found = _find(entry, JOB_EVENT)
-    return found if found is not None else 0
-
-
-def _find(entry: object, event: str) -> int | None:
-    if not isinstance(entry, dict) or entry.get("event") != event:
-        return None
-    details = entry.get("details")
-    sent = details.get("bytes_sent") if isinstance(details, dict) else None
-    return sent if isinstance(sent, int) else None
 
 
 def _remember(keys: ResearcherKeys, cast: Cast, enrolment: Envelope) -> None:
