@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from protocols.errors import OutOfRange
-from protocols.parameters import parse_edges, parse_grid
+from protocols.parameters import parse_edges, parse_grid, parse_maximum
 
 MAX_QUANTILES = 100
 MAX_DENOMINATOR = 1000
@@ -74,6 +74,16 @@ _SPECIFICATIONS = (
         "rounded to the grid, ties up",
         reveals="N, the sum of the figures and the sum of their squares, both exact",
         cost="that of the variance; asked together they are computed once",
+    ),
+    FunctionSpecification(
+        name="ratio_of_totals@1",
+        figures=2,
+        parameters=("grid", "maximum"),
+        definition="total of the first figure divided by the total of the second, both over the contributors that "
+        "gave both figures, rounded to the grid, ties up; a ratio at or above the maximum is published as the "
+        "maximum",
+        reveals="the ratio as published, N, and whether the second total is positive; neither total",
+        cost="15 comparisons for each base-16 digit of the number of grid points; no multiplication of records",
     ),
     FunctionSpecification(
         name="histogram@1",
@@ -153,7 +163,7 @@ def parse_quantiles(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
 
 
 _PARSERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = MappingProxyType(
-    {"grid": parse_grid, "edges": parse_edges, "quantiles": parse_quantiles}
+    {"grid": parse_grid, "maximum": parse_maximum, "edges": parse_edges, "quantiles": parse_quantiles}
 )
 
 

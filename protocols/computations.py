@@ -22,6 +22,8 @@ from protocols import (
     means,
     moments,
     order_statistics,
+    ratios,
+    selection,
     variances,
 )
 from protocols.cells import (
@@ -55,6 +57,7 @@ async def answer_query(
 ) -> list[CellOutcome]:
     """The outcome of each cell, in the order of `requests`."""
     cells = [_parse(request, records, masks) for request in requests]
+    await selection.select_contributors(engine, records, cells)
     await judgement.judge(engine, cells)
     answered = [cell for cell in cells if cell.is_open]
     await together(
@@ -72,6 +75,8 @@ def _parse(request: CellRequest, records: Records, masks: Mapping[str, PublicMas
         raise OutOfRange(f"{request.function} takes another number of figures than {len(request.figures)}")
     if any(name not in records.figures for name in request.figures) or request.mask_name not in masks:
         raise OutOfRange(f"no figure {request.figures} or no group {request.mask_name!r} in this study")
+    if request.category is not None:
+        selection.verify_category(records, request.category)
     cell = Cell(request, masks[request.mask_name], figures_of(request, records))
     encodings = [figure.encoding for figure in cell.figures]
     verify_plan(request.function, encodings, request.parameters, records.count)
@@ -87,7 +92,7 @@ async def _answer_counts(engine: Engine, cells: Sequence[Cell]) -> None:
 
 async def _answer_sums(engine: Engine, cells: Sequence[Cell]) -> None:
     totals = await moments.reveal_totals(
-        engine, [moments.shared_total(engine, cell.figure, cell.mask) for cell in cells]
+        engine, [moments.shared_total(engine, cell.figure, cell.mask, cell.selector) for cell in cells]
     )
     for cell, total in zip(cells, totals, strict=True):
         cell.values = (exact_text(moments.sum_of(cell.figure.encoding, total, cell.number)),)
@@ -102,7 +107,13 @@ async def _answer_percentiles(find: FindPercentiles, engine: Engine, cells: Sequ
         wanted.setdefault(key, set()).update(cell.quantiles)
         first.setdefault(key, cell)
     walks = [
-        order_statistics.Walk(first[key].figure, first[key].mask, first[key].number, tuple(sorted(quantiles)))
+        order_statistics.Walk(
+            first[key].figure,
+            first[key].mask,
+            first[key].number,
+            tuple(sorted(quantiles)),
+            first[key].selector,
+        )
         for key, quantiles in wanted.items()
     ]
     prefixes = await find(engine, walks)
@@ -120,6 +131,7 @@ FAMILIES: Mapping[str, Family] = {
     "count@1": _answer_counts,
     "sum@1": _answer_sums,
     "mean@1": means.answer,
+    "ratio_of_totals@1": ratios.answer,
     "histogram@1": histograms.answer,
     "variance@1": variances.answer,
     "standard_deviation@1": variances.answer,

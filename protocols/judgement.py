@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from protocols import disclosure, moments
+from protocols import disclosure
 from protocols.cells import WITHHELD_DISCLOSURE, WITHHELD_MINIMUM, Cell, Group
-from protocols.engine import Engine, Shared
+from protocols.engine import Engine
+from protocols.selection import count_contributors
 
 
 async def judge(engine: Engine, cells: Sequence[Cell]) -> None:
@@ -22,15 +23,10 @@ async def judge(engine: Engine, cells: Sequence[Cell]) -> None:
     _judge_ranks(cells)
 
 
-def presence_of(engine: Engine, cell: Cell) -> Shared | int:
-    """N of a cell, shared (1,), or plain where it is public anyway."""
-    return moments.count_present(engine, cell.figure, cell.mask)
-
-
 async def _find_contributors(engine: Engine, cells: Sequence[Cell]) -> None:
     """One bit, then N, for each distinct set of figures, group and minimum."""
     distinct = list({cell.key: cell for cell in cells}.values())
-    presences = [presence_of(engine, cell) for cell in distinct]
+    presences = await count_contributors(engine, distinct)
     numbers = await disclosure.contributors(engine, presences, [cell.request.minimum for cell in distinct])
     found = {cell.key: number for cell, number in zip(distinct, numbers, strict=True)}
     for cell in cells:

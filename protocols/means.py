@@ -27,7 +27,7 @@ async def answer(engine: Engine, cells: Sequence[Cell]) -> None:
     """Set the values of open cells of `mean@1`."""
     plans = [plan_mean(cell.figure.encoding, cell.request.parameters, cell.number) for cell in cells]
     places = [
-        place_mean(plan, moments.shared_total(engine, cell.figure, cell.mask), cell.number)
+        place_mean(plan, moments.shared_total(engine, cell.figure, cell.mask, cell.selector), cell.number)
         for cell, plan in zip(cells, plans, strict=True)
     ]
     for cell, plan, k in zip(cells, plans, await locate(engine, places, "mean"), strict=True):

@@ -8,6 +8,7 @@ What a party learns: the opened total, which is the answer. Cost: one opening fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -57,9 +58,20 @@ def shared_total(
 
 
 async def reveal_totals(engine: Engine, totals: list[Shared], label: str = "sum") -> list[int]:
-    """Open the totals U of cells that passed disclosure control: one round."""
-    opened = await engine.reveal(concatenate(totals), label)
+    """Open the totals U of cells that passed disclosure control: one round, two where some are of degree 2t."""
+    opened = await engine.reveal(concatenate(await at_degree_t(engine, totals)), label)
     return [int(value) for value in opened]
+
+
+async def at_degree_t(engine: Engine, values: Sequence[Shared]) -> list[Shared]:
+    """Numbers (1,) of which those of degree 2t are reshared, in one round: openings of degree t are checked."""
+    found = list(values)
+    doubled = [index for index, value in enumerate(found) if value.degree == 2]
+    if doubled:
+        reshared = await engine.reshare(concatenate([found[index] for index in doubled]))
+        for place, index in enumerate(doubled):
+            found[index] = reshared[place : place + 1]
+    return found
 
 
 def sum_of(encoding: FigureEncoding, total: int, contributors: int) -> Decimal:

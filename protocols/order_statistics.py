@@ -13,7 +13,8 @@ whatever the figure, group and percentile, are one batch.
 
 Rounds: 2 to make the comparison masks, then per digit 6 (open the masked numbers, 4 for the comparison tree, open
 the bits) and 1 to update the selectors from the second digit on, never after the last.
-Elements sent per record: D - 2 products at t = 1 for D walked digits, for each distinct prefix.
+Elements sent per record: D - 2 products at t = 1 for D walked digits, for each distinct prefix; D - 1 for a group
+that a shared selector makes.
 """
 
 from __future__ import annotations
@@ -35,13 +36,15 @@ from protocols.records import FigureRecords
 class Walk:
     """The percentiles of one figure over the records that a public mask selects.
 
-    `contributors`: N, how many of them gave the figure; open by now. `quantiles`: exact, 0 < q <= 1.
+    `contributors`: N, how many of them gave the figure; open by now. `quantiles`: exact, 0 < q <= 1. `selector`
+    narrows the group in secret, within the mask (selection.py); then the first product comes one digit earlier.
     """
 
     figure: FigureRecords
     mask: PublicMask
     contributors: int
     quantiles: tuple[Fraction, ...]
+    selector: Shared | None = None
 
     def __post_init__(self) -> None:
         if self.contributors < 1:
@@ -88,7 +91,7 @@ async def percentiles(engine: Engine, walks: Sequence[Walk]) -> list[tuple[int, 
     answers = [
         [_Answer(q, _constant(q.numerator * walk.contributors)) for q in walk.quantiles] for walk in walks
     ]
-    nodes = [_Node(walk, list(own), None) for walk, own in zip(walks, answers, strict=True)]
+    nodes = [_Node(walk, list(own), walk.selector) for walk, own in zip(walks, answers, strict=True)]
     digit = 0
     while nodes:
         nodes = await _descend(engine, nodes, digit)

@@ -24,6 +24,15 @@ def parse_grid(parameters: Mapping[str, Any]) -> Fraction:
     return _positive("grid", parameters["grid"])
 
 
+def parse_maximum(parameters: Mapping[str, Any]) -> Fraction:
+    """{"grid": "0.5", "maximum": "10"}: the last point of the grid, a positive multiple of it."""
+    maximum = _positive("maximum", parameters["maximum"])
+    grid = parse_grid(parameters)
+    if (maximum / grid).denominator != 1:
+        raise OutOfRange(f"maximum {exact_text(maximum)} is no whole multiple of grid {exact_text(grid)}")
+    return maximum
+
+
 def parse_edges(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
     """{"edges": ["10", "20.5", ...]}: ascending; they close the buckets of a histogram."""
     texts = parameters["edges"]

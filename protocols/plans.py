@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from math import prod
+from math import gcd, lcm, prod
 from types import MappingProxyType
 from typing import Any
 
 from protocols.decimals import exact_text
 from protocols.encoding import FigureEncoding
 from protocols.errors import OutOfRange
-from protocols.parameters import parse_edges, parse_grid
+from protocols.parameters import parse_edges, parse_grid, parse_maximum
 
 COMPARED_BELOW = 1 << 60
 """Compared numbers, and totals that are opened, stay below this in public."""
@@ -74,6 +74,67 @@ def plan_mean(encoding: FigureEncoding, parameters: Mapping[str, Any], records: 
     plan = MeanPlan(encoding, grid, int(ratio))
     require_below("mean@1: a compared total", plan.bound(records))
     return plan
+
+
+@dataclass(frozen=True, slots=True)
+class RatioPlan:
+    """Published are grid k, k in 0 .. count - 1; a grid step is numerator / denominator of the units (ratios.py).
+
+    `in_units`: step and minimum of each figure in whole units of its own; `largest`: the most, in units and by
+    size, that one record adds to each total.
+    """
+
+    grid: Fraction
+    count: int
+    numerator: int
+    denominator: int
+    in_units: tuple[tuple[int, int], tuple[int, int]]
+    largest: tuple[int, int]
+
+    def bound(self, contributors: int) -> int:
+        """|V - k W| stays below it."""
+        above, below = self.largest
+        points = 2 * self.count + 1
+        return contributors * (2 * self.denominator * above + points * self.numerator * below) + 1
+
+    def published(self, k: int) -> str:
+        return exact_text(self.grid * k)
+
+
+def plan_ratio(encodings: Sequence[FigureEncoding], parameters: Mapping[str, Any], records: int) -> RatioPlan:
+    """Both figures must start at 0 or above, so that totals of honest figures are not negative."""
+    require_number("a ratio of totals", *encodings)
+    if any(encoding.minimum < 0 for encoding in encodings):
+        raise OutOfRange("ratio_of_totals@1: a figure that may be negative has no share in a total")
+    grid, maximum = parse_grid(parameters), parse_maximum(parameters)
+    units = [_common_unit(encoding.minimum, encoding.step) for encoding in encodings]
+    above, below = [
+        (int(encoding.step / unit), int(encoding.minimum / unit))
+        for encoding, unit in zip(encodings, units, strict=True)
+    ]
+    step = grid * units[1] / units[0]
+    plan = RatioPlan(
+        grid,
+        int(maximum / grid) + 1,
+        step.numerator,
+        step.denominator,
+        (above, below),
+        (_largest(encodings[0], *above), _largest(encodings[1], *below)),
+    )
+    for (factor, base), encoding in zip((above, below), encodings, strict=True):
+        require_below("ratio_of_totals@1: a total", records * (factor + base) * encoding.size)
+    require_below("ratio_of_totals@1: a compared total", plan.bound(records))
+    return plan
+
+
+def _common_unit(minimum: Fraction, step: Fraction) -> Fraction:
+    """The largest number that divides both without rest."""
+    scale = lcm(minimum.denominator, step.denominator)
+    return Fraction(gcd(int(minimum * scale), int(step * scale)), scale)
+
+
+def _largest(encoding: FigureEncoding, step: int, base: int) -> int:
+    return max(base + step * (encoding.size - 1 - encoding.half), abs(base - step * encoding.half))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +204,7 @@ def _of_one(check: Callable[[FigureEncoding, Mapping[str, Any], int], object]) -
 PLANS: Mapping[str, Plan] = MappingProxyType(
     {
         "mean@1": _of_one(plan_mean),
+        "ratio_of_totals@1": plan_ratio,
         "histogram@1": _of_one(plan_histogram),
         "variance@1": _of_one(partial(verify_spread, "variance@1")),
         "standard_deviation@1": _of_one(partial(verify_spread, "standard_deviation@1")),
