@@ -13,10 +13,25 @@ from mpc_cde.documents.canonical import short_text_of
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.query import Query, function_of
 from mpc_cde.documents.researcher import Researcher
-from mpc_cde.documents.study_terms import StudyTerms
+from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms
+from mpc_cde.encodings import encoding_of
 from parties.release_ledger import Ledger
 from protocols import catalog
 from protocols.errors import OutOfRange
+from protocols.plans import verify_plan
+
+ENFORCED_FUNCTIONS = frozenset(
+    {
+        "count@1",
+        "sum@1",
+        "percentiles@1",
+        "mean@1",
+        "variance@1",
+        "standard_deviation@1",
+        "histogram@1",
+    }
+)
+"""Functions whose every rule this node enforces, also against what it has released before."""
 
 SUPPORTED_AUDIENCES = frozenset({"public", "contributors", "researchers"})
 MAX_ATTEMPTS = 3
@@ -134,7 +149,7 @@ def unsupported(terms: StudyTerms) -> list[str]:
     """
     faults = []
     for function in terms.functions:
-        faults += _unsupported_function(terms, function.function, function.parameters, len(function.figures))
+        faults += _unsupported_function(terms, function)
         if function.audience not in SUPPORTED_AUDIENCES:
             faults.append(f"{function.function}: audience {function.audience} is not supported")
         if function.by is not None and terms.group(function.by) is None:
@@ -159,14 +174,22 @@ def unsupported(terms: StudyTerms) -> list[str]:
     return faults
 
 
-def _unsupported_function(terms: StudyTerms, name: str, parameters: object, figures: int) -> list[str]:
+def _unsupported_function(terms: StudyTerms, function: FunctionTerms) -> list[str]:
+    name = function.function
     try:
         specification = catalog.specification(name)
-        if figures != specification.figures:
-            return [f"{name}: takes {specification.figures} figure(s), the study names {figures}"]
-        catalog.check_parameters(name, parameters if isinstance(parameters, dict) else {})
+        if name not in ENFORCED_FUNCTIONS:
+            return [f"{name}: this version cannot enforce its rules against earlier releases"]
+        if len(function.figures) != specification.figures:
+            return [
+                f"{name}: takes {specification.figures} figure(s), the study names {len(function.figures)}"
+            ]
+        catalog.check_parameters(name, function.parameters)
+        figures = [figure for figure in terms.figures if figure.name in function.figures]
+        encodings = [encoding_of(figure, allow_exact=terms.disclosure.allow_exact) for figure in figures]
+        verify_plan(name, encodings, function.parameters, terms.roster_cap)
     except OutOfRange as error:
-        return [str(error)]
+        return [f"{name}: {error}"]
     return []
 
 
