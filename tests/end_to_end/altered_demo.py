@@ -1,0 +1,139 @@
+"""The demo, except that somebody alters one share in a party's column file before the query.
+
+    python -m tests.end_to_end.altered_demo --json --keep DIR --figures FILE --study FILE
+        --share-of FIGURE --digit NUMBER [--rewrite-digest] --draws FILE
+
+The columns are verified before each computing session, so the session that checked the inputs has to end first:
+the party's worker is killed, as a crash would end it; the other parties' sessions end with it, and the query opens
+the next one. The share is one member's, of the first symbol of a digit, and 2^40 is added to it, which moves every
+count of that digit far away. With --rewrite-digest the manifest says what the file is now.
+
+`--draws` gets every 32 bytes that the people of the demo drew: seeds and private keys, one a line in hexadecimal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import numpy as np
+
+from mpc_cde.demo.cast import Cast, PartyPlace
+from mpc_cde.demo.options import parse_options, play
+from mpc_cde.demo.report import Narrator, progress_console
+from mpc_cde.documents.canonical import canonical_bytes, parse_canonical
+from mpc_cde.documents.envelope import Envelope, open_envelope
+from mpc_cde.documents.study import Study
+from mpc_cde.documents.study_terms import StudyTerms
+from mpc_cde.encodings import encodings_of
+from mpc_cde.errors import MpcCdeError
+from protocols import field as fp
+from protocols.randomness import SystemRandomness
+from tests.end_to_end.processes import workers_of
+
+ALTERED_PARTY = 1
+ADDED = 1 << 40
+FAILURE = "session.failed"
+WAIT_SECONDS = 60.0
+SECRET_BYTES = 32
+"""Seeds and private keys; member ids and nonces, which are public, are 16 bytes."""
+
+
+@dataclass
+class KeptDraws:
+    """The system's randomness, which remembers the secrets that it gave out."""
+
+    drawn: list[bytes] = field(default_factory=list)
+    system: SystemRandomness = field(default_factory=SystemRandomness)
+
+    def random_bytes(self, count: int) -> bytes:
+        given = self.system.random_bytes(count)
+        if count == SECRET_BYTES:
+            self.drawn.append(given)
+        return given
+
+
+async def end_session(cast: Cast, party: PartyPlace) -> None:
+    """Kill the worker of a party; returns when its node has noticed."""
+    log = party.home / cast.fingerprint / "log.jsonl"
+    failures = log.read_text("utf-8").count(FAILURE)
+    (worker,) = workers_of(cast.nodes[party.name].process.pid)
+    os.kill(worker, signal.SIGKILL)
+    end = time.monotonic() + WAIT_SECONDS
+    while log.read_text("utf-8").count(FAILURE) == failures:
+        if time.monotonic() > end:
+            raise TimeoutError("the node did not notice that its worker is gone")
+        await anyio.sleep(0.05)
+
+
+def alter_share(
+    party: PartyPlace, terms: StudyTerms, figure: str, digit: int, *, rewrite_digest: bool
+) -> None:
+    """Add 2^40 to this party's share of one member's first indicator of a figure's digit."""
+    (directory,) = party.home.glob("*/columns/*")
+    row = 0
+    for known, encoding in zip(terms.figures, encodings_of(terms), strict=True):
+        if known.name == figure:
+            row += encoding.layout(0).digits[digit]
+            break
+        row += encoding.element_count
+    path = directory / "shares.u64"
+    manifest = parse_canonical((directory / "manifest.json").read_bytes())
+    shares = np.memmap(path, dtype="<u8", mode="r+", shape=(manifest["elements"], manifest["records"]))
+    shares[row, 0] = (int(shares[row, 0]) + ADDED) % fp.P
+    shares.flush()
+    del shares
+    if rewrite_digest:
+        manifest["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        (directory / "manifest.json").write_bytes(canonical_bytes(manifest))
+
+
+def study_terms(cast: Cast) -> StudyTerms:
+    """The terms, from the steward's file."""
+    envelope = Envelope.parse_json((cast.steward.home.root / "study.json").read_bytes())
+    return open_envelope(envelope, Study).terms
+
+
+def main(arguments: list[str]) -> int:
+    """The demo's exit status; 1 if it ends with an error, which is told."""
+    rewrite_digest = "--rewrite-digest" in arguments
+    arguments = [each for each in arguments if each != "--rewrite-digest"]
+    figure, digit, draws = (_taken(arguments, name) for name in ("--share-of", "--digit", "--draws"))
+    randomness = KeptDraws()
+
+    async def alter(cast: Cast) -> None:
+        party = cast.parties[ALTERED_PARTY]
+        await end_session(cast, party)
+        alter_share(party, study_terms(cast), figure, int(digit), rewrite_digest=rewrite_digest)
+
+    try:
+        report = play(
+            parse_options(arguments),
+            narrator=Narrator(progress_console()),
+            randomness=randomness,
+            before_query=alter,
+        )
+    except MpcCdeError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    finally:
+        Path(draws).write_text("".join(f"{secret.hex()}\n" for secret in randomness.drawn))
+    return report.exit_status
+
+
+def _taken(arguments: list[str], name: str) -> str:
+    """Take an option and its value out of the arguments."""
+    place = arguments.index(name)
+    value = arguments[place + 1]
+    del arguments[place : place + 2]
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
