@@ -1,14 +1,16 @@
 """Agreeing on the exact list of inputs, over the mesh and never through the gateway.
 
-Three steps among all m parties: the digest of one's list, then the list, then one's signature on the roster
-that the lists come to. The commitment keeps a party from fitting its list to what the others show. A
-different roster digest, a list lacking what its signer receipted, or a list other than committed, ends the
-agreement with whose fault it is; the study waits, and the next session tries again from what the stores
-then hold.
+Four steps among all m parties: the digest of one's list, then all digests as one has seen them, then the list,
+then one's signature on the roster that the lists come to. The commitment keeps a party from fitting its list to
+what the others show; the echo, from showing one list to this party and another to the next, which would make
+honest parties accuse each other. A different roster digest, a list lacking what its signer receipted, or a list
+other than committed, ends the agreement with whose fault it is; the study waits, and the next session tries
+again from what the stores then hold.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from mpc_cde.documents.authority import verify_parties
@@ -27,6 +29,14 @@ class RostersDiffer(Exception):
         self.party = party
 
 
+class CommitmentsDiffer(Exception):
+    """Somebody committed to one list towards this party and to another towards `party`, or `party` says so."""
+
+    def __init__(self, party: int) -> None:
+        super().__init__(f"party {party} was shown other commitments to roster lists, or says so")
+        self.party = party
+
+
 @dataclass(frozen=True, slots=True)
 class SignedRoster:
     """The roster with the signatures of all parties, and its entries."""
@@ -36,20 +46,30 @@ class SignedRoster:
 
 
 async def agree_on_roster(
-    session: AgreementSession, basis: RosterBasis, signing_key: SigningKey
+    session: AgreementSession,
+    basis: RosterBasis,
+    signing_key: SigningKey,
+    *,
+    before_signing: Callable[[AgreedInputs], Awaitable[None]],
 ) -> SignedRoster:
-    """Exchange commitments, lists and signatures. Raises ListRefused, RosterWaits, RostersDiffer."""
+    """Exchange commitments, lists and signatures. `before_signing` makes the entries durable: others may complete
+    the roster though this party fails right after its signature left, and then it must know the rows.
+
+    Raises ListRefused, RosterWaits, RostersDiffer, CommitmentsDiffer.
+    """
     own = sign_list(basis, signing_key)
     commitments = await session.exchange("roster commitment", own.digest())
     for party, commitment in commitments.items():
         if len(commitment) != 32:
             raise ListRefused(party, "a commitment of 32 bytes", f"{len(commitment)} bytes")
+    await _compare_commitments(session, basis.party, commitments)
     shown = await session.exchange("roster list", own.to_json())
     lists = {
         party: open_list(basis, party, _parse(party, data), commitments[party])
         for party, data in sorted(shown.items())
     }
     inputs = agree(basis, lists)
+    await before_signing(inputs)
     signed = sign_document(inputs.roster, signing_key)
     signatures = await session.exchange("roster signature", signed.to_json())
     merged = signed
@@ -63,6 +83,18 @@ async def agree_on_roster(
             raise ListRefused(party, "its signature on the roster", str(error)[:120]) from None
         merged = merge_signatures(merged, [envelope])
     return SignedRoster(inputs, merged)
+
+
+async def _compare_commitments(session: AgreementSession, own: int, commitments: Mapping[int, bytes]) -> None:
+    """Returns if every party saw the same of every third one. Raises CommitmentsDiffer."""
+    parties = sorted(commitments)
+    echoes = await session.exchange(
+        "roster commitments seen", b"".join(commitments[party] for party in parties)
+    )
+    for party, echo in sorted(echoes.items()):
+        seen = {about: echo[32 * place : 32 * place + 32] for place, about in enumerate(parties)}
+        if any(seen[about] != commitments[about] for about in parties if about not in (own, party)):
+            raise CommitmentsDiffer(party)
 
 
 def _parse(party: int, data: bytes) -> Envelope:

@@ -33,7 +33,7 @@ from parties.document_checks import DocumentContext
 from parties.errors import PeerProtocolViolation
 from parties.party_home import CommunityHome
 from parties.policy import MAX_ATTEMPTS, PartyPolicy
-from parties.roster import ListRefused, RosterWaits, read_basis
+from parties.roster import AgreedInputs, ListRefused, RosterWaits, read_basis
 from parties.session_supervisor import SessionInputs
 from parties.sessions import Sessions
 from parties.share_store import StoreTransaction, StoreView
@@ -183,7 +183,13 @@ class Conductor:
             basis = await desk.read(
                 lambda view: read_basis(view, desk.community, known.terms, desk.own_index)
             )
-            signed = await agree_on_roster(session, basis, desk.identity)
+
+            async def before_signing(inputs: AgreedInputs) -> None:
+                digest = inputs.roster.digest()
+                await desk.note("roster.signing", study=known.terms_digest, roster=digest)
+                await desk.write(lambda tx: roster_table.put_entries(tx, digest, inputs.entries))
+
+            signed = await agree_on_roster(session, basis, desk.identity, before_signing=before_signing)
         open_from_all_parties(signed.envelope, Roster, desk.community)
         await desk.note(
             "roster.signed",
@@ -195,7 +201,6 @@ class Conductor:
         entries = (ENTRIES_PART, RosterEntries(entries=signed.inputs.entries).payload_bytes())
 
         def keep(transaction: StoreTransaction) -> None:
-            roster_table.put_entries(transaction, signed.envelope.digest(), signed.inputs.entries)
             desk.keep_and_post(
                 transaction, Roster, signed.envelope, study=known.terms_digest, attachment=entries
             )

@@ -21,6 +21,7 @@ from mpc_cde.documents.authority import (
     open_proposed_study,
     open_query,
     open_revocation,
+    signing_parties,
 )
 from mpc_cde.documents.checked_roster import CheckedRoster
 from mpc_cde.documents.community import Community
@@ -198,6 +199,14 @@ def _from_party(
 
 def _roster(envelope: Envelope, context: DocumentContext) -> StoredDocument:
     roster = open_envelope(envelope, Roster)
+    everybody = frozenset(range(context.community.party_count))
+    for held in context.view.documents(Roster.type_name(), study=roster.study_terms):
+        if (
+            held.digest != envelope.digest()
+            and signing_parties(held.envelope, context.community) == everybody
+        ):
+            # Whoever held its own signature back could complete an earlier one and take the study back to it.
+            raise BadDocument("every party has signed another roster of this study", whom="the parties")
     kept = keep_valid_signatures(envelope, party_keys(context.community))
     return _kept(kept, Roster.type_name(), study=roster.study_terms)
 

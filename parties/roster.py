@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mpc_cde.documents.authority import open_from_member, open_from_party, open_revocation
 from mpc_cde.documents.community import Community
-from mpc_cde.documents.envelope import Envelope, sign_document
+from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.roster import Roster, RosterEntry, roster_of
@@ -173,7 +173,12 @@ def _party_list(basis: RosterBasis, party: int, shown: RosterList) -> PartyList:
         by_member.setdefault(membership.member, []).append(membership)
     withdrawals = []
     for envelope in shown.withdrawals:
-        claimed = Withdrawal.parse_payload(envelope.payload)
+        try:
+            claimed = open_envelope(envelope, Withdrawal)
+        except BadDocument:
+            raise ListRefused(party, "withdrawals", "something else") from None
+        if claimed.study_terms == basis.terms_digest and claimed.member not in by_member:
+            continue  # the gateway kept this member from this party, which accepted nothing of it either
         if claimed.study_terms != basis.terms_digest or not any(
             _is_from(envelope, membership) for membership in by_member.get(claimed.member, [])
         ):

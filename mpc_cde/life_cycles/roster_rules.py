@@ -142,7 +142,8 @@ def roster_from_lists(
     """
     faults = [*_missing_or_twice(lists, parties), *_broken_promises(lists, receipted)]
     for own in lists:
-        faults += _faults_of_one_list(own, memberships)
+        faults += _faults_of_one_list(own)
+    faults += _uncertified(lists, memberships)
     faults += _differing_accounts(lists)
     if faults:
         return tuple(sorted(set(faults), key=Disagreement.sort_key))
@@ -179,18 +180,28 @@ def _broken_promises(
                 )
 
 
-def _faults_of_one_list(
-    own: PartyList, memberships: Mapping[bytes, CertifiedFacts]
+def _uncertified(
+    lists: Collection[PartyList], memberships: Mapping[bytes, CertifiedFacts]
 ) -> Iterable[Disagreement]:
+    """What all list and the caller knows no membership of; what only some list does not count anyway.
+
+    Else a gateway that keeps a membership from one party would have it accuse all the others.
+    """
+    common = frozenset.intersection(*(frozenset(own.submissions) for own in lists)) if lists else frozenset()
+    for own in lists:
+        for entry in own.submissions:
+            if entry in common and entry.membership not in memberships:
+                yield Disagreement(
+                    ListFault.MEMBERSHIP_UNKNOWN, own.party, entry.submission, "a valid membership", "unknown"
+                )
+
+
+def _faults_of_one_list(own: PartyList) -> Iterable[Disagreement]:
     by_sequence: dict[tuple[bytes, int], set[ListedSubmission]] = {}
     chains: dict[bytes, set[int]] = {}
     for entry in own.submissions:
         by_sequence.setdefault((entry.member, entry.sequence), set()).add(entry)
         chains.setdefault(entry.member, {0}).add(entry.sequence)
-        if entry.membership not in memberships:
-            yield Disagreement(
-                ListFault.MEMBERSHIP_UNKNOWN, own.party, entry.submission, "a valid membership", "unknown"
-            )
     for withdrawal in own.withdrawals:
         chains.setdefault(withdrawal.member, {0}).add(withdrawal.sequence)
     for entries in by_sequence.values():
