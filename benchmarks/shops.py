@@ -1,10 +1,10 @@
 """What questions about the 400 shops cost in a whole community: `python -m benchmarks.shops --json`.
 
 The demo's story with real processes; before its own query the researcher asks for nine deciles of each figure, one
-query after another in one session. `compute_seconds` are the slowest party's, from its log (`job.computed`): from a
-job's acceptance to its opened answer, all randomness made inside. `answer_seconds` are what the researcher waits: from
-sending the query, through all parties' decisions, to the verified answer. `equal_to_plain` compares the demo's 100
-cells, asked last, with the plain calculation. Look at `load_before`: with other work on the machine, seconds say little.
+query after another in one session. `compute_seconds` are the slowest party's, from its log (`job.computed`): from
+a job's acceptance to its opened answer, all randomness made inside. `answer_seconds` are what the researcher waits:
+from sending the query, through all parties' decisions, to the verified answer. `equal_to_plain` compares the demo's
+100 cells, asked last, with the plain calculation. With other work on the machine (`load_before`) seconds say little.
 """
 
 from __future__ import annotations
