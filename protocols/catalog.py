@@ -21,7 +21,10 @@ MAX_DENOMINATOR = 1000
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpecification:
-    """One approved question: what it takes, what it means, what it reveals beside its values, what it costs."""
+    """One approved question: what it takes, what it means, what it reveals beside its values, what it costs.
+
+    `of_amounts`: rules about concentration concern it, as they do all but counts.
+    """
 
     name: str
     figures: int
@@ -29,6 +32,7 @@ class FunctionSpecification:
     definition: str
     reveals: str
     cost: str
+    of_amounts: bool = True
 
 
 _SPECIFICATIONS = (
@@ -39,6 +43,7 @@ _SPECIFICATIONS = (
         definition="number of contributors that gave the figure",
         reveals="the number of contributors N, if it reaches the minimum; else that it does not",
         cost="one comparison where the figure may be blank, one opening",
+        of_amounts=False,
     ),
     FunctionSpecification(
         name="sum@1",

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from protocols.catalog import specification
+from protocols.concentration_rules import ConcentrationRules
 from protocols.engine import PublicMask, Shared
 from protocols.records import FigureRecords, Records
 
@@ -28,8 +30,12 @@ class CellRequest:
 
     `mask_name` names a public mask of the records; `minimum` the contributors that the study demands there;
     `released` the quantiles of these figures and this group that were released before, `released_linear` those
-    released as linear percentiles. `category` narrows the
-    group by a secret category: its figure and the symbol's number, None for the members that left it blank.
+    released as linear percentiles. `category` narrows the group by a secret category: its figure and the symbol's
+    number, None for the members that left it blank.
+
+    `dominance` (n, k) and `p_percent` are rules about concentration (concentration_rules.py), for amounts that are
+    not negative. With `complementary` the cells of the same figures are one table (withholding.py);
+    `released_groups` are the groups of which some cell of these figures was published before.
     """
 
     function: str
@@ -40,6 +46,10 @@ class CellRequest:
     released: tuple[Fraction, ...] = ()
     released_linear: tuple[Fraction, ...] = ()
     category: tuple[str, int | None] | None = None
+    dominance: tuple[int, int] | None = None
+    p_percent: int | None = field(default=None, repr=False)
+    complementary: bool = False
+    released_groups: tuple[Group, ...] = ()
 
     @property
     def figure(self) -> str:
@@ -66,6 +76,7 @@ class Cell:
     """A cell under way. `contributors` is N once it is open; a withheld cell opens nothing more.
 
     `selectors[i]` says in secret who counts when figure i is summed (selection.py); None: the mask alone does.
+    `category_cells`: how many cells the category of its group has, the blanks' included; 0 if there is none.
     """
 
     request: CellRequest
@@ -76,6 +87,7 @@ class Cell:
     values: tuple[str, ...] | None = None
     withheld: str | None = None
     selectors: tuple[Shared | None, ...] = field(default=(), repr=False)
+    category_cells: int = 0
 
     @property
     def figure(self) -> FigureRecords:
@@ -92,8 +104,20 @@ class Cell:
         return self.withheld is None
 
     @property
+    def contributing(self) -> tuple[tuple[str, ...], Group]:
+        """Cells with the same figures and group have the same contributors."""
+        return self.request.figures, self.request.group
+
+    @property
+    def rules(self) -> ConcentrationRules:
+        """About concentration: none for a count, which is no amount."""
+        if not specification(self.request.function).of_amounts:
+            return ConcentrationRules()
+        return ConcentrationRules(self.request.dominance, self.request.p_percent)
+
+    @property
     def key(self) -> tuple[tuple[str, ...], Group, int]:
-        """Cells with one key have the same contributors."""
+        """Cells with one key have the same contributors and the same minimum."""
         return self.request.figures, self.request.group, self.request.minimum
 
     @property
@@ -105,6 +129,10 @@ class Cell:
 
     def outcome(self) -> CellOutcome:
         return CellOutcome(self.contributors, self.values, self.withheld)
+
+
+Numbers = Mapping[tuple[tuple[str, ...], Group], Shared | int]
+"""N by figures and group: shared (1,) and of degree t, or plain where it is public anyway."""
 
 
 def figures_of(request: CellRequest, records: Records) -> tuple[FigureRecords, ...]:

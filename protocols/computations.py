@@ -10,6 +10,7 @@ What a party learns: for each cell either that it is withheld and by which rule,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -33,6 +34,7 @@ from protocols.cells import (
     Group,
     figures_of,
 )
+from protocols.concentration_rules import verify_concentration
 from protocols.decimals import exact_text
 from protocols.effects import Computation, together
 from protocols.engine import Engine, PublicMask
@@ -57,8 +59,9 @@ async def answer_query(
 ) -> list[CellOutcome]:
     """The outcome of each cell, in the order of `requests`."""
     cells = [_parse(request, records, masks) for request in requests]
-    await selection.select_contributors(engine, records, cells)
-    await judgement.judge(engine, cells)
+    released = [_parse(request, records, masks) for request in _released_groups(requests)]
+    await selection.select_contributors(engine, records, [*cells, *released])
+    await judgement.judge(engine, cells, released)
     answered = [cell for cell in cells if cell.is_open]
     await together(
         *(
@@ -75,14 +78,32 @@ def _parse(request: CellRequest, records: Records, masks: Mapping[str, PublicMas
         raise OutOfRange(f"{request.function} takes another number of figures than {len(request.figures)}")
     if any(name not in records.figures for name in request.figures) or request.mask_name not in masks:
         raise OutOfRange(f"no figure {request.figures} or no group {request.mask_name!r} in this study")
+    cell = Cell(request, masks[request.mask_name], figures_of(request, records))
     if request.category is not None:
         selection.verify_category(records, request.category)
-    cell = Cell(request, masks[request.mask_name], figures_of(request, records))
+        category = records[request.category[0]].encoding
+        cell.category_cells = category.size + category.blank_allowed
     encodings = [figure.encoding for figure in cell.figures]
+    if cell.rules:
+        for encoding in encodings:
+            verify_concentration(encoding, request.minimum, records.count)
     verify_plan(request.function, encodings, request.parameters, records.count)
     if "quantiles" in request.parameters:
         cell.quantiles = catalog.parse_quantiles(request.parameters)
     return cell
+
+
+def _released_groups(requests: Sequence[CellRequest]) -> list[CellRequest]:
+    """Cells like those asked for, of the groups that were published before and are not asked for again."""
+    asked = {(request.figures, request.group) for request in requests if request.complementary}
+    found: dict[tuple[tuple[str, ...], Group], CellRequest] = {}
+    for request in requests:
+        for group in request.released_groups if request.complementary else ():
+            if (request.figures, group) not in asked:
+                mask_name, category = group
+                before = replace(request, mask_name=mask_name, category=category)
+                found.setdefault((request.figures, group), before)
+    return list(found.values())
 
 
 async def _answer_counts(engine: Engine, cells: Sequence[Cell]) -> None:

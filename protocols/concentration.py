@@ -81,6 +81,11 @@ def constant(value: int) -> Shared:
     return Shared(fp.from_ints([value]))
 
 
+def as_shared(number: Shared | int) -> Shared:
+    """N as a sharing, whether it is public or not."""
+    return constant(number) if isinstance(number, int) else number
+
+
 def _margins(engine: Engine, holdings: Holdings, two_largest: Shared) -> list[Shared]:
     """What must not be negative, one number (1,) a rule; `two_largest` are u, the largest first."""
     encoding, rules = holdings.figure.encoding, holdings.rules

@@ -15,34 +15,44 @@ from itertools import pairwise
 import numpy as np
 
 from protocols.engine import Engine, Shared, concatenate
+from protocols.errors import PeerDeviation
 
 
-async def contributors(
-    engine: Engine, presences: Sequence[Shared | int], minimums: Sequence[int]
-) -> list[int | None]:
-    """N of each cell, or None where it lies below the cell's minimum.
-
-    `presences`: the shared number of contributors (1,), or a plain one where it is public anyway. Two openings
-    for all cells together: the bits [N >= minimum], then N of those that pass. Rounds: 2 + 6 + 1.
-    """
-    found: list[int | None] = [
-        presence if isinstance(presence, int) and presence >= minimum else None
-        for presence, minimum in zip(presences, minimums, strict=True)
+async def reach_minimum(
+    engine: Engine, numbers: Sequence[Shared | int], minimums: Sequence[int]
+) -> list[bool]:
+    """For each group [N >= minimum]: in the clear where N is public, else one opened bit. Rounds: 2 + 6."""
+    found = [
+        isinstance(number, int) and number >= minimum
+        for number, minimum in zip(numbers, minimums, strict=True)
     ]
-    secret = [index for index, presence in enumerate(presences) if isinstance(presence, Shared)]
-    if not secret:
-        return found
-    counts = concatenate([_shared(presences[index]) for index in secret])
-    floors = np.array([minimums[index] for index in secret], dtype=np.uint64)
-    enough = await engine.reveal_at_least_zero(counts - Shared(floors), "disclosure: contributors >= minimum")
-    passing = [position for position, passes in enumerate(enough) if passes]
-    if passing:
-        opened = await engine.reveal(
-            concatenate([counts[position : position + 1] for position in passing]), "contributors"
+    secret = [index for index, number in enumerate(numbers) if isinstance(number, Shared)]
+    if secret:
+        counts = concatenate([_shared(numbers[index]) for index in secret])
+        floors = np.array([minimums[index] for index in secret], dtype=np.uint64)
+        enough = await engine.reveal_at_least_zero(
+            counts - Shared(floors), "disclosure: contributors >= minimum"
         )
-        for position, number in zip(passing, opened, strict=True):
-            found[secret[position]] = int(number)
+        for index, passes in zip(secret, enough, strict=True):
+            found[index] = bool(passes)
     return found
+
+
+async def reveal_contributors(engine: Engine, numbers: Sequence[Shared | int]) -> list[int]:
+    """N of each group that is published, opened where it is not public anyway: one round."""
+    secret = [number for number in numbers if isinstance(number, Shared)]
+    opened = iter(await engine.reveal(concatenate(secret), "contributors") if secret else ())
+    return [number if isinstance(number, int) else int(next(opened)) for number in numbers]
+
+
+async def reveal_bits(engine: Engine, bits: Sequence[Shared], label: str) -> list[bool]:
+    """Open shared verdicts (1,), in one round. Raises PeerDeviation if one is no bit."""
+    if not bits:
+        return []
+    opened = await engine.reveal(concatenate(bits), label)
+    if (opened > 1).any():
+        raise PeerDeviation(f"an opened verdict is not a bit ({label}): some party deviated")
+    return [bool(bit) for bit in opened]
 
 
 def rank(quantile: Fraction, number: int) -> int:

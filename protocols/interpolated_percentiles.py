@@ -37,7 +37,7 @@ async def percentiles(engine: Engine, walks: Sequence[Walk]) -> list[tuple[int, 
     found = await order_statistics(
         engine,
         [
-            SecretWalk(walk.figure, walk.mask, public_ranks(*own))
+            SecretWalk(walk.figure, walk.mask, public_ranks(*own), walk.selector)
             for walk, own in zip(walks, ranks, strict=True)
         ],
     )
