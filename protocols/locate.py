@@ -44,6 +44,11 @@ class Place:
             digits, points = digits + 1, points * BASE
         return digits
 
+    @property
+    def comparisons(self) -> int:
+        """How many the search takes at most."""
+        return sum(len(_candidates(self, 0, step)) for step in range(self.digits))
+
 
 def public_step(value: int) -> Shared:
     """A public W as a sharing."""
@@ -54,9 +59,7 @@ async def locate(engine: Engine, places: Sequence[Place], label: str) -> list[in
     """The largest k in range with V >= k W, of each place; 0 where even V < W."""
     found = [0] * len(places)
     steps = max((place.digits for place in places), default=0)
-    await engine.prepare_comparisons(
-        sum(len(_candidates(place, 0, step)) for place in places for step in range(steps))
-    )
+    await engine.prepare_comparisons(sum(place.comparisons for place in places))
     for step in range(steps):
         candidates = [_candidates(place, known, step) for place, known in zip(places, found, strict=True)]
         asked = [index for index, own in enumerate(candidates) if own]

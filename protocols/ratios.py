@@ -9,7 +9,7 @@ exact, q = a / b: the ratio lies at or above the middle before grid point k exac
 Neither total is opened: W stays shared (locate.py). First one bit, [S_y > 0], without which there is no ratio.
 
 What a party learns: that bit, and the published value. Cost: two inner products a symbol of each figure, no product
-of records but the group's; rounds: 2 + 6 for the bit, then 2 and 6 a base-16 digit of maximum / grid + 1.
+of records but the group's; rounds: 2 for the masks, 6 for the bit, 6 a base-16 digit of maximum / grid + 1.
 """
 
 from __future__ import annotations
@@ -29,22 +29,23 @@ async def answer(engine: Engine, cells: Sequence[Cell]) -> None:
         plan_ratio([figure.encoding for figure in cell.figures], cell.request.parameters, cell.number)
         for cell in cells
     ]
-    totals = [
-        [shared_units(engine, cell, plan, which) for which in (0, 1)]
-        for cell, plan in zip(cells, plans, strict=True)
-    ]
+    belows, places = [], []
+    for cell, plan in zip(cells, plans, strict=True):
+        above, below = (shared_units(engine, cell, plan, which) for which in (0, 1))
+        belows.append(below)
+        places.append(place_ratio(plan, above, below, cell.number))
+    await engine.prepare_comparisons(len(cells) + sum(place.comparisons for place in places))
     positive = await engine.reveal_at_least_zero(
-        concatenate([below.plus(-1) for _, below in totals]), "ratio: total below > 0"
+        concatenate([below.plus(-1) for below in belows]), "ratio: total below > 0"
     )
-    placed: list[tuple[Cell, RatioPlan, Place]] = []
-    for cell, plan, (above, below), defined in zip(cells, plans, totals, positive, strict=True):
+    found = iter(
+        await locate(engine, [place for place, yes in zip(places, positive, strict=True) if yes], "ratio")
+    )
+    for cell, plan, defined in zip(cells, plans, positive, strict=True):
         if defined:
-            placed.append((cell, plan, place_ratio(plan, above, below, cell.number)))
+            cell.values = (plan.published(next(found)),)
         else:
             cell.withheld = WITHHELD_DISCLOSURE
-    found = await locate(engine, [place for _, _, place in placed], "ratio")
-    for (cell, plan, _), k in zip(placed, found, strict=True):
-        cell.values = (plan.published(k),)
 
 
 def shared_units(engine: Engine, cell: Cell, plan: RatioPlan, which: int) -> Shared:
