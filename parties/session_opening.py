@@ -2,7 +2,8 @@
 
 The session id is the SHA-256 of every party's hello, in party order, each with 32 fresh bytes: no two sessions
 have the same one, and no party alone can choose it. Whatever differs in the hellos besides the fresh bytes ends
-the session with SessionsDiffer, before anything secret is sent.
+the session with SessionsDiffer, before anything secret is sent; so does a session id that is not everybody's, as
+of a party that greeted each of the others differently: later the honest ones would take each other for the liar.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from protocols.session_keys import SessionKeys, assemble, message_bytes, own_key
 OFFER_LABEL = 1
 HELLO_LABEL = 2
 KEYS_LABEL = 3
+SESSION_LABEL = 4
 MAX_HELLO_BYTES = 16 << 10
 _TAG = b"mpc-cde/session/v1\x00"
 
@@ -109,7 +111,27 @@ async def open_session(mesh: Mesh, terms: SessionTerms, randomness: Randomness) 
         _compare(mesh, party, own, hello)
         if party != mesh.own_index and hello.fresh == own.fresh:  # each party looks for its own ones
             raise _violation(mesh, party, "hello", "fresh random bytes", "ours")
-    return OpenedSession(session_id_of(payloads), parties)
+    session_id = session_id_of(payloads)
+    await _compare_session_ids(mesh, parties, session_id)
+    return OpenedSession(session_id, parties)
+
+
+async def _compare_session_ids(mesh: Mesh, parties: tuple[int, ...], session_id: bytes) -> None:
+    found = await all_to_all(
+        mesh,
+        parties,
+        SESSION_LABEL,
+        session_id,
+        max_bytes=len(session_id),
+        step="session id",
+        patience_seconds=mesh.limits.connect_seconds,
+    )
+    for party, data in sorted(found.items()):
+        if data != session_id:
+            name = mesh.peers[party].name
+            raise SessionsDiffer(
+                party, name, step="session id", expected="hellos that are the same to all", found="others"
+            )
 
 
 def session_id_of(hellos: Mapping[int, bytes]) -> bytes:
