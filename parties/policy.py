@@ -35,6 +35,8 @@ ENFORCED_FUNCTIONS = frozenset(
 
 SUPPORTED_AUDIENCES = frozenset({"public", "contributors", "researchers"})
 MAX_ATTEMPTS = 3
+MAX_ROSTER_CAP = 1 << 18
+"""A roster list, and the entries that go to the gateway with a roster, hold so many rows and hardly more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,21 @@ def unsupported(terms: StudyTerms) -> list[str]:
             if function.function != "count@1" and figure is not None and figure.kind == "category":
                 faults.append(f"{function.function}: {name} is a category, whose symbols are no amounts")
     faults += _unsupported_rules(terms)
+    faults += _overlapping_groups(terms)
     faults += _unbounded(terms)
+    if terms.roster_cap > MAX_ROSTER_CAP:
+        faults.append(f"a roster of more than {MAX_ROSTER_CAP} cannot be agreed on by this version")
+    return faults
+
+
+def _overlapping_groups(terms: StudyTerms) -> list[str]:
+    """Two partitions of one figure's contributors: cells of one and of the other may differ by a single member."""
+    faults = []
+    for figure in terms.figures:
+        attributes = {f.by for f in terms.functions if f.by is not None and figure.name in f.figures}
+        if len(attributes) > 1:
+            listed = " and ".join(sorted(attributes))
+            faults.append(f"{figure.name}: groups by {listed} overlap, and differences of cells show members")
     return faults
 
 
