@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from protocols.errors import OutOfRange
-from protocols.parameters import parse_edges, parse_grid, parse_maximum
+from protocols.parameters import parse_edges, parse_grid, parse_maximum, parse_places
 
 MAX_QUANTILES = 100
 MAX_DENOMINATOR = 1000
@@ -89,6 +89,17 @@ _SPECIFICATIONS = (
         "maximum",
         reveals="the ratio as published, N, and whether the second total is positive; neither total",
         cost="15 comparisons for each base-16 digit of the number of grid points; no multiplication of records",
+    ),
+    FunctionSpecification(
+        name="correlation@1",
+        figures=2,
+        parameters=("places",),
+        definition="Pearson's correlation of the two figures over the contributors that gave both, rounded to so "
+        "many decimal places, ties up; withheld where one of the figures is the same for all",
+        reveals="N, and over the contributors that gave both the exact sums of each figure, of their squares and of "
+        "their products",
+        cost="one multiplication a record and digit where a figure may be blank; one inner product for each pair of "
+        "digits; an opening of the sums in limbs of 16 bits",
     ),
     FunctionSpecification(
         name="histogram@1",
@@ -168,7 +179,13 @@ def parse_quantiles(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
 
 
 _PARSERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = MappingProxyType(
-    {"grid": parse_grid, "maximum": parse_maximum, "edges": parse_edges, "quantiles": parse_quantiles}
+    {
+        "grid": parse_grid,
+        "maximum": parse_maximum,
+        "places": parse_places,
+        "edges": parse_edges,
+        "quantiles": parse_quantiles,
+    }
 )
 
 

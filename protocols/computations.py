@@ -16,6 +16,7 @@ from functools import partial
 
 from protocols import (
     catalog,
+    correlations,
     histograms,
     input_checks,
     interpolated_percentiles,
@@ -153,6 +154,7 @@ FAMILIES: Mapping[str, Family] = {
     "sum@1": _answer_sums,
     "mean@1": means.answer,
     "ratio_of_totals@1": ratios.answer,
+    "correlation@1": correlations.answer,
     "histogram@1": histograms.answer,
     "variance@1": variances.answer,
     "standard_deviation@1": variances.answer,

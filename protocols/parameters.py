@@ -16,6 +16,7 @@ from protocols.errors import OutOfRange
 
 MAX_DECIMAL_LENGTH = 40
 MAX_EDGES = 128
+MAX_PLACES = 9
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
@@ -44,6 +45,14 @@ def parse_edges(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
     if list(edges) != sorted(set(edges)):
         raise OutOfRange("edges ascend and do not repeat")
     return edges
+
+
+def parse_places(parameters: Mapping[str, Any]) -> int:
+    """{"places": 3}: how many decimal places are published."""
+    places = parameters["places"]
+    if isinstance(places, bool) or not isinstance(places, int) or not 1 <= places <= MAX_PLACES:
+        raise OutOfRange(f"places are a whole number from 1 to {MAX_PLACES}, not {places!r:.80}")
+    return places
 
 
 def parse_decimal(name: str, value: Any) -> Fraction:

@@ -17,7 +17,7 @@ from typing import Any
 from protocols.decimals import exact_text
 from protocols.encoding import FigureEncoding
 from protocols.errors import OutOfRange
-from protocols.parameters import parse_edges, parse_grid, parse_maximum
+from protocols.parameters import parse_edges, parse_grid, parse_maximum, parse_places
 
 COMPARED_BELOW = 1 << 60
 """Compared numbers, and totals that are opened, stay below this in public."""
@@ -184,6 +184,25 @@ def verify_spread(
     """Sum and sum of squares must keep their bounds; the grid may be any."""
     require_number(function, encoding)
     parse_grid(parameters)
+    _require_sums(function, encoding, records)
+
+
+def verify_correlation(
+    encodings: Sequence[FigureEncoding], parameters: Mapping[str, Any], records: int
+) -> None:
+    """Sums, sums of squares and the sum of products must keep their bounds."""
+    require_number("a correlation", *encodings)
+    parse_places(parameters)
+    for encoding in encodings:
+        _require_sums("correlation@1", encoding, records)
+    x, y = (encoding.radices for encoding in encodings)
+    require_below(
+        "correlation@1: a limb of the sum of products",
+        limb_bound(len(x) * len(y), records * (max(x) - 1) * (max(y) - 1)),
+    )
+
+
+def _require_sums(function: str, encoding: FigureEncoding, records: int) -> None:
     require_below(f"{function}: the total", records * encoding.size)
     digits = len(encoding.radices)
     require_below(
@@ -206,6 +225,7 @@ PLANS: Mapping[str, Plan] = MappingProxyType(
         "mean@1": _of_one(plan_mean),
         "ratio_of_totals@1": plan_ratio,
         "histogram@1": _of_one(plan_histogram),
+        "correlation@1": verify_correlation,
         "variance@1": _of_one(partial(verify_spread, "variance@1")),
         "standard_deviation@1": _of_one(partial(verify_spread, "standard_deviation@1")),
     }
