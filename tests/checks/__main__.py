@@ -64,10 +64,16 @@ def commands_in_docs_work() -> list[str]:
     return run("tests.checks.doc_commands")
 
 
+def every_attack_has_its_tests() -> list[str]:
+    """docs/attacks.md is what the table of attacks makes, and every test that it names exists."""
+    return run("tests.checks.attacks", "--check")
+
+
 CHECKS: tuple[Callable[[], list[str]], ...] = (
     generated_files_are_current,
     no_registry_addresses,
     links_in_docs_exist,
+    every_attack_has_its_tests,
     commands_in_docs_work,
 )
 

@@ -29,7 +29,8 @@ RADICES = (14, 10, 9, 8)
 """Annual sales: the digits that are published, in thousands of guilders."""
 EXPECTED = {
     "cells": 1,
-    "comparisons": 1 + 9 * sum(radix - 1 for radix in RADICES),  # the minimum, then each decile with each count
+    "comparisons": 1
+    + 9 * sum(radix - 1 for radix in RADICES),  # the minimum, then each decile with each count
     "multiplications": 35_924,
     "rounds": 9 + 7 * len(RADICES),
     "bytes_sent": 624_730,

@@ -1,0 +1,123 @@
+"""`docs/attacks.md` from the table of attacks: `python -m tests.checks.attacks [--check]`.
+
+With --check nothing is written: exit status 1 and a list of faults if the page is not what the table makes, if
+pytest does not collect a test that the table names, or if an attack names none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = Path(__file__).with_name("attacks.toml")
+PAGE = ROOT / "docs" / "attacks.md"
+HEAD = (
+    "# Attacks, and the tests named after them\n\n"
+    "What bad input and hostile parties come to. The page is made from `tests/checks/attacks.toml` by "
+    "`python -m tests.checks.attacks`; `make check` verifies that every test named here exists. "
+    "Run one of them with `.venv/bin/python -m pytest 'TEST'`.\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """What is attempted, what it comes to, and the ids of its tests."""
+
+    named: str
+    comes_to: str
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Attacks at one place."""
+
+    name: str
+    intro: str
+    attacks: tuple[Attack, ...]
+
+
+def read_table(text: str) -> list[Place]:
+    """The table. Raises KeyError or TypeError for a key that is missing or unknown."""
+    return [
+        Place(
+            place["name"],
+            place["intro"],
+            tuple(_attack(**attack) for attack in place["attack"]),
+        )
+        for place in tomllib.loads(text)["place"]
+    ]
+
+
+def _attack(**facts: Any) -> Attack:
+    return Attack(**{**facts, "tests": tuple(facts["tests"])})
+
+
+def page_of(places: Sequence[Place]) -> str:
+    """The Markdown page."""
+    lines = [HEAD]
+    for place in places:
+        lines += [f"## {place.name}", "", place.intro, "", "| attack | comes to | tests |", "|---|---|---|"]
+        for attack in place.attacks:
+            tests = "<br>".join(f"`{_cell(test)}`" for test in attack.tests)
+            lines.append(f"| {attack.named} | {attack.comes_to} | {tests} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def faults_of(places: Sequence[Place], collected: Iterable[str], page: str | None) -> list[str]:
+    """What is wrong, one sentence each; `collected` are pytest's ids, `page` is what docs/attacks.md holds."""
+    known = set(collected)
+    known |= {test.partition("[")[0] for test in known}
+    faults = []
+    for place in places:
+        for attack in place.attacks:
+            if not attack.tests:
+                faults.append(f"{attack.named}: no test is named after it")
+            faults += [
+                f"{attack.named}: pytest collects no {test}" for test in attack.tests if test not in known
+            ]
+    if page != page_of(places):
+        faults.append(
+            f"{PAGE.relative_to(ROOT)} is not what the table makes: run python -m tests.checks.attacks"
+        )
+    return faults
+
+
+def collected_tests(files: Iterable[str]) -> list[str]:
+    """The ids of all tests in these files, long ones too. Raises RuntimeError if pytest cannot collect them."""
+    present = [file for file in files if (ROOT / file).exists()]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--run-long", *present]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"pytest cannot collect: {done.stdout[-2000:]}{done.stderr[-1000:]}")
+    return [line for line in done.stdout.splitlines() if "::" in line]
+
+
+def _cell(test: str) -> str:
+    return test.replace("|", "\\|")
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.checks.attacks", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; verify page and tests")
+    checking = parser.parse_args(arguments).check
+    places = read_table(TABLE.read_text("utf-8"))
+    if not checking:
+        PAGE.write_text(page_of(places), "utf-8")
+    files = {test.partition("::")[0] for place in places for attack in place.attacks for test in attack.tests}
+    page = PAGE.read_text("utf-8") if PAGE.exists() else None
+    faults = faults_of(places, collected_tests(sorted(files)), page)
+    sys.stdout.writelines(f"{fault}\n" for fault in faults)
+    return int(bool(faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

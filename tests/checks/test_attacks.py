@@ -1,0 +1,62 @@
+"""The list of attacks is held to what there is: a test that is gone, an attack without one, a page gone stale."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.checks.attacks import TABLE, Attack, Place, faults_of, page_of, read_table
+
+PLACES = [Place("Here", "Only here.", (Attack("garbage", "is refused", ("tests/a.py::test_one",)),))]
+COLLECTED = ["tests/a.py::test_one[1]", "tests/a.py::test_one[2]"]
+
+
+def test_a_test_stands_for_all_its_parameters() -> None:
+    assert faults_of(PLACES, COLLECTED, page_of(PLACES)) == []
+
+
+@pytest.mark.parametrize("gone", ["tests/a.py::test_two", "tests/a.py::test_one[3]", "tests/b.py::test_one"])
+def test_a_test_that_is_gone_is_found(gone: str) -> None:
+    places = [Place("Here", "Only here.", (Attack("garbage", "is refused", (gone,)),))]
+    assert faults_of(places, COLLECTED, page_of(places)) == [f"garbage: pytest collects no {gone}"]
+
+
+def test_an_attack_without_a_test_is_found() -> None:
+    places = [Place("Here", "Only here.", (Attack("garbage", "is refused", ()),))]
+    assert faults_of(places, COLLECTED, page_of(places)) == ["garbage: no test is named after it"]
+
+
+@pytest.mark.parametrize("page", [None, "", "# Something else\n"])
+def test_a_page_that_is_not_what_the_table_makes_is_found(page: str | None) -> None:
+    assert "is not what the table makes" in faults_of(PLACES, COLLECTED, page)[0]
+
+
+def test_the_table_names_every_attack_that_the_product_promises_to_withstand() -> None:
+    named = " ".join(
+        attack.named for place in read_table(TABLE.read_text("utf-8")) for attack in place.attacks
+    )
+    for promised in (
+        "wrong type",
+        "beyond the range",
+        "off the grid",
+        "NaN",
+        "10^40",
+        "comma decimal",
+        "missing column",
+        "blank is fine",
+        "problem document",
+        "forged membership",
+        "moved envelope",
+        "replayed envelope",
+        "wrong seed",
+        "tampered correction",
+        "roster on which parties disagree",
+        "claims another's id",
+        "pickled payload",
+        "frame of 4 GiB",
+        "garbage",
+        "nothing from a peer",
+        "nothing crashes",
+        "nothing acknowledged is lost",
+        "no log holds a secret",
+    ):
+        assert promised in named
