@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench dev lock clean
+.PHONY: help demo test test-long test-tools check bench dev lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,6 +17,9 @@ test: $(VENV)/ready  ## every test
 
 test-long: $(VENV)/ready  ## every test, with the long tables and newly drawn inputs
 	@HYPOTHESIS_PROFILE=new $(BIN)/python -m pytest --run-long $(PYTEST_ARGS)
+
+test-tools:  ## what some tests use if it is there: strace (as root, on Debian)
+	@command -v strace >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends strace; }
 
 check: $(VENV)/ready  ## format, lint, types, import contracts, vectors, commands in the docs
 	@$(BIN)/ruff format --check .
