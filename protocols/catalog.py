@@ -130,6 +130,15 @@ _SPECIFICATIONS = (
         reveals="the percentiles as published and N; neither neighbour, nothing below the publish step",
         cost="about four multiplications a record and digit for each percentile: four times percentiles@1",
     ),
+    FunctionSpecification(
+        name="own_rank@1",
+        figures=1,
+        parameters=(),
+        definition="the percentage of the other contributors whose figure is smaller than the asking member's own, "
+        "rounded down to a multiple of 5; 0 for a member that left the figure blank",
+        reveals="N; the place itself to the asking member alone",
+        cost="about two multiplications a record and digit",
+    ),
 )
 
 FUNCTIONS: Mapping[str, FunctionSpecification] = MappingProxyType({s.name: s for s in _SPECIFICATIONS})

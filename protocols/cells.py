@@ -35,7 +35,8 @@ class CellRequest:
 
     `dominance` (n, k) and `p_percent` are rules about concentration (concentration_rules.py), for amounts that are
     not negative. With `complementary` the cells of the same figures are one table (withholding.py);
-    `released_groups` are the groups of which some cell of these figures was published before.
+    `released_groups` are the groups of which some cell of these figures was published before. `row` is the record
+    that asks for its own place, in own_rank@1.
     """
 
     function: str
@@ -50,6 +51,7 @@ class CellRequest:
     p_percent: int | None = field(default=None, repr=False)
     complementary: bool = False
     released_groups: tuple[Group, ...] = ()
+    row: int | None = None
 
     @property
     def figure(self) -> str:
@@ -64,11 +66,15 @@ class CellRequest:
 
 @dataclass(frozen=True, slots=True)
 class CellOutcome:
-    """`values` as exact decimal text, or `withheld` by which rule; `contributors` only where the minimum holds."""
+    """`values` as exact decimal text, or `withheld` by which rule; `contributors` only where the minimum holds.
+
+    `own_share` (1,): this party's share of a value that is for one member alone, to be sealed to it.
+    """
 
     contributors: int | None
     values: tuple[str, ...] | None
     withheld: str | None
+    own_share: Shared | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(slots=True)
@@ -88,6 +94,7 @@ class Cell:
     withheld: str | None = None
     selectors: tuple[Shared | None, ...] = field(default=(), repr=False)
     category_cells: int = 0
+    own_share: Shared | None = field(default=None, repr=False)
 
     @property
     def figure(self) -> FigureRecords:
@@ -97,6 +104,13 @@ class Cell:
     def selector(self) -> Shared | None:
         """Who counts, where a secret says so, for the only (or first) figure; None: the mask alone says it."""
         return self.selectors[0] if self.selectors else None
+
+    @property
+    def row(self) -> int:
+        """The record that asks, which there must be."""
+        if self.request.row is None:
+            raise ValueError("no record asks for its own place")
+        return self.request.row
 
     @property
     def is_open(self) -> bool:
@@ -128,7 +142,7 @@ class Cell:
         return self.contributors
 
     def outcome(self) -> CellOutcome:
-        return CellOutcome(self.contributors, self.values, self.withheld)
+        return CellOutcome(self.contributors, self.values, self.withheld, self.own_share)
 
 
 Numbers = Mapping[tuple[tuple[str, ...], Group], Shared | int]

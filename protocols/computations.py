@@ -24,6 +24,7 @@ from protocols import (
     means,
     moments,
     order_statistics,
+    own_rank,
     ratios,
     selection,
     variances,
@@ -85,6 +86,8 @@ def _parse(request: CellRequest, records: Records, masks: Mapping[str, PublicMas
         category = records[request.category[0]].encoding
         cell.category_cells = category.size + category.blank_allowed
     encodings = [figure.encoding for figure in cell.figures]
+    if request.function == "own_rank@1":
+        own_rank.verify_request(request, cell.figure, cell.mask)
     if cell.rules:
         for encoding in encodings:
             verify_concentration(encoding, request.minimum, records.count)
@@ -158,6 +161,7 @@ FAMILIES: Mapping[str, Family] = {
     "histogram@1": histograms.answer,
     "variance@1": variances.answer,
     "standard_deviation@1": variances.answer,
+    "own_rank@1": own_rank.answer,
     "percentiles@1": partial(_answer_percentiles, order_statistics.percentiles),
     "percentiles_linear@1": partial(_answer_percentiles, interpolated_percentiles.percentiles),
 }

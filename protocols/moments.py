@@ -64,13 +64,16 @@ async def reveal_totals(engine: Engine, totals: list[Shared], label: str = "sum"
 
 
 async def at_degree_t(engine: Engine, values: Sequence[Shared]) -> list[Shared]:
-    """Numbers (1,) of which those of degree 2t are reshared, in one round: openings of degree t are checked."""
+    """Vectors of which those of degree 2t are reshared, in one round: openings of degree t are checked."""
     found = list(values)
     doubled = [index for index, value in enumerate(found) if value.degree == 2]
     if doubled:
-        reshared = await engine.reshare(concatenate([found[index] for index in doubled]))
-        for place, index in enumerate(doubled):
-            found[index] = reshared[place : place + 1]
+        parts = [found[index] for index in doubled]
+        reshared = await engine.reshare(concatenate(parts) if len(parts) > 1 else parts[0])
+        offset = 0
+        for index in doubled:
+            end = offset + len(found[index])
+            found[index], offset = reshared[offset:end], end
     return found
 
 

@@ -25,6 +25,8 @@ from protocols import field as fp
 from protocols.effects import together
 from protocols.engine import Engine, PublicMask, Shared, concatenate, require_bounded
 from protocols.errors import OutOfRange
+from protocols.group_columns import GroupColumns
+from protocols.moments import at_degree_t
 from protocols.records import FigureRecords
 
 
@@ -81,60 +83,23 @@ async def order_statistics(engine: Engine, walks: Sequence[SecretWalk]) -> list[
     return [_gather(own) for own in strands]
 
 
-class _Columns:
-    """The indicators of a walk's figure, of the records within its public mask only."""
-
-    def __init__(self, walk: SecretWalk) -> None:
-        self.figure = walk.figure
-        self.depth = len(walk.figure.encoding.radices)
-        self._rows = None if walk.mask.all() else np.flatnonzero(walk.mask)
-        self._kept: tuple[int, Shared] | None = None
-
-    def digit(self, digit: int) -> Shared:
-        """(r_d - 1, n'); the last one asked for is kept, since the walk's ranks ask for it in turn."""
-        if self._kept is None or self._kept[0] != digit:
-            self._kept = digit, self.within(self.figure.digits[digit])
-        return self._kept[1]
-
-    def presence(self) -> Shared | None:
-        return None if self.figure.presence is None else self.within(self.figure.presence)
-
-    def within(self, shared: Shared) -> Shared:
-        if self._rows is None:
-            return shared
-        return Shared(np.ascontiguousarray(shared.values[..., self._rows]), shared.degree)
-
-
 @dataclass(slots=True)
 class _Strand:
     """One rank of a walk: what is left of it, who shares the prefix (None: all), the symbols (r_d,) found."""
 
-    columns: _Columns
+    columns: GroupColumns
     left: Shared
     selector: Shared | None
     symbols: list[Shared] = field(default_factory=list)
 
     def running_counts(self, engine: Engine, digit: int) -> Shared:
         """P_b for every symbol but the last."""
-        rows = self.columns.digit(digit)
-        if self.selector is None:
-            counts = engine.selected_sums(rows, np.ones(rows.values.shape[1], dtype=np.uint8))
-        else:
-            counts = engine.inner_products(rows, self.selector)
+        counts = self.columns.counts(engine, digit, self.selector)
         return Shared(fp.cumulative(counts.values), counts.degree)
-
-    def matches(self, engine: Engine, digit: int) -> Shared:
-        """e, who has the symbol found: (n',), degree 2t. The last symbol's indicator is presence less the rest."""
-        symbol, presence = self.symbols[digit], self.columns.presence()
-        last = symbol[-1:]
-        others = engine.combination(self.columns.digit(digit), symbol[:-1] - last)
-        if presence is None:
-            return others + last
-        return others + engine.combination(presence.reshape(1, -1), last)
 
 
 def _strands(engine: Engine, walk: SecretWalk) -> list[_Strand]:
-    columns = _Columns(walk)
+    columns = GroupColumns(walk.figure, walk.mask)
     selector = None if walk.selector is None else columns.within(walk.selector)
     return [_Strand(columns, walk.ranks[i : i + 1], selector) for i in range(len(walk.ranks))]
 
@@ -147,12 +112,12 @@ async def _find_symbols(engine: Engine, strands: Sequence[_Strand], digit: int) 
         for strand, counts in zip(strands, running, strict=True)
     ]
     reached, counted = await together(
-        engine.at_least_zero(concatenate(compared)), _to_degree_t(engine, concatenate(running))
+        engine.at_least_zero(concatenate(compared)), at_degree_t(engine, running)
     )
     offset = 0
-    for strand, counts in zip(strands, running, strict=True):
-        bits, below = reached[offset : offset + len(counts)], counted[offset : offset + len(counts)]
-        offset += len(counts)
+    for strand, below in zip(strands, counted, strict=True):
+        bits = reached[offset : offset + len(below)]
+        offset += len(below)
         symbol = concatenate([bits, public_ranks(1)]) - concatenate([public_ranks(0), bits])
         strand.symbols.append(symbol)
         strand.left = strand.left - engine.inner_products(below.reshape(1, -1), symbol[1:])
@@ -162,7 +127,9 @@ async def _select(engine: Engine, strands: Sequence[_Strand], digit: int) -> Non
     """Narrow every strand to the records that have the symbol found: one resharing, or two after the first."""
     if not strands:
         return
-    matching = await _reshare_all(engine, [strand.matches(engine, digit) for strand in strands])
+    matching = await at_degree_t(
+        engine, [strand.columns.matching(engine, digit, strand.symbols[digit]) for strand in strands]
+    )
     narrowed = [strand for strand in strands if strand.selector is not None]
     products = [
         engine.product(strand.selector, matches)
@@ -172,7 +139,7 @@ async def _select(engine: Engine, strands: Sequence[_Strand], digit: int) -> Non
     for strand, matches in zip(strands, matching, strict=True):
         strand.selector = matches
     if products:
-        for strand, selector in zip(narrowed, await _reshare_all(engine, products), strict=True):
+        for strand, selector in zip(narrowed, await at_degree_t(engine, products), strict=True):
             strand.selector = selector
 
 
@@ -187,14 +154,3 @@ def _gather(strands: Sequence[_Strand]) -> SharedStatistics:
         numbers = numbers + symbols.times(values).sum().times(weight)
         indicators.append(Shared(symbols.values.T.copy()))
     return SharedStatistics(numbers, tuple(indicators))
-
-
-async def _to_degree_t(engine: Engine, value: Shared) -> Shared:
-    return value if value.degree == 1 else await engine.reshare(value)
-
-
-async def _reshare_all(engine: Engine, values: Sequence[Shared]) -> list[Shared]:
-    """Vectors of degree 2t, in one resharing."""
-    reshared = await engine.reshare(concatenate(values) if len(values) > 1 else values[0])
-    ends = np.cumsum([len(value) for value in values])
-    return [reshared[int(end) - len(value) : int(end)] for value, end in zip(values, ends, strict=True)]
