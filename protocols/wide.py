@@ -56,15 +56,12 @@ async def reveal_wide(engine: Engine, totals: Sequence[WideTotal], label: str) -
     found = [0] * len(totals)
     carries = [Shared(np.zeros(1, dtype=np.uint64))] * len(totals)
     for position in range(max((total.limbs for total in totals), default=0)):
-        going_on = [i for i, total in enumerate(totals) if position < total.limbs - 1]
-        last = [i for i, total in enumerate(totals) if position == total.limbs - 1]
-        sums = {i: totals[i].limb(position) + carries[i] for i in (*going_on, *last)}
-        if last:
-            opened = await engine.reveal(concatenate([sums[i] for i in last]), f"{label}: top")
-            for i, value in zip(last, opened, strict=True):
-                found[i] += int(value) << LIMB * position
+        going_on = [i for i, total in enumerate(totals) if position < total.limbs]
+        for i in going_on:
+            carries[i] = totals[i].limb(position) + carries[i]
+        going_on = [i for i in going_on if position < totals[i].limbs - 1]
         if going_on:
-            values = concatenate([sums[i] for i in going_on])
+            values = concatenate([carries[i] for i in going_on])
             low = await _low_limbs(engine, values)
             opened = await engine.reveal(low, f"{label}: limb {position}")
             if (opened >= _MODULUS).any():
@@ -73,6 +70,10 @@ async def reveal_wide(engine: Engine, totals: Sequence[WideTotal], label: str) -
             for place, i in enumerate(going_on):
                 found[i] += int(opened[place]) << LIMB * position
                 carries[i] = carry[place : place + 1]
+    if totals:
+        tops = await engine.reveal(concatenate(carries), f"{label}: top")
+        for i, value in enumerate(tops):
+            found[i] += int(value) << LIMB * (totals[i].limbs - 1)
     return found
 
 

@@ -134,9 +134,8 @@ def to_grid(value: Fraction, grid: Fraction) -> Fraction:
 def wide_openings(label: str, totals: Sequence[tuple[int, int]]) -> list[tuple[str, list[int]]]:
     """What `reveal_wide` opens, from the totals alone: pairs of total and number of limbs."""
     simulated = []
-    for position in range(max((limbs for _, limbs in totals), default=0)):
-        last = [total >> 16 * position for total, limbs in totals if limbs == position + 1]
+    for position in range(max((limbs for _, limbs in totals), default=1) - 1):
         low = [total >> 16 * position & 0xFFFF for total, limbs in totals if limbs > position + 1]
-        simulated += [(f"{label}: top", last)] if last else []
-        simulated += [(f"{label}: limb {position}", low)] if low else []
-    return simulated
+        simulated.append((f"{label}: limb {position}", low))
+    tops = [total >> 16 * (limbs - 1) for total, limbs in totals]
+    return [*simulated, (f"{label}: top", tops)] if totals else []
