@@ -8,9 +8,11 @@ signatures exchanged inside the session, so that no party leaves it without the 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from mpc_cde.documents.authority import verify_parties
 from mpc_cde.documents.checked_roster import CheckedRoster
@@ -19,7 +21,7 @@ from mpc_cde.documents.job_names import input_check_job_id, job_id
 from mpc_cde.documents.query import Query
 from mpc_cde.documents.result import LogHead, Result
 from mpc_cde.documents.roster import Roster, RosterEntry
-from mpc_cde.errors import OwnError, PeerError
+from mpc_cde.errors import BadDocument, OwnError, PeerError
 from mpc_cde.life_cycles import study as life
 from parties import ledger_table
 from parties.desk import Desk
@@ -27,6 +29,7 @@ from parties.job_proposals import (
     Answer,
     OwnView,
     Proposal,
+    agreed_digest,
     next_attempt,
     refusal_of_query,
     released_by,
@@ -39,7 +42,9 @@ from parties.session_supervisor import JobOutcome
 from parties.sessions import ComputingSession
 from parties.share_store import StoreTransaction, StoreView
 from parties.studies import KnownStudy
+from parties.worker_pipe import JobSpecification
 
+Said = TypeVar("Said", Proposal, Answer)
 KEEP_SECONDS = 20.0
 REFUSAL_PAUSE_SECONDS = 0.5
 MAX_REFUSALS_IN_A_ROW = 60
@@ -68,6 +73,7 @@ class ComputingWork:
     wait_for_change: Callable[[float], Awaitable[None]]
     other_wants: Callable[[bytes], Awaitable[bool]]
     _refusals: int = field(default=0, init=False)
+    _refused: Counter[bytes] = field(default_factory=Counter, init=False)
     _attempts_known: dict[bytes, int] = field(default_factory=dict, init=False)
     _released_known: dict[bytes, tuple[tuple[str, ...], ...]] = field(default_factory=dict, init=False)
 
@@ -83,14 +89,15 @@ class ComputingWork:
                 "proposal", own.payload_bytes() if own else b"", patience_seconds=None
             )
             leader = self.session.parties[0]
-            if any(payload for party, payload in shown.items() if party != leader):
-                raise PartyDisagrees(leader, "one proposer", "several")
-            proposal = Proposal.parse_payload(shown[leader])
+            for party, payload in sorted(shown.items()):
+                if payload and party != leader:
+                    raise PartyDisagrees(party, "one proposer, the lowest party", "a proposal")
+            proposal = _parse(leader, Proposal, shown[leader])
             if proposal.kind == "end":
                 return
             answer = await self._answer(proposal)
             shown = await self.session.exchange("answer", answer.payload_bytes())
-            answers = {party: Answer.parse_payload(data) for party, data in sorted(shown.items())}
+            answers = {party: _parse(party, Answer, data) for party, data in sorted(shown.items())}
             if all(each.accepts for each in answers.values()):
                 self._refusals = 0
                 await self._run(proposal, answers)
@@ -142,7 +149,9 @@ class ComputingWork:
         if not isinstance(state, life.Checked | life.Answering):
             return None
         ledger = ledger_table.read_ledger(view, self.known.terms_digest)
-        for pending in self.desk.pending_queries(view, self.known):
+        pending_queries = self.desk.pending_queries(view, self.known)
+        # One that some party keeps refusing (its feed lacks a decision, say) must not hold up the others.
+        for pending in sorted(pending_queries, key=lambda found: self._refused[found.digest]):
             own = released_by(ledger, pending.digest, pending.query.items)
             heard = self._released_known.get(pending.digest, own)
             attempt = max(next_attempt(ledger, pending.digest), self._attempts_known.get(pending.digest, 1))
@@ -153,6 +162,7 @@ class ComputingWork:
     async def _learn(self, proposal: Proposal, answers: Mapping[int, Answer]) -> None:
         """Some party refused: propose what all can accept, after a pause for their feeds."""
         self._refusals += 1
+        self._refused[proposal.subject] += 1
         no = {party: each for party, each in answers.items() if not each.accepts}
         for party, each in no.items():
             await self.desk.note("job.refused", by=party, reason=each.reason or "", subject=proposal.subject)
@@ -201,6 +211,7 @@ class ComputingWork:
             party_count=self.desk.community.party_count,
             checked_roster=state.checked,
             ledger=ledger,
+            now=self.desk.now(),
         )
         return (
             refusal_of_query(proposal, own),
@@ -212,16 +223,16 @@ class ComputingWork:
 
     async def _run(self, proposal: Proposal, answers: Mapping[int, Answer]) -> None:
         if proposal.kind == "input_checks":
-            await self._run_checks(proposal)
+            await self._run_checks(proposal, answers)
         else:
             await self._run_query(proposal, answers)
 
-    async def _run_checks(self, proposal: Proposal) -> None:
+    async def _run_checks(self, proposal: Proposal, answers: Mapping[int, Answer]) -> None:
         roster = self.roster.digest()
         name = input_check_job_id(session_id=self.session.session_id, roster=roster, attempt=proposal.attempt)
         await self.desk.note("job.started", job=name, kind="input_checks", roster=roster)
         job = check_specification(name, roster, self.known.terms, self.entries)
-        found = await self.session.run_job(job, self.columns)
+        found = await self._compute(job, proposal, answers)
         if found.faulty_rows is None:
             raise OwnError("the worker answered input checks with something else")
         faulty = found.faulty_rows
@@ -275,7 +286,7 @@ class ComputingWork:
             query,
             proposal.released,
         )
-        found = await self.session.run_job(specification, self.columns)
+        found = await self._compute(specification, proposal, answers)
         if found.cells is None or len(found.cells) != len(query.items):
             raise OwnError("the worker answered a query with something else")
         outcomes = found.cells
@@ -301,6 +312,12 @@ class ComputingWork:
             )
 
         await self.desk.write(keep)
+
+    async def _compute(
+        self, job: JobSpecification, proposal: Proposal, answers: Mapping[int, Answer]
+    ) -> JobOutcome:
+        agreed = agreed_digest(proposal, answers)
+        return await self.session.run_job(job.model_copy(update={"agreed": agreed}), self.columns)
 
     async def _note_cost(self, found: JobOutcome, **more: int) -> None:
         await self.desk.note(
@@ -331,3 +348,10 @@ class ComputingWork:
                 raise PartyDisagrees(party, "its signature", str(error)[:120]) from None
             merged = merge_signatures(merged, [envelope])
         return merged
+
+
+def _parse(party: int, kind: type[Said], data: bytes) -> Said:
+    try:
+        return kind.parse_payload(data)
+    except BadDocument:
+        raise PartyDisagrees(party, f"a {kind.__name__.lower()}", "something else") from None

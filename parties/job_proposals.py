@@ -9,19 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from mpc_cde.documents.base import Part
-from mpc_cde.documents.canonical import Count, Digest, ShortText, Timestamp
+from mpc_cde.documents.canonical import Count, Digest, ShortText, Timestamp, datetime_of, digest_of
 from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.query import Query, QueryItem
 from mpc_cde.documents.study_terms import parse_quantile
 from parties.policy import MAX_ATTEMPTS
 from parties.release_ledger import Ledger
 
-Quantiles = Annotated[tuple[Annotated[str, Field(max_length=16)], ...], Field(max_length=4096)]
+MAX_SECONDS_APART = 300
+"""How far a proposal's time may lie from an answering party's clock: it stands in the result, and `expires` is held
+against it."""
+
+
+def _checked_quantile(text: str) -> str:
+    parse_quantile(text)
+    return text
+
+
+Quantile = Annotated[str, Field(max_length=16), AfterValidator(_checked_quantile)]
+Quantiles = Annotated[tuple[Quantile, ...], Field(max_length=4096)]
 
 
 class Proposal(Part):
@@ -55,6 +67,12 @@ class Answer(Part):
     log_length: Count
 
 
+def agreed_digest(proposal: Proposal, answers: Mapping[int, Answer]) -> bytes:
+    """32 bytes of all that was said before a job: who was told something else finds out before it begins."""
+    said = b"".join(answers[party].digest() for party in sorted(answers))
+    return digest_of(b"mpc-cde/agreed/v1\x00" + proposal.digest() + said)
+
+
 @dataclass(frozen=True, slots=True)
 class OwnView:
     """What this party's store says about the query of a proposal."""
@@ -65,6 +83,7 @@ class OwnView:
     party_count: int
     checked_roster: bytes
     ledger: Ledger
+    now: str
 
 
 def released_by(ledger: Ledger, query: bytes, items: Sequence[QueryItem]) -> tuple[tuple[str, ...], ...]:
@@ -108,8 +127,10 @@ def refusal_of_query(proposal: Proposal, own: OwnView) -> str | None:
         return "something of this study was begun on another roster"
     if proposal.attempt < next_attempt(own.ledger, own.query_digest):
         return "this attempt was started before"
-    if proposal.time >= own.query.expires:
+    if max(proposal.time, own.now) >= own.query.expires:
         return "the query has expired"
+    if abs(datetime_of(proposal.time) - datetime_of(own.now)) > timedelta(seconds=MAX_SECONDS_APART):
+        return "the proposal's time is not this party's"
     mine = released_by(own.ledger, own.query_digest, own.query.items)
     if len(proposal.released) != len(mine):
         return "the proposal lists another number of items"

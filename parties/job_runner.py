@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpc_cde.documents.study_terms import parse_quantile
 from mpc_cde.encodings import encoding_of
 from parties.process_memory import anonymous_bytes
 from parties.worker_pipe import CellFound, JobMask, JobResult, JobSpecification
@@ -70,8 +71,8 @@ def unpack_masks(job: JobSpecification) -> Mapping[str, NDArray[np.uint8]]:
 def released_of(texts: tuple[str, ...]) -> tuple[Fraction, ...]:
     """Quantiles from texts such as "1/4". Raises OutOfRange."""
     try:
-        return tuple(Fraction(text) for text in texts)
-    except (ValueError, ZeroDivisionError):
+        return tuple(parse_quantile(text) for text in texts)  # Fraction itself would write 1e999999999 out
+    except ValueError:
         raise OutOfRange("a released quantile is a fraction such as 1/4") from None
 
 

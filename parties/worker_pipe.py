@@ -112,7 +112,7 @@ class JobSpecification(Part):
     """What all parties of the session compute; its digest must be the same at each of them.
 
     `check_inputs` looks for malformed submissions; `answer_query` computes the cells; `rehearsal` opens random
-    numbers for so many `rounds` and shows that the mesh works.
+    numbers for so many `rounds` and shows that the mesh works. `agreed` is the digest of proposal and answers.
     """
 
     job_id: Bytes32
@@ -123,6 +123,7 @@ class JobSpecification(Part):
     masks: Annotated[tuple[JobMask, ...], Field(max_length=10_000)] = ()
     cells: Annotated[tuple[JobCell, ...], Field(max_length=1024)] = ()
     rounds: Annotated[int, Field(ge=0, le=10**6)] = 0
+    agreed: Bytes32 = bytes(32)
 
 
 class RunJob(PipeMessage):

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from parties.errors import PeerLost
+from parties.errors import JobsDiffer, PeerLost
 from parties.job_runner import open_records
 from parties.results import CellValues
 from parties.session_supervisor import JobOutcome, Journal, SessionInputs
@@ -26,6 +26,9 @@ from protocols.randomness import ScriptedRandomness
 Tamper = Callable[[int, str, bytes], bytes]
 """Given the sender, the step and its bytes: what the others get instead."""
 
+Lie = Callable[[int, int, str, bytes], bytes]
+"""Given sender, receiver, step and bytes: what this receiver gets instead."""
+
 
 @dataclass
 class MemoryMesh:
@@ -34,6 +37,7 @@ class MemoryMesh:
     parties: int
     threshold: int
     tamper: Tamper | None = None
+    lie: Lie | None = None
     jobs: list[JobSpecification] = field(default_factory=list)
     failing_jobs: int = 0
     _tables: dict[tuple[str, bytes], _Table] = field(default_factory=dict)
@@ -97,6 +101,8 @@ class MemorySession:
             assert isinstance(item, tuple)
             assert item[0] == step, "parties are at different steps"
             found[party] = item[1] if party == self._own else item[2]
+            if party != self._own and mesh.lie is not None:
+                found[party] = mesh.lie(party, self._own, step, found[party])
         return found
 
     async def _meet(self, item: object) -> dict[int, object]:
@@ -109,7 +115,11 @@ class MemorySession:
 
     async def run_job(self, job: JobSpecification, columns_path: Path | None = None) -> JobOutcome:
         everybody = await self._meet((job.digest(), columns_path))
-        assert len({item[0] for item in everybody.values() if isinstance(item, tuple)}) == 1
+        for party, item in sorted(everybody.items()):
+            if isinstance(item, tuple) and item[0] != job.digest():
+                raise JobsDiffer(
+                    party, f"Party {party}", step="comparing jobs", expected="our job", found="another"
+                )
         mesh = self._table.mesh
         if job.job_id not in self._table.outcomes:
             mesh.jobs.append(job)
