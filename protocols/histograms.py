@@ -9,9 +9,13 @@ The rule about buckets (each 0 or at least the minimum) is tested inside: for ev
 Counts of a histogram that fails stay shared. Of one figure and group a query releases one set of edges: with two,
 the counts between an edge of the one and an edge of the other would fall out, so the later item is withheld.
 
-What a party learns: whether every bucket passes; if so the counts. Cost: one product a record for each inner node
-of the edges' tree below the first digit (below none, under a shared selector); two comparisons a bucket and one
-more a histogram. Rounds: one a level with products, 2 for the masks, 6 + 6 for the bit, 1 to open.
+Where cells are withheld to complement others, the whole less its published parts is a histogram like the others: if
+a bucket of it is small, the whole is withheld. It is tested in the same way, where it is neither empty nor the whole.
+
+What a party learns: whether every bucket passes, and every remainder; if so the counts. Cost: one product a record
+for each inner node of the edges' tree below the first digit (below none, under a shared selector); two comparisons a
+bucket and one more a histogram. Rounds: one a level with products, 2 for the masks, 6 + 6 for the bit, 1 to open; 2
+and 6 + 6 more where remainders are tested.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from protocols import moments
 from protocols.cells import WITHHELD_DISCLOSURE, Cell, Group
 from protocols.engine import Engine, Shared, concatenate
 from protocols.plans import plan_histogram
+from protocols.withholding import TableGroup, arrange_table
 
 
 @dataclass(slots=True)
@@ -55,7 +60,12 @@ async def answer(engine: Engine, cells: Sequence[Cell]) -> None:
     for digit in range(max(len(path) for histogram in histograms for path in histogram.paths)):
         await _descend(engine, [histogram for histogram in histograms if histogram.nodes], digit)
     counts = [_bucket_counts(histogram) for histogram in histograms]
-    passing = await _buckets_pass(engine, histograms, counts)
+    minimums = [histogram.cell.request.minimum for histogram in histograms]
+    passing = await _buckets_pass(
+        engine, counts, minimums, "histogram: every bucket is 0 or at least the minimum"
+    )
+    for whole in await _exposing(engine, histograms, counts, passing):
+        passing[whole] = False
     found = await _reveal(engine, [own for own, passes in zip(counts, passing, strict=True) if passes])
     for histogram, passes in zip(histograms, passing, strict=True):
         values = found.pop(0) if passes else None
@@ -131,27 +141,62 @@ def _bucket_counts(histogram: _Histogram) -> Shared:
 
 
 async def _buckets_pass(
-    engine: Engine, histograms: Sequence[_Histogram], counts: Sequence[Shared]
+    engine: Engine, counts: Sequence[Shared], minimums: Sequence[int], label: str
 ) -> list[bool]:
-    """For each histogram whether every bucket is 0 or at least the minimum: one opened bit each."""
+    """For each list of counts whether every one is 0 or at least its minimum: one opened bit each."""
     floors = [
-        fp.from_ints([floor] * histogram.buckets)
-        for histogram in histograms
-        for floor in (1, histogram.cell.request.minimum)
+        fp.from_ints([floor] * len(own))
+        for own, minimum in zip(counts, minimums, strict=True)
+        for floor in (1, minimum)
     ]
     twice = concatenate([own for own in counts for _ in (0, 1)])
     reached = await engine.at_least_zero(twice - Shared(np.concatenate(floors)))
     small: list[Shared] = []
     offset = 0
-    for histogram in histograms:
-        k = histogram.buckets
+    for k in map(len, counts):
         some, enough = reached[offset : offset + k], reached[offset + k : offset + 2 * k]
         small.append((some - enough).reshape(-1, 1).sum())
         offset += 2 * k
-    bits = await engine.reveal_at_least_zero(
-        -concatenate(small), "histogram: every bucket is 0 or at least the minimum"
-    )
+    bits = await engine.reveal_at_least_zero(-concatenate(small), label)
     return [bool(bit) for bit in bits]
+
+
+async def _exposing(
+    engine: Engine, histograms: Sequence[_Histogram], counts: Sequence[Shared], passing: Sequence[bool]
+) -> list[int]:
+    """The wholes, by position, whose remainder beside their published parts has a small bucket."""
+    wholes: list[int] = []
+    remainders: list[Shared] = []
+    minimums: list[int] = []
+    for members in _tables(histograms):
+        table = arrange_table([_group(histograms[i].cell) for i in members])
+        if table is None or not passing[members[table.whole]]:
+            continue
+        step = table.steps({place for place in table.parts if not passing[members[place]]})[0]
+        if not step.is_certain:
+            remainder = counts[members[table.whole]]
+            for place in step.published:
+                remainder = remainder - counts[members[place]]
+            wholes.append(members[table.whole])
+            remainders.append(remainder)
+            minimums.append(max(histograms[i].cell.request.minimum for i in members))
+    if not wholes:
+        return []
+    passes = await _buckets_pass(engine, remainders, minimums, "histogram: remainders")
+    return [whole for whole, safe in zip(wholes, passes, strict=True) if not safe]
+
+
+def _tables(histograms: Sequence[_Histogram]) -> list[list[int]]:
+    """Positions of the histograms of one figure with the same edges, where cells complement others."""
+    tables: dict[tuple[str, tuple[tuple[int, ...], ...]], list[int]] = {}
+    for position, histogram in enumerate(histograms):
+        if histogram.cell.request.complementary:
+            tables.setdefault((histogram.cell.request.figure, histogram.paths), []).append(position)
+    return list(tables.values())
+
+
+def _group(cell: Cell) -> TableGroup:
+    return TableGroup(cell.mask, cell.request.category, cell.category_cells)
 
 
 async def _reveal(engine: Engine, passing: Sequence[Shared]) -> list[list[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -107,6 +108,58 @@ def test_counts_between_the_edges_of_two_histograms_do_not_fall_out(setting: Set
         CellOutcome(7, None, "disclosure"),
         CellOutcome(7, ("3", "4"), None),
     ]
+
+
+def partition(
+    table: dict[str, Column], setting: Setting, groups: dict[str, list[int]]
+) -> tuple[dict[str, CellOutcome], list[tuple[str, list[int]]]]:
+    count = len(table["figure"][1])
+    masks = {
+        name: np.array([i in rows for i in range(count)], dtype=np.uint8) for name, rows in groups.items()
+    }
+    asked = [replace(request([Fraction(16)], group), complementary=True) for group in groups]
+    outcomes, ran = ask(setting, table, asked, masks)
+    return dict(zip(groups, outcomes, strict=True)), opened(ran)
+
+
+@every_engine
+def test_a_withheld_histogram_does_not_fall_out_of_the_whole_and_its_siblings(setting: Setting) -> None:
+    # group a has one member in its second bucket; all less b would show it
+    table: dict[str, Column] = {"figure": (number((4, 16)), [1, 2, 3, 60, 1, 2, 3, 60, 61, 62])}
+    groups = {"all": list(range(10)), "a": [0, 1, 2, 3], "b": [4, 5, 6, 7, 8, 9]}
+    outcomes, seen = partition(table, setting, groups)
+    assert outcomes == {
+        "all": CellOutcome(10, None, "disclosure"),
+        "a": CellOutcome(4, None, "disclosure"),
+        "b": CellOutcome(6, ("3", "3"), None),
+    }
+    assert seen == [(RULE, [1, 0, 1]), ("histogram: remainders", [0]), ("histogram", [3])]
+
+
+@every_engine
+def test_a_part_that_nobody_asked_for_does_not_fall_out_either(setting: Setting) -> None:
+    table: dict[str, Column] = {"figure": (number((4, 16)), [1, 2, 3, 60, 1, 2, 3, 60, 61, 62])}
+    outcomes, _ = partition(table, setting, {"all": list(range(10)), "b": [4, 5, 6, 7, 8, 9]})
+    assert [outcomes[name].values for name in ("all", "b")] == [None, ("3", "3")]
+
+
+@every_engine
+def test_two_withheld_histograms_hide_each_other_where_their_union_passes(setting: Setting) -> None:
+    table: dict[str, Column] = {
+        "figure": (number((4, 16)), [1, 2, 3, 60, 1, 2, 3, 60, 61, 1, 2, 3, 60, 61, 62])
+    }
+    groups = {"all": list(range(15)), "a": [0, 1, 2, 3], "b": [4, 5, 6, 7, 8], "c": [9, 10, 11, 12, 13, 14]}
+    outcomes, seen = partition(table, setting, groups)
+    assert [outcomes[name].values for name in groups] == [("9", "6"), None, None, ("3", "3")]
+    assert ("histogram: remainders", [1]) in seen
+
+
+@every_engine
+def test_a_partition_that_passes_everywhere_tests_no_remainder(setting: Setting) -> None:
+    table: dict[str, Column] = {"figure": (number((4, 16)), [1, 2, 3, 60, 61, 62])}
+    outcomes, seen = partition(table, setting, {"all": list(range(6)), "a": [0, 1, 2], "b": [3, 4, 5]})
+    assert [outcome.values for outcome in outcomes.values()] == [("3", "3"), ("3", "0"), ("0", "3")]
+    assert [label for label, _ in seen] == [RULE, "histogram"]
 
 
 @every_engine
