@@ -14,6 +14,7 @@ from math import gcd, lcm, prod
 from types import MappingProxyType
 from typing import Any
 
+from protocols.catalog import parse_quantiles
 from protocols.decimals import exact_text
 from protocols.encoding import FigureEncoding
 from protocols.errors import OutOfRange
@@ -216,6 +217,13 @@ def limb_bound(weights: int, part_bound: int) -> int:
     return 2 * weights * (LIMB_SIZE - 1) * part_bound + part_bound
 
 
+def verify_interpolation(encoding: FigureEncoding, parameters: Mapping[str, Any], records: int) -> None:
+    """y and the published values that it is compared with, in parts of a step, must keep their bound."""
+    require_number("a percentile", encoding)
+    finest = max(quantile.denominator for quantile in parse_quantiles(parameters))
+    require_below("percentiles_linear@1: a compared figure", 2 * finest * (encoding.size + 1))
+
+
 def _of_one(check: Callable[[FigureEncoding, Mapping[str, Any], int], object]) -> Plan:
     return lambda encodings, parameters, records: check(encodings[0], parameters, records)
 
@@ -223,6 +231,7 @@ def _of_one(check: Callable[[FigureEncoding, Mapping[str, Any], int], object]) -
 PLANS: Mapping[str, Plan] = MappingProxyType(
     {
         "mean@1": _of_one(plan_mean),
+        "percentiles_linear@1": _of_one(verify_interpolation),
         "ratio_of_totals@1": plan_ratio,
         "histogram@1": _of_one(plan_histogram),
         "correlation@1": verify_correlation,

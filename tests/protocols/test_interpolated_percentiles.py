@@ -15,6 +15,7 @@ from protocols.decimals import exact_text
 from protocols.disclosure import neighbours, ranks_are_safe
 from protocols.errors import OutOfRange
 from protocols.interpolated_percentiles import published_values
+from protocols.plans import verify_plan
 from tests.protocols.engines import SETTINGS, SHARED_SETTINGS, Setting, setting_id
 from tests.protocols.tables import Column, ask, columns, encodings, figures, number, opened
 
@@ -143,6 +144,9 @@ def test_a_range_that_interpolation_cannot_compare_is_refused() -> None:
     request = CellRequest("percentiles_linear@1", ("figure",), "all", {"quantiles": ["1/1000"]}, 0)
     with pytest.raises(OutOfRange):
         ask(SETTINGS[0], {"figure": (encoding, [64, 65])}, [request])
+    with pytest.raises(OutOfRange):
+        verify_plan("percentiles_linear@1", [encoding], request.parameters, 2)
+    verify_plan("percentiles_linear@1", [number((128, 128, 128))], request.parameters, 10**6)
 
 
 def test_parameters_are_those_of_percentiles() -> None:
