@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from mpc_cde.body_parts import ENTRIES_PART, RosterEntries
@@ -30,7 +32,7 @@ from parties.computing_work import ComputingWork, PartyDisagrees
 from parties.decisions import decide_pending
 from parties.desk import Desk
 from parties.document_checks import DocumentContext
-from parties.errors import PeerProtocolViolation
+from parties.errors import PartyError, PeerProtocolViolation
 from parties.party_home import CommunityHome
 from parties.policy import MAX_ATTEMPTS, PartyPolicy
 from parties.roster import AgreedInputs, ListRefused, RosterWaits, read_basis
@@ -41,7 +43,11 @@ from parties.studies import KnownStudy
 
 COMPLAINTS_PATH = "/v1/complaints"
 IDLE_SECONDS = 1.0
-PAUSE_SECONDS = 0.2  # the supervisor waits longer after each failure in a row
+PAUSE_SECONDS = 0.2  # the supervisor waits longer after each failed session in a row
+MAX_PAUSE_SECONDS = 30.0  # after failures of which the supervisor does not know
+SLOT_SECONDS = 20
+MAX_COMPLAINTS_KNOWN = 1000
+LONG_AGO = "1970-01-01T00:00:00Z"
 OPENED_CHARACTERS = 40_000
 
 
@@ -51,6 +57,19 @@ class Wanted:
 
     kind: str
     study_terms: bytes
+
+
+def choose(wanted: Sequence[Wanted], now: datetime) -> Wanted:
+    """The want of this moment's slot: parties that want the same choose the same, whatever failed at each before.
+
+    Sessions meet only if all parties come for the same study. Counting through a list of wants would keep parties
+    apart for ever that once counted differently; so each slot of time has its own order of studies.
+    """
+    slot = int(now.timestamp()) // SLOT_SECONDS
+    return min(
+        wanted,
+        key=lambda want: hashlib.sha256(b"%d %b " % (slot, want.kind.encode()) + want.study_terms).digest(),
+    )
 
 
 class Conductor:
@@ -74,6 +93,7 @@ class Conductor:
         self._prepare_columns = prepare_columns
         self._pause = pause
         self._changed = asyncio.Event()
+        self._complaints: set[bytes] = set()
         self.last_failure: str | None = None
         self.doing = "waiting"
 
@@ -96,24 +116,25 @@ class Conductor:
             tasks.create_task(self._serve_sessions())
 
     async def _serve_sessions(self) -> None:
-        turn = 0
+        failures = 0
         while True:
             wanted = await self.desk.read(self._wanted)
             if not wanted:
                 self.doing = "waiting"
                 await self.wait_for_change(IDLE_SECONDS)
                 continue
-            want = wanted[turn % len(wanted)]
+            want = choose(wanted, self.desk.clock())
             pending = await self.desk.read(functools.partial(self._pending, want=want))
             try:
                 self.doing = f"{want.kind} session"
                 await self._serve(want)
+                failures = 0
             except Exception as error:  # noqa: BLE001  # logged as what it is: one study must not stop the node
                 await self._note_failure(want, error)
                 await self._give_up(want, pending, error)
-                turn += 1
+                failures = 0 if isinstance(error, PartyError) else failures + 1
                 self.doing = f"pausing after a failed {want.kind} session"
-                await self._pause(PAUSE_SECONDS)
+                await self._pause(min(PAUSE_SECONDS * 2.0 ** min(failures, 20), MAX_PAUSE_SECONDS))
 
     def _wanted(self, view: StoreView) -> list[Wanted]:
         wanted = []
@@ -251,10 +272,20 @@ class Conductor:
             message=short_text_of(str(error), max_characters=500),
         )
         complaint = self._complaint(want, error)
-        if complaint is None:
+        if complaint is None or self._is_known(complaint):
             return
         envelope = sign_document(complaint, self.desk.identity)
         await self._post_complaint(envelope)
+
+    def _is_known(self, complaint: Complaint) -> bool:
+        """Whether the same, but for its time, was posted before: a session that fails again says nothing new."""
+        said = complaint.model_copy(update={"time": LONG_AGO}).digest()
+        if said in self._complaints:
+            return True
+        if len(self._complaints) >= MAX_COMPLAINTS_KNOWN:
+            self._complaints.clear()
+        self._complaints.add(said)
+        return False
 
     async def _post_complaint(self, envelope: Envelope) -> None:
         await self.desk.write(
