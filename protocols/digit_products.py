@@ -27,12 +27,14 @@ from protocols.wide import WideTotal
 
 def digit_vectors(figure: FigureRecords) -> Shared:
     """The digits of every record, 0 for a blank, most significant first: (D, n), degree t, local."""
+    tops: dict[int, Shared] = {}  # presence times r - 1, of each radix that there is
+    if figure.presence is not None:
+        tops = {radix: figure.presence.times(radix - 1) for radix in set(figure.encoding.radices)}
     vectors = []
     for radix, rows in zip(figure.encoding.radices, figure.digits, strict=True):
         deficits = fp.from_ints(b - (radix - 1) for b in range(radix - 1))
         below = Shared(kernels.linear_combination(rows.values, deficits), rows.degree)
-        top = radix - 1
-        vectors.append(below.plus(top) if figure.presence is None else below + figure.presence.times(top))
+        vectors.append(below + tops[radix] if tops else below.plus(radix - 1))
     return Shared(np.stack([vector.values for vector in vectors]))
 
 
