@@ -141,3 +141,22 @@ def test_table_shows_figure_group_and_why_a_cell_is_withheld() -> None:
     assert "1,000,000.5" in text
     assert "50 %" in text
     assert "(minimum)" in text
+
+
+def test_a_narrow_terminal_gets_more_tables_instead_of_cut_ones() -> None:
+    quantiles = tuple(f"{n}/11" for n in range(1, 10))
+    deciles = Cell(
+        function="percentiles@1",
+        figures=("sales",),
+        parameters={"quantiles": quantiles},
+        values=tuple(str(1_000_000 + n) for n in range(9)),
+        contributors=200,
+        definition="percentiles",
+    )
+    report = report_of([*PUBLISHED, deciles])
+    console = Console(file=io.StringIO(), width=80)
+    print_report(report, console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert all(f"1,000,00{n}" in text for n in range(9))
+    assert "…" not in text
