@@ -62,11 +62,12 @@ def build_columns(
 ) -> None:
     """Write the columns of a roster; on disk when this returns, or not there at all."""
     length, count = terms.element_count, len(entries)
-    making = directory.with_name(directory.name + ".making")
+    making = unfinished(directory)
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(mode=0o700, parents=True)
     shares_path = making / SHARES
-    with shares_path.open("xb") as file:
+    descriptor = os.open(shares_path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    with os.fdopen(descriptor, "r+b") as file:
         file.truncate(length * count * fp.ELEMENT_BYTES)
     if length * count:
         matrix = np.memmap(shares_path, dtype="<u8", mode="r+", shape=(length, count))
@@ -88,6 +89,18 @@ def build_columns(
     shutil.rmtree(directory, ignore_errors=True)
     making.rename(directory)
     _sync(directory.parent)
+
+
+def unfinished(directory: Path) -> Path:
+    """Where the columns of `directory` are written before they stand there."""
+    return directory.with_name(directory.name + ".making")
+
+
+def delete_columns(directory: Path) -> None:
+    """Remove columns, finished or not. Raises OSError if any of their shares stay: they are in the clear."""
+    for place in (directory, unfinished(directory)):
+        if place.exists():
+            shutil.rmtree(place)
 
 
 def _blocks(
@@ -153,6 +166,7 @@ async def prepare_columns(
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # never import from wherever the node was started
         "-m",
         "parties.columns",
         *("--place", str(home.path), "--party", str(party), "--study", study.hex(), "--roster", roster.hex()),

@@ -8,7 +8,6 @@ again.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +16,7 @@ from mpc_cde.documents.community import Community
 from mpc_cde.documents.roster import Roster
 from mpc_cde.documents.study import Study
 from mpc_cde.life_cycles import study as life
+from parties.columns import delete_columns
 from parties.log import NodeLog
 from parties.party_home import CommunityHome
 from parties.share_store import ShareStore
@@ -39,16 +39,21 @@ def destroy_ended_studies(
     done = []
     for ended in _ended_studies(store, home, community, now):
         home.destroy_sealing_key(ended.study)
-        for roster in ended.rosters:
-            shutil.rmtree(home.columns_path / roster.hex(), ignore_errors=True)
+        try:
+            for roster in ended.rosters:
+                delete_columns(home.columns_path / roster.hex())
+        except OSError as error:  # the next look tries again, and says "destroyed" only when it is true
+            details = {"study": encode_base64url(ended.study), "reason": error.strerror or "unknown"}
+            log.append("study.columns_not_deleted", details)
+            continue
         with store.writing() as transaction:
             submissions = transaction.delete_shares(ended.study)
-            details = {
+            said = {
                 "study": encode_base64url(ended.study),
                 "state": ended.state,
                 "submissions": submissions,
             }
-            transaction.set_log_head(log.append("study.secrets_destroyed", details))
+            transaction.set_log_head(log.append("study.secrets_destroyed", said))
         done.append(ended.study)
     return tuple(done)
 
