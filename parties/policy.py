@@ -20,17 +20,7 @@ from protocols import catalog
 from protocols.errors import OutOfRange
 from protocols.plans import verify_plan
 
-ENFORCED_FUNCTIONS = frozenset(
-    {
-        "count@1",
-        "sum@1",
-        "percentiles@1",
-        "mean@1",
-        "variance@1",
-        "standard_deviation@1",
-        "histogram@1",
-    }
-)
+ENFORCED_FUNCTIONS = frozenset({"count@1", "sum@1", "percentiles@1", "mean@1"})
 """Functions whose every rule this node enforces, also against what it has released before."""
 
 SUPPORTED_AUDIENCES = frozenset({"public", "contributors", "researchers"})
@@ -201,7 +191,7 @@ def _unsupported_function(terms: StudyTerms, function: FunctionTerms) -> list[st
                 f"{name}: takes {specification.figures} figure(s), the study names {len(function.figures)}"
             ]
         catalog.check_parameters(name, function.parameters)
-        figures = [figure for figure in terms.figures if figure.name in function.figures]
+        figures = [f for each in function.figures if (f := terms.figure(each)) is not None]
         encodings = [encoding_of(figure, allow_exact=terms.disclosure.allow_exact) for figure in figures]
         verify_plan(name, encodings, function.parameters, terms.roster_cap)
     except OutOfRange as error:
