@@ -21,7 +21,7 @@ from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
 from mpc_cde.documents.query import Query, QueryItem
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.study_terms import FunctionTerms
-from mpc_cde.errors import CallerError, DeadlinePassed
+from mpc_cde.errors import BadDocument, CallerError, DeadlinePassed
 from mpc_cde.keys import SigningKey
 from protocols.randomness import Randomness
 
@@ -199,7 +199,10 @@ async def run_query(
             on_change(status)
         if status.results:
             result = status.results[0]
-            return await verified_result(connection, result, reader=reader, asker=asker.envelope)
+            verified = await verified_result(connection, result, reader=reader, asker=asker.envelope)
+            if verified.result.query != digest:
+                raise BadDocument("the result that is served answers another query", whom="the gateway")
+            return verified
         if status.no or status.state in FAILED_STATES:
             raise QueryDeclined(status.describe() if status.no else f"the query is {status.state}")
         if time.monotonic() + pause > end:
