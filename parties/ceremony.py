@@ -78,6 +78,10 @@ def found_party(
             hint="use another --home; a lost card can be read again from party-card.json",
         )
     settings = settings_text(gateway=gateway, mesh_listen=mesh_listen, operations_port=operations_port)
+    if home.settings_path.exists() and read_secret_file(home.settings_path) != settings.encode("utf-8"):
+        raise Conflict(
+            f"{home.settings_path} is there already, with other settings", hint="move it away first"
+        )
     identity = SigningKey.generate(randomness)
     mesh_key = ec.generate_private_key(ec.SECP256R1())
     certificate = make_mesh_certificate(introduction.name, identity.keyid, mesh_key, clock)
@@ -99,11 +103,13 @@ def found_party(
     lock: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
         lock = BestAvailableEncryption(mesh_key_password(passphrase, card.mesh_certificate))
-    write_secret_file(home.mesh_key_path, mesh_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock))
-    write_secret_file(home.mesh_certificate_path, certificate.public_bytes(Encoding.PEM))
-    write_secret_file(home.settings_path, settings.encode("utf-8"))
-    write_secret_file(home.card_path, envelope.to_json() + b"\n")
-    # The identity comes last: a home in which it stands is complete.
+    # The identity comes last: a home in which it stands is complete, and what is there without it was left by a
+    # command that did not end.
+    pem = mesh_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
+    write_secret_file(home.mesh_key_path, pem, replace=True)
+    write_secret_file(home.mesh_certificate_path, certificate.public_bytes(Encoding.PEM), replace=True)
+    write_secret_file(home.settings_path, settings.encode("utf-8"), replace=True)
+    write_secret_file(home.card_path, envelope.to_json() + b"\n", replace=True)
     write_key_file(home.identity_path, identity, passphrase=passphrase, randomness=randomness)
     return envelope
 
