@@ -139,7 +139,7 @@ class Conductor:
     def _wanted(self, view: StoreView) -> list[Wanted]:
         wanted = []
         for known in self.desk.studies(view):
-            if not self._home.has_sealing_key(known.terms_digest):
+            if not self._home.has_sealing_key(known.terms_digest) or not known.is_among(self.desk.community):
                 continue
             match known.state:
                 case life.Closing():

@@ -28,8 +28,12 @@ STUDY_TYPES = frozenset(("study/v1", *_BEFORE_CLOSING, *_AFTER_CLOSING))
 
 @dataclass(frozen=True, slots=True)
 class KnownStudy:
-    """A study, its presentation as amended, and where it stands by this party's clock."""
+    """A study, its presentation as amended, and where it stands by this party's clock.
 
+    `community` is the version that it was made for: later ones may have other parties or keys.
+    """
+
+    community: Community
     study: Study
     terms_digest: bytes
     presentation: Presentation
@@ -38,6 +42,12 @@ class KnownStudy:
     @property
     def terms(self) -> StudyTerms:
         return self.study.terms
+
+    def is_among(self, community: Community) -> bool:
+        """Whether the parties of this version are those of the study: only then can they go on with it."""
+        return self.community.threshold == community.threshold and [
+            card.identity_key for card in self.community.cards
+        ] == [card.identity_key for card in community.cards]
 
     @property
     def is_open(self) -> bool:
@@ -60,6 +70,14 @@ def find_study(view: StoreView, terms_digest: bytes) -> StoredDocument | None:
     return proposals[0] if proposals else None
 
 
+def community_of(view: StoreView, terms: StudyTerms, current: Community) -> Community:
+    """The version of the community that a study names: its parties approved it and hold its shares."""
+    if terms.community == current.digest():
+        return current
+    stored = view.document(terms.community)
+    return current if stored is None else stored.parse(Community)
+
+
 def know_study(
     view: StoreView, terms_digest: bytes, community: Community, now: datetime
 ) -> KnownStudy | None:
@@ -68,6 +86,7 @@ def know_study(
     if stored is None:
         return None
     study = stored.parse(Study)
+    community = community_of(view, study.terms, community)
     plan = life.StudyPlan(
         parties=community.party_count,
         threshold=community.threshold,
@@ -75,7 +94,7 @@ def know_study(
         closes=datetime_of(study.presentation.closes),
         retention=timedelta(days=study.terms.retention_days),
     )
-    known = KnownStudy(study, terms_digest, study.presentation, life.Proposed(plan))
+    known = KnownStudy(community, study, terms_digest, study.presentation, life.Proposed(plan))
     # Own documents that the feed has not brought back yet come last.
     ordered = sorted(
         (document for name in _BEFORE_CLOSING for document in view.documents(name, study=terms_digest)),
