@@ -158,6 +158,7 @@ def refuse(
     from parties.approvals import PATHS, describe_for_operator, refuse_study
     from parties.clock import system_clock
     from parties.operator_desk import open_desk
+    from parties.share_store import StoredDocument
     from parties.studies import know_study
 
     with open_desk(_home(home), _passphrase(passphrase_fd), system_clock) as desk:
@@ -171,7 +172,15 @@ def refuse(
         _confirm("Refuse it in the name of this organisation?", sure=yes)
         signed = refuse_study(signing, stored.envelope, reason=reason)
         desk.log.append("study.refused", {"study": encode_base64url(known.terms_digest), "reason": reason})
-        say(f"Refused: {desk.send(PATHS['refusal/v1'], signed)}.")
+        refusal = StoredDocument(
+            signed.digest(),
+            "refusal/v1",
+            signed,
+            study=known.terms_digest,
+            subject=stored.digest,
+            party=signing.own_index,
+        )
+        say(f"Refused: {desk.send(PATHS['refusal/v1'], signed, keep=refusal)}.")
 
 
 @app.command()

@@ -162,9 +162,17 @@ class Intake:
             # A node that goes on under another index would open envelopes that are not meant for it.
             batch.note("community.own_place_changed", version=following.version)
             raise PlaceChanged(f"version {following.version} of the community gives this party another place")
+        self._keep_version_before(batch)
         self._home.write_envelope(self._home.community_path, item.envelope)
         self._community = following
         batch.studies.clear()
+
+    def _keep_version_before(self, batch: _Batch) -> None:
+        """Studies and certificates name the version that they were made for; the first one came by hand."""
+        before = self._community
+        unsigned = Envelope(payload_type=before.payload_type(), payload=before.payload_bytes(), signatures=())
+        envelope = self._home.read_envelope(self._home.community_path) or unsigned
+        batch.transaction.put_document(StoredDocument(before.digest(), before.type_name(), envelope))
 
     def _take_document(self, batch: _Batch, item: FeedFrame) -> None:
         stored = verify_document(item.envelope, self._context(batch))
@@ -204,6 +212,9 @@ class Intake:
                 "membership_not_countersigned",
                 "The membership lacks its countersignature; ask the registrar, then submit again.",
             )
+        elif known.is_open and not self._home.has_sealing_key(submission.study_terms):
+            # The operator refused the study, and the feed has not brought the refusal back yet.
+            verdict = Refused("study_cancelled", "This party refused the study; it will not take place.")
         elif len(item.parts) != _PARTS_OF_A_SUBMISSION:
             verdict = Refused("parts_missing", "The correction or the envelope did not arrive with it.")
         else:
