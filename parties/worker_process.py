@@ -71,7 +71,7 @@ class WorkerProcess:
                 pass_fds=(worker_end.fileno(), listening_socket.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
+                stderr=None,  # the node's: a worker that cannot even start says why there
                 start_new_session=True,
             )
         except BaseException:
