@@ -42,10 +42,8 @@ class GroupColumns:
     def matching(self, engine: Engine, digit: int, symbol: Shared) -> Shared:
         """Who has the shared symbol, given by its r_d indicators: (n',), degree 2t, no communication.
 
-        The last symbol's indicator is presence less the others.
+        The last symbol's indicator is taken for 1 less the others: a blank seems to have it. That is free, and
+        does no harm where the result selects what is counted: a blank is not counted, all its indicators being 0.
         """
-        last, presence = symbol[-1:], self.figure.presence
-        others = engine.combination(self.digit(digit), symbol[:-1] - last)
-        if presence is None:
-            return others + last
-        return others + engine.combination(self.within(presence).reshape(1, -1), last)
+        last = symbol[-1:]
+        return engine.combination(self.digit(digit), symbol[:-1] - last) + last

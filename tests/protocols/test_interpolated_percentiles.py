@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -106,6 +107,28 @@ def test_two_close_neighbours_are_not_told_apart(setting: Setting) -> None:
         return opened(ran)
 
     assert seen(40, 41) == seen(36, 45) == seen(38, 38 + 0)
+
+
+@every_engine
+def test_exact_figures_round_to_their_own_step_ties_up(setting: Setting) -> None:
+    column: Column = (number((4, 4)), [1, 2, 4, 9])
+    request = CellRequest("percentiles_linear@1", ("figure",), "all", {"quantiles": ["1/6", "1/2"]}, 0)
+    values = [
+        ask(setting, {"figure": column}, [replace(request, parameters={"quantiles": [q]})])[0][0].values
+        for q in ("1/6", "1/2", "5/9")
+    ]
+    assert values == [("2",), ("3",), ("3",)]  # 1.5, 3 and 3 1/3
+
+
+def test_what_was_released_before_keeps_its_distance() -> None:
+    column: Column = (number((8, 8)), list(range(40)))
+    for released in ({"released": (Fraction(3, 5),)}, {"released_linear": (Fraction(3, 5),)}):
+        for function in ("percentiles@1", "percentiles_linear@1"):
+            request = CellRequest(function, ("figure",), "all", {"quantiles": ["1/2"]}, 5)
+            outcomes, _ = ask(SETTINGS[0], {"figure": column}, [request])
+            assert outcomes[0].withheld is None
+            outcomes, _ = ask(SETTINGS[0], {"figure": column}, [replace(request, **released)])
+            assert outcomes[0].withheld == "disclosure"
 
 
 @given(size=st.integers(2, 400), quantile=st.sampled_from(QUANTILES))

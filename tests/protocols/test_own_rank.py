@@ -127,5 +127,16 @@ def test_a_place_that_is_not_the_askers_is_refused(changes: dict[str, Any]) -> N
         "kind": (FigureEncoding.category(2, blank_allowed=False), [0, 1, 0, 1, 0]),
     }
     masks = {"all": np.ones(5, dtype=np.uint8), "others": np.array([1, 0, 1, 1, 1], dtype=np.uint8)}
-    with pytest.raises(OutOfRange):
-        ask(SETTINGS[0], table, [replace(REQUEST, **changes)], masks)
+    with pytest.raises(OutOfRange):  # whether or not the group is large enough to answer at all
+        ask(SETTINGS[0], table, [replace(REQUEST, **({"minimum": 6} | changes))], masks)
+
+
+def test_a_record_outside_the_group_has_no_place() -> None:
+    async def computation(engine: Engine, share: Share) -> Any:
+        figure = records_of({"figure": (number((8, 8)), [30, 10, 20])}, share)["figure"]
+        mask = np.array([1, 0, 1], dtype=np.uint8)
+        for row, contributors in ((1, 2), (3, 2), (-1, 2), (0, 1)):
+            with pytest.raises(OutOfRange):
+                OwnPlace(figure, mask, row, contributors)
+
+    SETTINGS[0].run(computation)

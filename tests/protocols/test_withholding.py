@@ -12,12 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.cells import CellOutcome, CellRequest
+from protocols.cleartext_engine import CleartextEngine
+from protocols.computations import answer_query
+from protocols.concentration import constant
+from protocols.disclosure import reveal_bits
 from protocols.encoding import FigureEncoding
-from protocols.engine import PublicMask
-from protocols.errors import OutOfRange
+from protocols.engine import PublicMask, Shared
+from protocols.errors import OutOfRange, PeerDeviation
+from protocols.randomness import ScriptedRandomness
+from protocols.records import arrange
 from protocols.withholding import Step, TableGroup, arrange_table
-from tests.protocols.engines import SETTINGS, SHARED_SETTINGS, Setting, setting_id
-from tests.protocols.tables import Column, ask, columns, encodings, figures, number, opened
+from tests.protocols.engines import SETTINGS, SHARED_SETTINGS, Setting, drive, setting_id
+from tests.protocols.tables import Column, ask, columns, encodings, figures, matrix_of, number, opened
 from tests.protocols.test_concentration import is_concentrated
 
 every_engine = pytest.mark.parametrize("setting", SETTINGS, ids=setting_id)
@@ -78,6 +84,12 @@ def test_what_was_released_before_stays_published() -> None:
     table = arrange_table([*released, group(0, 1, 0, 0)])
     assert table is not None
     assert table.steps(set()) == (Step((), (1, 2), False), Step((2,), (1,), False))
+
+
+def test_a_part_published_before_counts_as_published_though_it_fails_now() -> None:
+    table = arrange_table([group(1, 1, 1), group(1, 0, 0, released=True), group(0, 1, 0)])
+    assert table is not None
+    assert table.steps({1}) == (Step((), (1, 2), False), Step((2,), (1,), False))
 
 
 def test_cells_of_a_secret_category_cover_the_whole_with_the_cell_of_blanks() -> None:
@@ -322,6 +334,49 @@ def test_secret_categories_complement_each_other(setting: Setting) -> None:
     ]
     outcomes, _ = ask(setting, table, requests)
     assert [outcome.withheld for outcome in outcomes] == [None, "disclosure", None, "minimum", None]
+
+
+@every_engine
+@pytest.mark.parametrize(("giant", "fourth"), [(20, None), (60, "disclosure")])
+def test_a_remainder_of_secret_categories_is_tested_over_its_own_members(
+    setting: Setting, giant: int, fourth: str | None
+) -> None:
+    """Symbols 0 and 1 are too few; together they are enough, unless one of them is a giant among them."""
+    kind = FigureEncoding.category(4, blank_allowed=False)
+    symbols: list[int | None] = [0, 0, 0, 1, 1, 1, *[2] * 6, *[3] * 6]
+    values: list[int | None] = [giant, *[5] * 5, *[30] * 12]
+    table = {"kind": (kind, symbols), "figure": (number((8, 8)), values)}
+    requests = [
+        CellRequest("sum@1", ("figure",), "all", {}, 5, category=part, complementary=True, dominance=(1, 50))
+        for part in (None, ("kind", 0), ("kind", 1), ("kind", 3), ("kind", 2))
+    ]
+    outcomes, _ = ask(setting, table, requests)
+    assert [outcome.withheld for outcome in outcomes] == [None, "minimum", "minimum", fourth, None]
+
+
+class Deviating(CleartextEngine):
+    """As if some party had shifted a product: verdicts come and go."""
+
+    async def reveal_at_least_zero(self, values: Shared, label: str) -> Any:
+        found = await super().reveal_at_least_zero(values, label)
+        if label == "disclosure: remainders":
+            found[:] = [True] + [False] * (len(found) - 1)
+        return found
+
+
+def test_verdicts_that_cannot_be_are_taken_for_a_deviation() -> None:
+    masks = {
+        "all": np.ones(13, dtype=np.uint8),
+        "six": mask(*[1] * 6, *[0] * 7),
+        "five": mask(*[0] * 8, *[1] * 5),
+    }
+    column: Column = (number((8, 8), blank=True), list(range(10, 23)))
+    engine = Deviating(ScriptedRandomness(b"deviating"))
+    records = arrange(np.array(matrix_of({"figure": column}), dtype=np.uint64), [("figure", column[0])])
+    with pytest.raises(PeerDeviation):
+        drive(answer_query(engine, records, masks, requests_for(masks, 5, (None, None))))
+    with pytest.raises(PeerDeviation):
+        drive(reveal_bits(engine, [constant(1), constant(2)], "verdicts"))
 
 
 @pytest.mark.parametrize("setting", SHARED_SETTINGS, ids=setting_id)
