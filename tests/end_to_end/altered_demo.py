@@ -26,6 +26,7 @@ import numpy as np
 
 from mpc_cde.demo.cast import Cast, PartyPlace
 from mpc_cde.demo.options import parse_options, play
+from mpc_cde.demo.organisations import ended_by_sigterm
 from mpc_cde.demo.report import Narrator, progress_console
 from mpc_cde.documents.canonical import canonical_bytes, parse_canonical
 from mpc_cde.documents.envelope import Envelope, open_envelope
@@ -113,12 +114,13 @@ def main(arguments: list[str]) -> int:
         alter_share(party, study_terms(cast), figure, int(digit), rewrite_digest=rewrite_digest)
 
     try:
-        report = play(
-            parse_options(arguments),
-            narrator=Narrator(progress_console()),
-            randomness=randomness,
-            before_query=alter,
-        )
+        with ended_by_sigterm():
+            report = play(
+                parse_options(arguments),
+                narrator=Narrator(progress_console()),
+                randomness=randomness,
+                before_query=alter,
+            )
     except MpcCdeError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1

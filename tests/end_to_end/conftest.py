@@ -11,7 +11,7 @@ import pytest
 from tests.end_to_end.file_trace import AuditedPython, strace_command
 from tests.end_to_end.processes import processes_of
 from tests.end_to_end.productions import Moment, Production, Stage
-from tests.end_to_end.tables import BAKERIES, few_members, hard_cases
+from tests.end_to_end.tables import BAKERIES, SHOPS, few_members, hard_cases
 
 TIMEOUT_SECONDS = 900  # a test may wait for what others began before it; each demo has its own deadline
 HERE = Path(__file__).parent
@@ -81,6 +81,12 @@ def hard_cases_of_five(stage: Stage) -> Production:
 
 
 @pytest.fixture(scope="session")
+def long_production(stage: Stage, request: pytest.FixtureRequest) -> Production:
+    """One of `LONG`, by its name."""
+    return stage.see(request.param)
+
+
+@pytest.fixture(scope="session")
 def rebuilt(stage: Stage) -> Production:
     """The hard cases among (3, 1); one share of one column was altered, its digest left alone."""
     return stage.see("rebuilt")
@@ -125,7 +131,20 @@ def _begin_altered(stage: Stage, name: str, *options: str) -> None:
     )
 
 
+def _begin_hard_cases_of_four(stage: Stage) -> None:
+    files = hard_cases(stage.place("long_hard_cases_of_four"))
+    stage.begin("long_hard_cases_of_four", files, "--parties", "4", "--threshold", "1")
+
+
+LONG: dict[str, Callable[[Stage], None]] = {
+    "long_bakeries_of_three": lambda stage: stage.begin("long_bakeries_of_three", BAKERIES),
+    "long_bakeries_of_five": lambda stage: stage.begin("long_bakeries_of_five", BAKERIES, "--parties", "5"),
+    "long_hard_cases_of_four": _begin_hard_cases_of_four,
+    "long_shops_of_five": lambda stage: stage.begin("long_shops_of_five", SHOPS, "--parties", "5"),
+}
+
 _BEGINNINGS: dict[str, Callable[[Stage], None]] = {
+    **LONG,
     "shops": _begin_shops,
     "bakeries": _begin_bakeries,
     "hard_cases_of_five": _begin_hard_cases_of_five,

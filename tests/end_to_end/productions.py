@@ -150,6 +150,9 @@ class Stage:
         finally:
             self._running.discard(demo)
         left = gone_within(place, besides=demo.pid, seconds=GONE_SECONDS)
+        for process in left:  # they work in our directory; a failed test is enough
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         return Production(name, place, demo.returncode, output, said_path.read_text("utf-8"), left)
 
     def _interrupt(self, demo: subprocess.Popen[str], place: Path, moment: Moment) -> None:

@@ -8,10 +8,14 @@ digits, eight bytes of either order (raw, hexadecimal).
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 _NUMBER = re.compile(rb"\d{15,20}")
 
@@ -57,6 +61,27 @@ def _base64_forms(data: bytes) -> Iterator[tuple[str, bytes]]:
         yield f"base64 at {offset}", whole
         if (url := whole.replace(b"+", b"-").replace(b"/", b"_")) != whole:
             yield f"base64url at {offset}", url
+
+
+def key_files(directory: Path) -> list[Path]:
+    """Every file of a private key below a directory."""
+    return sorted(directory.rglob("*.key"))
+
+
+def private_keys(directory: Path) -> dict[str, bytes]:
+    """The secret halves in all key files below a directory, by file."""
+    found = {}
+    for path in key_files(directory):
+        data = path.read_bytes()
+        if data.startswith(b"-----BEGIN"):
+            key = load_pem_private_key(data, None)
+            if not isinstance(key, EllipticCurvePrivateKey):
+                raise TypeError(f"{path}: expected a key of the mesh")
+            found[str(path)] = key.private_numbers().private_value.to_bytes(32, "big")
+        else:
+            text = json.loads(data)["secret"]
+            found[str(path)] = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return found
 
 
 def search(files: Iterable[Path], forms: Mapping[str, Iterable[tuple[str, bytes]]]) -> list[Finding]:

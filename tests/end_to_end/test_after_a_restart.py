@@ -6,6 +6,7 @@ Counts, rounds and bytes are exact; how long it takes is measured by `python -m 
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from mpc_cde.keys import load_signing_key
 from mpc_cde.reader_signatures import SignedReader
 from protocols.randomness import SystemRandomness
 from tests.end_to_end.productions import PARTIES, Production
+from tests.end_to_end.secret_search import forms_of_secret, private_keys, search
 
 COMPUTING = PARTIES[:3]
 RESULT_SECONDS = 120.0
@@ -118,3 +120,16 @@ def test_nine_deciles_of_400_shops_cost_exactly_so_much(costs: list[dict[str, in
     counted = [{name: cost[name] for name in EXPECTED} for cost in costs]
     assert counted == [EXPECTED] * len(COMPUTING)
     assert len({cost["job"] for cost in costs}) == 1
+
+
+def test_run_files_say_where_and_hold_no_secret(town: Town) -> None:
+    files = sorted(town.directory.rglob("run.json"))
+    assert [path.relative_to(town.directory).parts[0] for path in files] == sorted(["gateway", *COMPUTING])
+    for path in files:
+        facts = json.loads(path.read_bytes())
+        assert set(facts) <= {"pid", "url", "home", "operations", "mesh", "gateway", "started"}
+        assert path.stat().st_mode & 0o077 == 0
+    keys = private_keys(town.directory)
+    assert len(keys) == 3 * len(COMPUTING) + 5
+    forms = {name: list(forms_of_secret(secret)) for name, secret in keys.items()}
+    assert search(files, forms) == []

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.end_to_end.conftest import LONG
 from tests.end_to_end.productions import Production
 from tests.end_to_end.tables import LARGEST
 
@@ -37,6 +38,14 @@ def test_every_value_equals_the_plain_calculation(production: Production) -> Non
     assert production.document["differences"] == []
     assert production.document["compared"] == len(production.document["results"])
     assert production.left == {}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("long_production", LONG, indirect=True)
+def test_every_value_equals_the_plain_calculation_in_other_communities(long_production: Production) -> None:
+    assert long_production.status == 0, long_production.told()
+    assert long_production.document["all_equal_to_plain"] is True
+    assert long_production.left == {}
 
 
 @pytest.mark.parametrize(("name", "computing", "idle"), [("bakeries", 3, 1), ("hard_cases_of_five", 5, 0)])

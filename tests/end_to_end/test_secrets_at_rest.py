@@ -1,4 +1,4 @@
-"""After a whole run, no log, store, standard error or run.json holds a seed, a private key, a share or a figure.
+"""After a whole run, no log, store or standard error holds a seed, a private key, a share or a figure.
 
 The runs are those with an altered column: one ends well, one with a wrong answer and one in failed sessions, so that
 what is written about failures is searched too. Figures of twelve digits are looked for, each member having its own.
@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import base64
 import itertools
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.end_to_end.productions import PARTIES, Production
 from tests.end_to_end.secret_search import (
     Finding,
     forms_of_figure,
     forms_of_secret,
+    key_files,
+    private_keys,
     search,
     search_numbers,
 )
@@ -31,28 +30,6 @@ MEMBERS = 30
 COMPUTING = PARTIES[:3]
 HALF = 50_000_000
 """Half a publish step of the long figure: what its encoding adds."""
-
-
-def decoded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def key_files(production: Production) -> list[Path]:
-    return sorted(production.organisations.rglob("*.key"))
-
-
-def private_keys(production: Production) -> dict[str, bytes]:
-    """The secret halves in all key files of all organisations, by file."""
-    found = {}
-    for path in key_files(production):
-        data = path.read_bytes()
-        if data.startswith(b"-----BEGIN"):
-            key = load_pem_private_key(data, None)
-            assert isinstance(key, EllipticCurvePrivateKey)
-            found[str(path)] = key.private_numbers().private_value.to_bytes(32, "big")
-        else:
-            found[str(path)] = decoded(json.loads(data)["secret"])
-    return found
 
 
 def drawn_secrets(production: Production) -> list[bytes]:
@@ -90,7 +67,7 @@ def test_every_place_where_something_is_written_is_searched(production: Producti
 
 def test_no_file_holds_a_seed_or_a_private_key(production: Production) -> None:
     drawn = drawn_secrets(production)
-    keys = private_keys(production)
+    keys = private_keys(production.organisations)
     offices = 3  # two registrars and a steward, each with a signing key; the researcher has two keys
     subsets = 3  # C(3, 1) seeds a submission
     assert len(drawn) == MEMBERS * (2 + subsets) + offices + 2
@@ -112,8 +89,8 @@ def test_no_file_but_the_columns_holds_a_share(production: Production) -> None:
 
 
 def test_a_key_file_holds_its_own_secret_and_no_other(production: Production) -> None:
-    keys = private_keys(production)
-    for path in key_files(production):
+    keys = private_keys(production.organisations)
+    for path in key_files(production.organisations):
         others = {name: list(forms_of_secret(secret)) for name, secret in keys.items() if name != str(path)}
         assert search([path], others) == []
 
