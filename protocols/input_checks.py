@@ -6,16 +6,19 @@ zero, over every presence and every indicator, the implied last ones included. T
 last symbol is presence less the others, exactly one symbol is set, or none for a blank. Degree and range hold by
 construction (sharing.py, encoding.py).
 
-What a party learns: that the batch is clean; or, of a batch that is not, which records are bad. For a bad record
-the opened number is a uniform one that is not zero.
-Cost: clean, 2 rounds (coin, claim) of one element; else 2 more with n elements reshared and n opened.
-Error: a bad record passes with probability below 2^-59, over a coin drawn after the shares were fixed.
+What a party learns: that the batch is clean; or, of a batch that is not, which records are bad. Claim and verdicts
+are multiplied by random numbers before they open, so that what shows of one that is not zero is that it is not: the
+claim itself would tell which indicator of a single bad record is what, and so the figure of a member whose client
+has a fault.
+Cost: clean, 3 rounds (coin, resharing, claim) of one element; else 2 more with n elements reshared and n opened.
+Error: a bad record passes with probability below 2^-58, over a coin drawn after the shares were fixed.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from protocols import effects
 from protocols import field as fp
 from protocols.engine import Engine, Shared
 from protocols.keystream import expand_seed
@@ -31,12 +34,18 @@ async def find_faulty(engine: Engine, records: Records, roster_digest: bytes) ->
     coefficients = expand_seed(coin, records.count + elements)
     per_record, per_element = coefficients[: records.count], coefficients[records.count :]
     defects = _defects(engine, records, per_element)
-    claim = await engine.reveal(engine.weighted_sum(defects, per_record), "input checks: claim")
-    if claim[0] == 0:
+    claim = await _masked(engine, engine.weighted_sum(defects, per_record))
+    if not (await engine.reveal(claim, "input checks: claim")).any():
         return ()
-    masked = engine.product(await engine.reshare(defects), await engine.random(records.count))
-    opened = await engine.reveal(masked, "input checks: zero or not")
-    return tuple(int(row) for row in np.flatnonzero(opened))
+    verdicts = await engine.open(await _masked(engine, defects), "input checks: zero or not")
+    faulty = tuple(int(row) for row in np.flatnonzero(verdicts))
+    await effects.record("input checks: faulty rows", faulty)
+    return faulty
+
+
+async def _masked(engine: Engine, values: Shared) -> Shared:
+    """Of degree 2t: zero where a value of degree 2t is zero, else uniform (and zero once in 2^61); one round."""
+    return engine.product(await engine.reshare(values), await engine.random(len(values)))
 
 
 def _defects(engine: Engine, records: Records, weights: fp.FieldVector) -> Shared:
