@@ -42,28 +42,24 @@ def verify_cells(result: Result, terms: StudyTerms, query: Query | None) -> None
 
 
 def items_of(function: FunctionTerms, terms: StudyTerms) -> list[QueryItem]:
-    """Every cell of one function: one for all members, or one for each value of its group, in order."""
+    """Every cell of one function: one for all members, or one for each value of its group, in order.
+
+    A group by a category that may be blank has the cell of the blanks too, last.
+    """
     return [
         QueryItem(
             function=function.function,
             figures=function.figures,
             group=cell,
-            parameters=function.parameters,
+            parameters=function.asked_parameters,
         )
         for cell in _groups_of(function, terms)
     ]
 
 
 def _groups_of(function: FunctionTerms, terms: StudyTerms) -> list[GroupCell | None]:
-    if function.by is None:
-        return [None]
-    group = terms.group(function.by)
-    if group is not None:
-        values = group.values
-    else:
-        figure = terms.figure(function.by)
-        values = figure.categories if figure is not None else ()
-    return [GroupCell(attribute=function.by, value=value) for value in values]
+    by = function.by
+    return [None] if by is None else [GroupCell(attribute=by, value=value) for value in terms.values_of(by)]
 
 
 def _verify_values(cell: Cell, values: tuple[str, ...], terms: StudyTerms, what: str) -> None:

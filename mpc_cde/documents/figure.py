@@ -18,6 +18,8 @@ from mpc_cde.documents.canonical import DecimalString, Identifier, ShortText, de
 
 MAX_CAPACITY = 1 << 60
 """R + 1 stays below: every compared number has a public bound under 2^60."""
+BLANK = "blank"
+"""The cell of the members that left a category blank; so no category that may be blank has one of this name."""
 
 
 class Formula(Part):
@@ -74,6 +76,8 @@ class Figure(Part):
         if self.radices != (len(self.categories),):
             raise ValueError("radices: a category is one digit with as many symbols as categories")
         verify_unique(list(self.categories), "categories")
+        if self.blank_allowed and BLANK in self.categories:
+            raise ValueError(f'categories: "{BLANK}" names the cell of the members that leave it blank')
         amounts = (self.minimum, self.step, self.publish_step, self.soft_minimum, self.soft_maximum)
         if any(amount is not None for amount in amounts) or self.derived is not None or self.rounds:
             raise ValueError(
@@ -99,6 +103,11 @@ class Figure(Part):
         low, high = self.soft_minimum, self.soft_maximum
         if low is not None and high is not None and Fraction(low) > Fraction(high):
             raise ValueError("soft_minimum may not exceed soft_maximum")
+
+    @property
+    def may_be_negative(self) -> bool:
+        """Whether amounts below 0 are figures of it: rules about concentration then do not apply."""
+        return self.minimum is not None and Fraction(self.minimum) < 0
 
     @property
     def published_digits(self) -> int | None:

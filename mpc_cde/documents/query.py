@@ -22,14 +22,20 @@ from mpc_cde.documents.study_terms import FunctionTerms, Parameters, StudyTerms
 
 
 class GroupCell(Part):
-    """One cell of a group: the members with this certified value, or this category of a figure."""
+    """One cell of a group: the members with this certified value, or with this category of a figure.
+
+    The members that left the category blank are a cell like the others, of value "blank".
+    """
 
     attribute: Identifier
     value: ShortText
 
 
 class QueryItem(Part):
-    """One cell asked for; function, figures and parameters must be those of a function of the study."""
+    """One cell asked for; function, figures and parameters must be those of a function of the study.
+
+    `parameters` are the function's `asked_parameters`, grid and edges among them.
+    """
 
     function: FunctionName
     figures: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=64)]
@@ -42,7 +48,7 @@ class QueryItem(Part):
             self.function == function.function
             and self.figures == function.figures
             and (None if self.group is None else self.group.attribute) == function.by
-            and self.parameters == function.parameters
+            and self.parameters == function.asked_parameters
         )
 
 
@@ -68,17 +74,11 @@ class Query(Document):
 def function_of(item: QueryItem, terms: StudyTerms) -> FunctionTerms | None:
     """The function of the study that covers the item, group value included, or None."""
     for function in terms.functions:
-        if item.matches(function) and (item.group is None or _value_exists(item.group, terms)):
+        if item.matches(function) and (
+            item.group is None or item.group.value in terms.values_of(item.group.attribute)
+        ):
             return function
     return None
-
-
-def _value_exists(cell: GroupCell, terms: StudyTerms) -> bool:
-    group = terms.group(cell.attribute)
-    if group is not None:
-        return cell.value in group.values
-    figure = terms.figure(cell.attribute)
-    return figure is not None and cell.value in figure.categories
 
 
 def scheduled_query_digest(study_terms: bytes, function_index: int, checked_roster: bytes) -> bytes:

@@ -19,7 +19,7 @@ from mpc_cde.documents.canonical import (
     ShortText,
 )
 from mpc_cde.documents.disclosure_bundle import DisclosureBundle
-from mpc_cde.documents.figure import Figure
+from mpc_cde.documents.figure import BLANK, Figure
 
 MAX_ELEMENTS = 1 << 16
 """Field elements of one submission; at 8 bytes each a correction stays at or below 512 KiB."""
@@ -49,8 +49,9 @@ class FunctionTerms(Part):
     """One approved computation. `by` is a group attribute or a category figure, or None for all members.
 
     Quantiles stand in `parameters` as exact fractions: {"quantiles": ("1/4", "1/2")}. `grid` is the published
-    grid of means and ratios; `edges` close the buckets of a histogram; `epsilon` and `delta` ask for noise;
-    a scheduled function is released once per checked roster without a query.
+    grid of means, spreads and ratios; `edges` close the buckets of a histogram; these two stand in their own
+    fields and nowhere else, and `asked_parameters` puts all together as queries, results and jobs name them.
+    `epsilon` and `delta` ask for noise; a scheduled function is released once per checked roster without a query.
     """
 
     function: FunctionName
@@ -70,6 +71,23 @@ class FunctionTerms(Part):
         if any(left >= right for left, right in pairwise(edges)):
             raise ValueError("edges must ascend")
         return self
+
+    @model_validator(mode="after")
+    def _parameters_have_one_place(self) -> Self:
+        for name in ("grid", "edges"):
+            if name in self.parameters:
+                raise ValueError(f"{name} stands in its own field, not among the parameters")
+        return self
+
+    @property
+    def asked_parameters(self) -> Parameters:
+        """What the catalogue takes, under its names: `parameters`, with grid and edges where they are set."""
+        own: Parameters = dict(self.parameters)
+        if self.grid is not None:
+            own["grid"] = self.grid
+        if self.edges:
+            own["edges"] = self.edges
+        return own
 
 
 class Budget(Part):
@@ -156,6 +174,16 @@ class StudyTerms(Part):
 
     def group(self, attribute: str) -> GroupTerms | None:
         return next((group for group in self.groups if group.attribute == attribute), None)
+
+    def values_of(self, by: str) -> tuple[str, ...]:
+        """The cells of a group: an attribute's values; of a category its own, and `BLANK` if it may be blank."""
+        group = self.group(by)
+        if group is not None:
+            return group.values
+        figure = self.figure(by)
+        if figure is None or figure.kind != "category":
+            return ()
+        return (*figure.categories, *((BLANK,) if figure.blank_allowed else ()))
 
     def compared_bounds(self) -> dict[str, int]:
         """Public bounds, by name, of numbers that a computation compares; a node refuses any of 2^60 or more.

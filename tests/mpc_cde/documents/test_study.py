@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from mpc_cde.client.release_rules import items_of
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.canonical import decimal_text
@@ -288,6 +289,52 @@ def test_query_item_is_covered_only_by_its_own_function_and_values() -> None:
     )
     assert function_of(trade, terms) == terms.functions[2]
     assert function_of(changed(trade, group=GroupCell(attribute="trade", value="cars")), terms) is None
+
+
+def test_grid_and_edges_have_one_place_in_terms_and_one_in_items() -> None:
+    mean = FunctionTerms(function="mean@1", figures=("sales",), grid="100")
+    assert mean.asked_parameters == {"grid": "100"}
+    ratio = FunctionTerms(
+        function="ratio_of_totals@1", figures=("sales", "growth"), grid="0.5", parameters={"maximum": "10"}
+    )
+    assert ratio.asked_parameters == {"grid": "0.5", "maximum": "10"}
+    histogram = FunctionTerms(function="histogram@1", figures=("sales",), edges=("500", "1500"))
+    assert histogram.asked_parameters == {"edges": ("500", "1500")}
+    for function in (mean, ratio, histogram):
+        item = QueryItem(
+            function=function.function, figures=function.figures, parameters=function.asked_parameters
+        )
+        assert item.matches(function)
+        assert QueryItem.parse_payload(item.payload_bytes()) == item
+        assert not changed(item, parameters=function.parameters).matches(function)
+    for doubled in ({"grid": "100"}, {"edges": ("500",)}):
+        with pytest.raises(ValidationError, match="own field"):
+            FunctionTerms(function="mean@1", figures=("sales",), parameters=doubled)
+
+
+def test_blank_is_a_cell_of_a_category_that_may_be_blank_and_of_no_other() -> None:
+    by_trade = FunctionTerms(function="sum@1", figures=("annual_sales",), by="trade")
+    for blank_allowed in (True, False):
+        trade = changed(figure_trade(), blank_allowed=blank_allowed)
+        figures = tuple(trade if f.name == trade.name else f for f in study_terms().figures)
+        terms = changed(study_terms(), figures=figures, functions=(by_trade,))
+        cells = items_of(by_trade, terms)
+        assert [cell.group.value for cell in cells if cell.group] == [
+            *trade.categories,
+            *(["blank"] if blank_allowed else []),
+        ]
+        blank = QueryItem(
+            function="sum@1", figures=("annual_sales",), group=GroupCell(attribute="trade", value="blank")
+        )
+        assert (function_of(blank, terms) == by_trade) == blank_allowed
+
+
+def test_category_called_blank_is_refused_where_blanks_have_a_cell() -> None:
+    trade = figure_trade()
+    named = ("blank", *trade.categories[1:])
+    with pytest.raises(ValidationError, match="leave it blank"):
+        changed(trade, categories=named, blank_allowed=True)
+    assert changed(trade, categories=named, blank_allowed=False).categories[0] == "blank"
 
 
 def test_same_item_is_not_asked_twice_in_one_query() -> None:
