@@ -153,7 +153,7 @@ def specification(function: str) -> FunctionSpecification:
 
 
 def parse_quantiles(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
-    """The quantiles of percentiles: {"quantiles": ["1/4", "1/2", ...]}, ascending, lowest terms."""
+    """{"quantiles": ["1/4", "1/2", ...]}: between 0 and 1, ascending, in lowest terms."""
     texts = parameters.get("quantiles")
     if set(parameters) != {"quantiles"} or not isinstance(texts, list | tuple) or not texts:
         raise OutOfRange('percentiles take {"quantiles": ["1/4", "1/2", ...]}')
@@ -187,7 +187,7 @@ def parse_quantiles(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
     return tuple(quantiles)
 
 
-_PARSERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = MappingProxyType(
+PARSERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = MappingProxyType(
     {
         "grid": parse_grid,
         "maximum": parse_maximum,
@@ -196,6 +196,7 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = MappingProxyType
         "quantiles": parse_quantiles,
     }
 )
+"""What each parameter of a function is; the first line of a parser's docstring shows how it is written."""
 
 
 def check_parameters(function: str, parameters: Mapping[str, Any]) -> None:
@@ -205,4 +206,4 @@ def check_parameters(function: str, parameters: Mapping[str, Any]) -> None:
         takes = ", ".join(sorted(known.parameters)) or "no parameters"
         raise OutOfRange(f"{function} takes {takes}, found {', '.join(sorted(parameters)) or 'none'}")
     for name in known.parameters:
-        _PARSERS[name](parameters)
+        PARSERS[name](parameters)

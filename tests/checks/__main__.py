@@ -20,8 +20,8 @@ def generated_files_are_current() -> list[str]:
     faults = []
     for generator in sorted((ROOT / "tests" / "vectors").glob("generate_*.py")):
         faults += run(f"tests.vectors.{generator.stem}", "--check")
-    if (ROOT / "mpc_cde" / "gateway" / "openapi.py").exists():
-        faults += run("mpc_cde.gateway.openapi", "--check")
+    for generator_of_a_page in ("mpc_cde.gateway.openapi", "tests.checks.functions"):
+        faults += run(generator_of_a_page, "--check")
     return faults
 
 
