@@ -289,8 +289,8 @@ def check(
 def log_verify(as_json: JsonOption = False, home: HomeOption = None) -> None:
     """Walk the log from its first entry: chain, signatures, and that it goes as far as the store says."""
     from mpc_cde.documents.canonical import encode_base64url
+    from mpc_cde.node_log import verify_log
     from parties.ceremony import read_own_card
-    from parties.log import verify_log
     from parties.share_store import ShareStore
 
     place = _home(home)

@@ -16,12 +16,12 @@ from mpc_cde.documents.community import format_fingerprint
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import CallerError, MpcCdeError, OwnError
 from mpc_cde.keys import Passphrase, SigningKey
+from mpc_cde.node_log import verify_log
 from mpc_cde.secret_files import read_secret_file
 from parties.ceremony import read_community, verify_own_place
 from parties.clock import Clock
 from parties.gateway_client import PartyGateway
 from parties.listening import bind
-from parties.log import verify_log
 from parties.operator_desk import running_node
 from parties.party_home import NotSetUp, PartyHome
 from parties.settings import PartySettings, read_settings

@@ -33,8 +33,8 @@ from sqlalchemy.exc import DatabaseError
 
 from mpc_cde.documents.envelope import Envelope, merge_signatures
 from mpc_cde.errors import StoreDamaged
+from mpc_cde.node_log import EMPTY, LogHead
 from parties import store_tables as tables
-from parties.log import EMPTY, LogHead
 from parties.store_records import (
     OutboxItem,
     OutboxState,

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parties.log import EMPTY, LogDamaged, LogHead, NodeLog, verify_log
+from mpc_cde.node_log import EMPTY, LogDamaged, LogHead, verify_log
+from parties.log import NodeLog
 from tests.parties.keys import TestSigner
 
 SIGNER = TestSigner(b"chamber")
