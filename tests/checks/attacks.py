@@ -10,29 +10,22 @@ import argparse
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.checks.attack_tables import ROOT, Attack, attacks_in
+
 TABLE = Path(__file__).with_name("attacks.toml")
 PAGE = ROOT / "docs" / "attacks.md"
 HEAD = (
     "# Attacks, and the tests named after them\n\n"
-    "What bad input and hostile parties come to. The page is made from `tests/checks/attacks.toml` by "
-    "`python -m tests.checks.attacks`; `make check` verifies that every test named here exists. "
+    "What bad input and hostile parties come to. The page is made from `tests/checks/attacks.toml`, and from the "
+    "tables of the tests that it names, by `python -m tests.checks.attacks`; `make check` verifies that every test "
+    "named here exists. "
     "Run one of them with `.venv/bin/python -m pytest 'TEST'`.\n"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Attack:
-    """What is attempted, what it comes to, and the ids of its tests."""
-
-    named: str
-    comes_to: str
-    tests: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +37,24 @@ class Place:
     attacks: tuple[Attack, ...]
 
 
-def read_table(text: str) -> list[Place]:
-    """The table. Raises KeyError or TypeError for a key that is missing or unknown."""
-    return [
-        Place(
-            place["name"],
-            place["intro"],
-            tuple(_attack(**attack) for attack in place["attack"]),
-        )
-        for place in tomllib.loads(text)["place"]
-    ]
+def read_table(text: str, rows_of: Callable[[str], tuple[Attack, ...]] = attacks_in) -> list[Place]:
+    """The table; a place has attacks of its own and those that modules of tests tell of, named under `rows`.
+
+    Raises KeyError or TypeError for a key that is missing or unknown.
+    """
+    return [_place(rows_of, **place) for place in tomllib.loads(text)["place"]]
+
+
+def _place(
+    rows_of: Callable[[str], tuple[Attack, ...]],
+    *,
+    name: str,
+    intro: str,
+    attack: Sequence[dict[str, Any]] = (),
+    rows: Sequence[str] = (),
+) -> Place:
+    own = tuple(_attack(**facts) for facts in attack)
+    return Place(name, intro, own + tuple(told for module in rows for told in rows_of(module)))
 
 
 def _attack(**facts: Any) -> Attack:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.checks.attacks import TABLE, Attack, Place, faults_of, page_of, read_table
+from tests.checks.attack_tables import Attack, Row, attack_of, attacks_of
+from tests.checks.attacks import TABLE, Place, faults_of, page_of, read_table
 
 PLACES = [Place("Here", "Only here.", (Attack("garbage", "is refused", ("tests/a.py::test_one",)),))]
 COLLECTED = ["tests/a.py::test_one[1]", "tests/a.py::test_one[2]"]
@@ -28,6 +29,40 @@ def test_an_attack_without_a_test_is_found() -> None:
 @pytest.mark.parametrize("page", [None, "", "# Something else\n"])
 def test_a_page_that_is_not_what_the_table_makes_is_found(page: str | None) -> None:
     assert "is not what the table makes" in faults_of(PLACES, COLLECTED, page)[0]
+
+
+def test_rows_of_a_module_follow_the_attacks_of_their_place() -> None:
+    own = "tests/checks/test_attacks.py::test_an_attack_without_a_test_is_found"
+    told = {
+        "a.module": attacks_of(
+            [Row("five", "an indicator of 5", "is removed")], test_an_attack_without_a_test_is_found
+        )
+    }
+    told["another"] = (attack_of("all of them", "nothing", test_an_attack_without_a_test_is_found),)
+    [place] = read_table(
+        """
+        [[place]]
+        name = "Here"
+        intro = "Only here."
+        rows = ["a.module", "another"]
+        [[place.attack]]
+        named = "garbage"
+        comes_to = "is refused"
+        tests = ["tests/a.py::test_one"]
+        """,
+        told.__getitem__,
+    )
+    assert place.attacks == (
+        PLACES[0].attacks[0],
+        Attack("an indicator of 5", "is removed", (f"{own}[five]",)),
+        Attack("all of them", "nothing", (own,)),
+    )
+
+
+@pytest.mark.parametrize("key", ["row = []", "intro = 3\nwhy = 1"])
+def test_a_key_that_no_place_has_is_refused(key: str) -> None:
+    with pytest.raises(TypeError):
+        read_table(f"[[place]]\nname = 'Here'\n{key}\n")
 
 
 def test_the_table_names_every_attack_that_the_product_promises_to_withstand() -> None:
