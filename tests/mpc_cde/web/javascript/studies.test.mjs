@@ -1,0 +1,173 @@
+// A whole study in the browser: tests/vectors/browser.json, from the community on paper.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { decodeBase64url as raw, encodeBase64url as b64, utf8 } from "../../../../mpc_cde/web/pages/core/bytes.js";
+import { Envelope, hasSignature, openEnvelope } from "../../../../mpc_cde/web/pages/core/envelope.js";
+import * as errors from "../../../../mpc_cde/web/pages/core/errors.js";
+import { FigureColumn, columnsOf } from "../../../../mpc_cde/web/pages/core/figures.js";
+import { scriptedRandomBytes } from "../../../../mpc_cde/web/pages/core/randomness.js";
+import { signRead } from "../../../../mpc_cde/web/pages/core/reader.js";
+import { openSealed, packSeeds } from "../../../../mpc_cde/web/pages/core/sealing.js";
+import { signerFromSecret } from "../../../../mpc_cde/web/pages/core/signing.js";
+import { multipartOf, prepareSubmission } from "../../../../mpc_cde/web/pages/core/submission.js";
+import {
+  evidenceFrom, findPinned, verifyCommunity, verifyResult, verifyStudy,
+} from "../../../../mpc_cde/web/pages/core/verification.js";
+import { vectors } from "./vectors.js";
+
+const VECTORS = vectors("browser");
+const { fingerprint, good, failing } = VECTORS.evidence;
+
+async function paperStudy() {
+  const evidence = evidenceFrom(good);
+  const trusted = await verifyCommunity(evidence.communities, fingerprint);
+  return verifyStudy(trusted, evidence.study, evidence.approvals, evidence.amendments);
+}
+
+async function prepared({ values }) {
+  const { submission } = VECTORS;
+  const study = await paperStudy();
+  const cells = new Map(Object.entries(values));
+  return {
+    study,
+    ...(await prepareSubmission({
+      study,
+      values: new Map(columnsOf(study.study.terms).map((column) => [column.name, column.parseCells(cells)])),
+      membership: openEnvelope(new Envelope(submission.membership), "membership/v1"),
+      signer: await signerFromSecret(raw(submission.member_secret)),
+      randomBytes: await scriptedRandomBytes(utf8(submission.seed_text)),
+    })),
+  };
+}
+
+test("scripted randomness is Python's", async () => {
+  const randomBytes = await scriptedRandomBytes(utf8(VECTORS.scripted.seed_text));
+  for (const piece of VECTORS.scripted.pieces) assert.equal(b64(await randomBytes(raw(piece).length)), piece);
+});
+
+test("a signed read has Python's headers", async () => {
+  const { reader } = VECTORS;
+  const signer = await signerFromSecret(raw(reader.secret));
+  assert.equal(b64(signer.publicBytes), reader.public);
+  const { method, target_uri: targetUri, created } = reader;
+  assert.deepEqual(await signRead(signer, { method, targetUri, created, nonce: raw(reader.nonce) }), reader.headers);
+});
+
+test("submissions share as Python shares, and every envelope opens", async () => {
+  const { submission } = VECTORS;
+  for (const one of submission.cases) {
+    const { study, document, envelope, correction, sealed } = await prepared(one);
+    assert.equal(b64(correction), one.correction);
+    assert.equal(document.correction, one.correction_digest);
+    assert.deepEqual(document.seed_hashes, one.seed_hashes);
+    assert.equal(document.consent, submission.consent_digest);
+    const signer = await signerFromSecret(raw(submission.member_secret));
+    assert.equal(await hasSignature(envelope, b64(signer.publicBytes)), true);
+    for (const { party, sealing_key: key } of study.approvals) {
+      const context = { studyTerms: study.termsDigest, member: document.member, sequence: 1, party };
+      const plaintext = await openSealed(key.suite, raw(submission.sealing_secrets[party]), sealed[party], context);
+      assert.deepEqual(plaintext, packSeeds(one.seeds_of_party[party].map(raw)));
+    }
+  }
+});
+
+test("whatever the figures, bodies differ in correction, its digest and the signature alone", async () => {
+  const bodies = [];
+  const documents = [];
+  for (const one of VECTORS.submission.cases) {
+    const result = await prepared(one);
+    bodies.push(await multipartOf(result).body.arrayBuffer());
+    const { correction, ...rest } = result.document;
+    documents.push(JSON.stringify([rest, result.sealed.map(b64)]));
+  }
+  assert.equal(new Set(bodies.map((body) => body.byteLength)).size, 1);
+  assert.equal(new Set(documents).size, 1);
+});
+
+test("a figure that was left out, or a key that is not the member's, is refused", async () => {
+  await assert.rejects(prepared({ values: { sales: "" } }), errors.BadFigure);
+  const { submission } = VECTORS;
+  const study = await paperStudy();
+  const signer = await signerFromSecret(raw(submission.member_secret));
+  const membership = openEnvelope(new Envelope(submission.membership), "membership/v1");
+  const common = { study, signer, membership, randomBytes: async (count) => new Uint8Array(count) };
+  await assert.rejects(prepareSubmission({ ...common, values: new Map([["sales", null]]) }), errors.CallerError);
+  const other = { ...membership, signing_key: membership.register_id };
+  await assert.rejects(prepareSubmission({ ...common, membership: other, values: new Map() }), errors.CallerError);
+});
+
+test("good evidence is verified down to the own row", async () => {
+  const verified = await verifyResult(evidenceFrom(good), fingerprint);
+  assert.equal(verified.ownRow, VECTORS.evidence.own_row);
+  assert.deepEqual(verified.result.cells[2].values, ["120", "450"]);
+  assert.deepEqual(verified.signers, ["Party 0", "Party 1", "Party 2"]);
+  assert.equal((await verifyResult(evidenceFrom({ ...good, own: null }), fingerprint)).ownRow, null);
+});
+
+test("failing evidence is refused as Python refuses it", async (t) => {
+  for (const { why, error, changed } of failing) {
+    await t.test(why, () => assert.rejects(
+      async () => verifyResult(evidenceFrom({ ...good, ...changed }), fingerprint),
+      (found) => found.constructor === errors[error],
+    ));
+  }
+});
+
+test("another fingerprint is refused", async () => {
+  await assert.rejects(verifyResult(evidenceFrom(good), "a".repeat(25)), errors.BadDocument);
+});
+
+test("every envelope with one signature's bit flipped is refused", async () => {
+  const paths = ["study", "roster", "checked_roster", "query", "asker", "result"];
+  for (const name of paths) {
+    const [signature, ...others] = good[name].signatures;
+    const sig = (signature.sig[0] === "A" ? "B" : "A") + signature.sig.slice(1);
+    const altered = { ...good, [name]: { ...good[name], signatures: [{ ...signature, sig }, ...others] } };
+    await assert.rejects(async () => verifyResult(evidenceFrom(altered), fingerprint), errors.BadSignature, name);
+  }
+});
+
+test("a community is followed from the pinned version, and not from another", async () => {
+  const versions = [...good.communities, VECTORS.evidence.next_community].map((json) => new Envelope(json));
+  const trusted = await findPinned(versions, fingerprint);
+  assert.equal(trusted.current.version, 2);
+  await assert.rejects(findPinned([versions[1]], fingerprint), errors.BadDocument);
+  await assert.rejects(findPinned([], fingerprint), errors.BadDocument);
+  const [, next] = versions;
+  const unsigned = new Envelope({ ...next.json, signatures: next.json.signatures.slice(1) });
+  await assert.rejects(findPinned([versions[0], unsigned], fingerprint), errors.BadSignature);
+});
+
+test("cells become figures as Python's client takes them", async (t) => {
+  const columns = new Map(VECTORS.form.figures.map((figure) => [figure.name, new FigureColumn(figure)]));
+  for (const { figure, cells, value, error, nearest } of VECTORS.form.cases) {
+    await t.test(`${figure}: ${JSON.stringify(cells)}`, () => {
+      const column = columns.get(figure);
+      const take = () => column.parseCells(new Map(Object.entries(cells)));
+      if (error === undefined) {
+        const found = take();
+        const shown = found !== null && column.isCategory ? column.figure.categories[Number(found)] : found;
+        assert.equal(shown === null ? null : String(shown), value);
+        return;
+      }
+      assert.throws(take, (found) => (
+        found instanceof errors.BadFigure && (nearest === null || String(found.nearest) === nearest)
+      ));
+    });
+  }
+});
+
+test("twenty figures are shared in well under a second's work", async () => {
+  // counted, not timed: what is drawn does not grow with the figures, and elements are the study's own
+  let drawn = 0;
+  const randomBytes = async (count) => {
+    drawn += count;
+    return new Uint8Array(count).fill(drawn % 251);
+  };
+  const { shareVector } = await import("../../../../mpc_cde/web/pages/core/sharing.js");
+  const shared = await shareVector(new BigUint64Array(20 * 121), 3, 1, randomBytes);
+  assert.equal(drawn, 3 * 32);
+  assert.equal(shared.correction.length, 20 * 121);
+});

@@ -1,0 +1,333 @@
+"""Makes tests/vectors/browser.json: what a browser does with a whole study, and what it must refuse.
+
+`python -m tests.vectors.generate_browser` writes it; `--check` compares, with exit status 1 if they differ. All of it
+comes from the community on paper (tests/mpc_cde/client/paper.py). Failing evidence is a good export with one field
+replaced, and the kind of error that Python raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from mpc_cde.client.export import ExportFile, export_result
+from mpc_cde.client.figures import FigureColumn, columns_of
+from mpc_cde.client.verification import Evidence, verify_result
+from mpc_cde.documents.base import Part
+from mpc_cde.documents.canonical import encode_base64url as b64
+from mpc_cde.documents.envelope import Envelope, add_signature
+from mpc_cde.documents.figure import Figure, Formula
+from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.result import Result
+from mpc_cde.encodings import encodings_of
+from mpc_cde.errors import BadFigure, PeerError
+from mpc_cde.reader_signatures import sign_read
+from protocols import field as fp
+from protocols.encoding import encode_submission
+from protocols.randomness import ScriptedRandomness
+from protocols.sharing import share_vector
+from tests.mpc_cde.client.paper import PaperCommunity, secret, signed
+
+FILE = Path(__file__).with_name("browser.json")
+SEED = b"browser vectors: submission"
+OWN = 3
+PAPER = PaperCommunity()
+GOOD = PAPER.evidence(own=OWN)
+
+
+def scripted_vectors() -> dict[str, Any]:
+    stream = ScriptedRandomness(b"browser vectors: stream")
+    return {
+        "seed_text": "browser vectors: stream",
+        "pieces": [b64(stream.random_bytes(n)) for n in (1, 15, 17, 32, 0, 3)],
+    }
+
+
+def reader_vectors() -> dict[str, Any]:
+    key, nonce = PAPER.member_key(OWN), secret("reader nonce")[:16]
+    url = "https://gateway.example/v1/memberships/own?x=1"
+    return {
+        "secret": b64(key.secret_bytes()),
+        "public": b64(key.public_bytes),
+        "method": "GET",
+        "target_uri": url,
+        "created": 1_764_000_000,
+        "nonce": b64(nonce),
+        "headers": sign_read(key, method="GET", target_uri=url, created=1_764_000_000, nonce=nonce),
+    }
+
+
+def submission_vectors() -> dict[str, Any]:
+    """Figures of one member under scripted randomness; envelopes differ from run to run, so they are not here."""
+    terms = PAPER.study.terms
+    cases = []
+    for values in (
+        {"sales": "1234", "margin": "3.5"},
+        {"sales": "0", "margin": None},
+        {"sales": "9994", "margin": "-5"},
+    ):
+        figures = [None if text is None else Decimal(text) for text in values.values()]
+        vector = encode_submission(encodings_of(terms), figures)
+        shared = share_vector(vector, PAPER.m, PAPER.t, ScriptedRandomness(SEED))
+        correction = fp.to_bytes(shared.correction)
+        cases.append(
+            {
+                "values": values,
+                "seed_hashes": [b64(digest) for digest in shared.seed_hashes()],
+                "correction": b64(correction),
+                "correction_digest": b64(hashlib.sha256(correction).digest()),
+                "seeds_of_party": [
+                    [b64(seed.secret_bytes()) for seed in shared.seeds_for_party(party)]
+                    for party in range(PAPER.m)
+                ],
+            }
+        )
+    return {
+        "seed_text": SEED.decode(),
+        "member_secret": b64(PAPER.member_key(OWN).secret_bytes()),
+        "sealing_secrets": [b64(key.secret_bytes()) for key in PAPER.sealing_keys],
+        "membership": json.loads(PAPER.membership_envelope(OWN).to_json()),
+        "consent_digest": b64(terms.consent_digest),
+        "cases": cases,
+    }
+
+
+def signed_result(**changes: Any) -> Envelope:
+    """A result with other content, honestly signed by the session: caught by what it says alone."""
+    result = PAPER.result()
+    fields = {name: getattr(result, name) for name in type(result).model_fields} | changes
+    return signed(Result(**fields), [PAPER.party_keys[j] for j in PAPER.session])
+
+
+def with_cell(number: int, **changes: Any) -> Evidence:
+    cells = list(PAPER.result().cells)
+    cells[number] = cells[number].model_copy(update=changes)
+    return replace(GOOD, result=signed_result(cells=tuple(cells)))
+
+
+def resigned(field: str, keys: list[Any]) -> Evidence:
+    envelope = getattr(GOOD, field).model_copy(update={"signatures": ()})
+    for key in keys:
+        envelope = add_signature(envelope, key)
+    return replace(GOOD, **{field: envelope})
+
+
+def with_own(**changes: Any) -> Evidence:
+    assert GOOD.own is not None
+    return replace(GOOD, own=replace(GOOD.own, **changes))
+
+
+def failing_evidence() -> list[tuple[str, Evidence]]:
+    other, removed = PaperCommunity(members=11).evidence(), PaperCommunity(removed=(OWN,)).evidence(own=OWN)
+    receipt = Receipt(
+        study_terms=PAPER.study.terms_digest(),
+        submission=PAPER.submission(OWN).digest(),
+        party=2,
+        verdict="accepted",
+    )
+    assert GOOD.own is not None
+    alone = PAPER.membership_envelope(OWN).model_copy(update={"signatures": ()})
+    return [
+        ("a study that its steward did not sign", resigned("study", [])),
+        ("a roster that one party did not sign", resigned("roster", PAPER.party_keys[:2])),
+        ("a checked roster without one of its parties", resigned("checked_roster", PAPER.party_keys[1:])),
+        ("a result without one of its parties", resigned("result", PAPER.party_keys[:2])),
+        ("a researcher that one party did not enrol", resigned("asker", PAPER.party_keys[:2])),
+        ("a query that somebody else signed", resigned("query", [PAPER.steward_key])),
+        ("a party did not approve", replace(GOOD, approvals=GOOD.approvals[:2])),
+        ("the roster of other members", replace(GOOD, roster=other.roster)),
+        ("the checked roster of other members", replace(GOOD, checked_roster=other.checked_roster)),
+        (
+            "rosters of other members",
+            replace(GOOD, roster=other.roster, checked_roster=other.checked_roster),
+        ),
+        ("too few contributors", with_cell(0, contributors=4, values=("4",))),
+        ("a count of others", with_cell(0, values=("13",))),
+        ("percentiles that descend", with_cell(2, values=("450", "120"))),
+        ("a percentile off the grid", with_cell(2, values=("121", "450"))),
+        ("a percentile too few", with_cell(2, values=("120",))),
+        ("an answer to another question", with_cell(1, function="mean@1")),
+        ("a cell too few", replace(GOOD, result=signed_result(cells=PAPER.result().cells[:4]))),
+        ("another engine", replace(GOOD, result=signed_result(engine="verified"))),
+        ("no query", replace(GOOD, result=signed_result(query=None, scheduled_function=0))),
+        ("another query", replace(GOOD, result=signed_result(query=b"q" * 32))),
+        ("the proof of somebody else", with_own(proof=PAPER.proof(4))),
+        ("a forged proof", with_own(proof=PAPER.proof(4).model_copy(update={"entry": PAPER.entry(OWN)}))),
+        ("a receipt too few", with_own(receipts=GOOD.own.receipts[:2])),
+        (
+            "a receipt that another party signed",
+            with_own(receipts=(*GOOD.own.receipts[:2], signed(receipt, PAPER.party_keys[:1]))),
+        ),
+        (
+            "a membership that nobody countersigned",
+            with_own(membership=add_signature(alone, PAPER.registrar_keys[0])),
+        ),
+        ("a removed submission", removed),
+    ]
+
+
+def evidence_json(evidence: Evidence) -> dict[str, Any]:
+    """As an exported file has it, also where the export itself would refuse."""
+
+    def part(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [part(item) for item in value]
+        if value is None or not isinstance(value, Part):
+            return value
+        return json.loads(value.payload_bytes())
+
+    fields = {
+        name: part(getattr(evidence, name)) for name in ExportFile.model_fields if name not in ("type", "own")
+    }
+    own = evidence.own
+    names = ("membership", "submission", "receipts", "proof")
+    shown = None if own is None else {name: part(getattr(own, name)) for name in names}
+    return {**fields, "own": shown, "type": "export/v1"}
+
+
+def evidence_vectors() -> dict[str, Any]:
+    good = json.loads(export_result(verify_result(GOOD, PAPER.fingerprint)))
+    failing = []
+    for why, evidence in failing_evidence():
+        try:
+            verify_result(evidence, PAPER.fingerprint)
+        except PeerError as error:
+            kind = type(error).__name__
+        else:
+            raise AssertionError(f"failing evidence passes: {why}")
+        file = evidence_json(evidence)
+        changed = {name: value for name, value in file.items() if value != good[name]}
+        failing.append({"why": why, "error": kind, "changed": changed})
+    _, following = PAPER.next_community()
+    return {
+        "fingerprint": PAPER.fingerprint,
+        "own_row": PAPER.proof(OWN).row,
+        "good": good,
+        "failing": failing,
+        "next_community": json.loads(following.to_json()),
+    }
+
+
+FORM_FIGURES = (
+    Figure(
+        name="sales",
+        label="Sales",
+        minimum="0",
+        step="0.01",
+        radices=(16, 16, 10, 10, 10),
+        publish_step="10",
+        blank_allowed=False,
+    ),
+    Figure(
+        name="rounded",
+        label="Rounded",
+        minimum="-60",
+        step="0.5",
+        radices=(8, 10, 4),
+        publish_step="2",
+        rounds=True,
+    ),
+    Figure(
+        name="trade", label="Trade", kind="category", categories=("food", "Clothing", "other"), radices=(3,)
+    ),
+    Figure(
+        name="per_head",
+        label="Per head",
+        minimum="0",
+        step="1",
+        radices=(10, 10, 10),
+        publish_step="10",
+        derived=Formula(operation="ratio", operands=("takings", "heads"), scale="100"),
+    ),
+    Figure(
+        name="growth",
+        label="Growth",
+        minimum="-100",
+        step="1",
+        radices=(10, 10, 2),
+        publish_step="2",
+        derived=Formula(operation="growth", operands=("now", "before"), scale="100"),
+    ),
+)
+FORM_CELLS: tuple[dict[str, dict[str, str]], ...] = (
+    {"sales": {"sales": "1234.56"}},
+    {"sales": {"sales": ""}},
+    {"sales": {"sales": "2555"}},
+    {"sales": {"sales": "-0.01"}},
+    {"sales": {"sales": "0.005"}},
+    {"sales": {"sales": "12.345"}},
+    {"sales": {"sales": "1,5"}},
+    {"sales": {"sales": "1e3"}},
+    {"sales": {"sales": "7."}},
+    {"rounded": {"rounded": "-60.25"}},
+    {"rounded": {"rounded": "-60.26"}},
+    {"rounded": {"rounded": "0.25"}},
+    {"rounded": {"rounded": "-0.25"}},
+    {"rounded": {"rounded": "98.74"}},
+    {"rounded": {"rounded": "98.75"}},
+    {"rounded": {"rounded": ""}},
+    {"trade": {"trade": "Clothing"}},
+    {"trade": {"trade": "clothing"}},
+    {"trade": {"trade": ""}},
+    {"per_head": {"takings": "100", "heads": "3"}},
+    {"per_head": {"takings": "10", "heads": "3"}},
+    {"per_head": {"takings": "1", "heads": "0"}},
+    {"per_head": {"takings": "", "heads": "3"}},
+    {"per_head": {"takings": "999", "heads": "1"}},
+    {"growth": {"now": "90", "before": "80"}},
+    {"growth": {"now": "0", "before": "80"}},
+)
+
+
+def form_vectors() -> dict[str, Any]:
+    columns = {figure.name: column for figure, column in _columns()}
+    cases = []
+    for case in FORM_CELLS:
+        for name, cells in case.items():
+            answer = _answer(columns[name], cells)
+            cases.append({"figure": name, "cells": cells, **answer})
+    return {"figures": [json.loads(figure.payload_bytes()) for figure in FORM_FIGURES], "cases": cases}
+
+
+def _columns() -> list[tuple[Figure, FigureColumn]]:
+    # columns_of takes terms; a figure at a time keeps the operands of formulas free of other figures' rules
+    terms = PAPER.study.terms.model_copy(update={"figures": FORM_FIGURES})
+    return list(zip(FORM_FIGURES, columns_of(terms), strict=True))
+
+
+def _answer(column: FigureColumn, cells: dict[str, str]) -> dict[str, Any]:
+    try:
+        value = column.parse_cells(cells)
+    except BadFigure as error:
+        return {"error": "BadFigure", "nearest": error.nearest}
+    return {"value": None if value is None else str(value)}
+
+
+def build() -> dict[str, Any]:
+    return {
+        "scripted": scripted_vectors(),
+        "reader": reader_vectors(),
+        "submission": submission_vectors(),
+        "evidence": evidence_vectors(),
+        "form": form_vectors(),
+    }
+
+
+def main(check: bool) -> int:
+    """Write the file, or compare; the exit status."""
+    after = json.dumps(build(), indent=1, ensure_ascii=True) + "\n"
+    if not check:
+        FILE.write_text(after, "utf-8")
+    elif not FILE.exists() or FILE.read_text("utf-8") != after:
+        sys.stderr.write(f"{FILE.name} differs from what the code makes\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
