@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-tools check bench dev lock clean
+.PHONY: help demo test test-long test-browser test-tools check bench dev lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,8 +18,21 @@ test: $(VENV)/ready  ## every test
 test-long: $(VENV)/ready  ## every test, with the long tables and newly drawn inputs
 	@HYPOTHESIS_PROFILE=new $(BIN)/python -m pytest --run-long $(PYTEST_ARGS)
 
-test-tools:  ## what some tests use if it is there: strace (as root, on Debian)
-	@command -v strace >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends strace; }
+test-browser: test-tools $(VENV)/ready  ## the pages in a real Chromium, and their modules under node
+	@$(BIN)/python -m pytest tests/browser tests/mpc_cde/web $(PYTEST_ARGS)
+
+test-tools:  ## what some tests use: strace, node and Chromium (as root, on Debian)
+	@missing=""; \
+	for tool in strace:strace node:nodejs chromium:chromium; do \
+	  command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool##*:}"; \
+	done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing$$missing"; \
+	  apt-get update -q >/dev/null && apt-get install -q -y --no-install-recommends $$missing >/dev/null; \
+	else \
+	  echo "missing:$$missing; tests that need them are skipped"; \
+	fi
 
 check: $(VENV)/ready  ## format, lint, types, import contracts, vectors, commands in the docs
 	@$(BIN)/ruff format --check .

@@ -64,6 +64,11 @@ def commands_in_docs_work() -> list[str]:
     return run("tests.checks.doc_commands")
 
 
+def pages_bundle_comes_from_its_lock_file() -> list[str]:
+    """The HPKE bundle of the pages, rebuilt and compared where npm is there; its SHA-256 everywhere."""
+    return run("tests.checks.hpke_bundle", "--check")
+
+
 def every_attack_has_its_tests() -> list[str]:
     """docs/attacks.md is what the table of attacks makes, and every test that it names exists."""
     return run("tests.checks.attacks", "--check")
@@ -73,6 +78,7 @@ CHECKS: tuple[Callable[[], list[str]], ...] = (
     generated_files_are_current,
     no_registry_addresses,
     links_in_docs_exist,
+    pages_bundle_comes_from_its_lock_file,
     every_attack_has_its_tests,
     commands_in_docs_work,
 )

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="node is missing; `make tes
 @pytest.mark.parametrize("file", sorted(TESTS.glob("*.test.mjs")), ids=lambda file: file.name)
 def test_modules_under_node(file: Path) -> None:
     done = subprocess.run(
-        [str(NODE), "--no-warnings", "--test", "--test-reporter=tap", str(file)], capture_output=True, text=True
+        [str(NODE), "--no-warnings", "--test", "--test-reporter=tap", str(file)],
+        capture_output=True,
+        text=True,
     )
     failed = re.findall(r"not ok.*|error: .*", done.stdout)
     assert done.returncode == 0, "\n".join(failed) or done.stderr
