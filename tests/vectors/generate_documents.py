@@ -168,6 +168,7 @@ def failing_documents() -> list[dict[str, str]]:
     sent = submission().payload_bytes().decode()
     terms = b64(study().terms_digest())
     card = every_document()["party-card/v1"].payload_bytes().decode()
+    proposed = study().payload_bytes().decode()
     kind = "withdrawal/v1"
     cases = [
         (kind, "white space", good.replace(":", ": ", 1)),
@@ -203,6 +204,28 @@ def failing_documents() -> list[dict[str, str]]:
         ("party-card/v1", "direction override", card.replace('"name":"', '"name":"\u202e')),
         ("party-card/v1", "not in normal form C", card.replace('"name":"', '"name":"e\u0301')),
         ("party-card/v1", "port beyond 65535", card.replace(":7800", ":78000")),
+        (
+            "study/v1",
+            "a blank category of the same name",
+            proposed.replace(
+                '"blank_allowed":false,"categories":["food"', '"blank_allowed":true,"categories":["blank"'
+            ),
+        ),
+        (
+            "study/v1",
+            "a grid among the parameters",
+            proposed.replace('"parameters":{', '"parameters":{"grid":"1",', 1),
+        ),
+        (
+            "study/v1",
+            "radices that do not fit",
+            proposed.replace('"publish_step":"1000"', '"publish_step":"999"'),
+        ),
+        (
+            "study/v1",
+            "a figure that nobody asks for",
+            proposed.replace('"figures":["annual_sales"]', '"figures":["b"]'),
+        ),
     ]
     return [{"type": name, "why": why, "text": text} for name, why, text in cases]
 

@@ -73,7 +73,7 @@ def mesh_certificate(index: int) -> bytes:
         .serial_number(index + 1)
         .not_valid_before(start)
         .not_valid_after(start + timedelta(days=3650))
-        .sign(key, hashes.SHA256())
+        .sign(key, hashes.SHA256(), ecdsa_deterministic=True)
     )
     return certificate.public_bytes(Encoding.DER)
 

@@ -10,6 +10,10 @@ import { Rational } from "./rational.js";
 import * as s from "./schema.js";
 
 const MIB = 1 << 20;
+
+/** The cell of the members that left a category blank. */
+export const BLANK = "blank";
+
 const PUBLIC_KEY_BYTES = { "x-wing/hkdf-sha256/aes-256-gcm": 1216, "x25519/hkdf-sha256/aes-256-gcm": 32 };
 
 const digest = s.bytes(32);
@@ -156,6 +160,8 @@ const functionTerms = s.object({
 }, (value, path) => {
   const edges = value.edges.map(Rational.parse);
   s.requireThat(edges.every((edge, at) => at === 0 || edges[at - 1].compare(edge) < 0), path, "edges must ascend");
+  const twice = ["grid", "edges"].find((name) => Object.hasOwn(value.parameters, name));
+  s.requireThat(twice === undefined, path, `${twice} stands in its own field, not among the parameters`);
 });
 
 const minimum = s.integer(2, 1_000_000);
@@ -425,6 +431,8 @@ function figureIsSound(value, path) {
     s.requireThat(oneDigit && s.areUnique(value.categories), path, "a category is one digit with its symbols");
     const none = amounts.every((amount) => amount === null) && value.derived === null && !value.rounds;
     s.requireThat(none, path, "a category has no amounts, rounding or formula");
+    const named = value.blank_allowed && value.categories.includes(BLANK);
+    s.requireThat(!named, path, `"${BLANK}" names the cell of the members that leave it blank`);
     return;
   }
   s.requireThat(value.categories.length === 0, path, "a number has no categories");

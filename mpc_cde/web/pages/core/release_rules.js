@@ -1,6 +1,6 @@
 // Whether a signed result answers what was asked, and keeps to the rules of its own study.
 
-import { canonicalKey } from "./documents.js";
+import { BLANK, canonicalKey } from "./documents.js";
 import { product } from "./encoding.js";
 import { BadDocument } from "./errors.js";
 import { Rational } from "./rational.js";
@@ -25,22 +25,31 @@ export function functionOf(cell, terms) {
   return terms.functions.find((one) => (
     one.function === cell.function
     && one.by === (cell.group?.attribute ?? null)
-    && canonicalKey([one.figures, one.parameters]) === canonicalKey([cell.figures, cell.parameters])
+    && canonicalKey([one.figures, askedParameters(one)]) === canonicalKey([cell.figures, cell.parameters])
     && (cell.group === null || groupValues(one.by, terms).includes(cell.group.value))
   ));
+}
+
+/** What the catalogue takes, under its names: parameters, with grid and edges where they are set. */
+export function askedParameters({ parameters, grid, edges }) {
+  return { ...parameters, ...(grid === null ? {} : { grid }), ...(edges.length ? { edges } : {}) };
+}
+
+/** The cells of a group: an attribute's values; of a category its own, and BLANK if it may be blank. */
+export function groupValues(by, terms) {
+  const group = terms.groups.find((one) => one.attribute === by);
+  if (group) return group.values;
+  const figure = terms.figures.find((one) => one.name === by && one.kind === "category");
+  return figure === undefined ? [] : [...figure.categories, ...(figure.blank_allowed ? [BLANK] : [])];
 }
 
 function scheduledItems(result, terms) {
   const scheduled = terms.functions[result.scheduled_function];
   if (!scheduled?.scheduled) throw new BadDocument("it names no scheduled function of the study");
-  const { function: name, figures, parameters, by } = scheduled;
+  const { function: name, figures, by } = scheduled;
+  const parameters = askedParameters(scheduled);
   const groups = by === null ? [null] : groupValues(by, terms).map((value) => ({ attribute: by, value }));
   return groups.map((group) => ({ function: name, figures, group, parameters }));
-}
-
-function groupValues(by, terms) {
-  const group = terms.groups.find((one) => one.attribute === by);
-  return group?.values ?? terms.figures.find((figure) => figure.name === by)?.categories ?? [];
 }
 
 function verifyValues(cell, terms, what) {
