@@ -122,9 +122,13 @@ def _apply_before_closing(
             refused = life.RefusalGiven(refusal.party, refusal.reason)
             return _after(known, [life.ClockReached(received), refused])
         case "amendment/v1":
+            # One that comes after the closing reopens nothing, or a gateway could have figures receipted for a
+            # roster that is signed.
+            known = _after(known, [life.ClockReached(received)])
             amendment = document.parse(Amendment)
             signed = signing_parties(document.envelope, community)
-            if signed != known.state.plan.everybody or not amendment.follows(known.presentation):
+            is_over = not isinstance(known.state, life.Proposed | life.Approved | life.Open)
+            if is_over or signed != known.state.plan.everybody or not amendment.follows(known.presentation):
                 return known
             amended = replace(known, presentation=amendment.presentation)
             return _after(amended, [life.Amended(datetime_of(amendment.presentation.closes))])
