@@ -145,7 +145,9 @@ def _closing(envelope: Envelope, context: DocumentContext) -> StoredDocument:
 
 def _withdrawal(envelope: Envelope, context: DocumentContext) -> StoredDocument:
     claim = open_envelope(envelope, Withdrawal)
-    membership, _ = membership_of(context, claim.member, envelope)
+    membership, countersigned = membership_of(context, claim.member, envelope)
+    if not countersigned:
+        raise BadSignature("the membership whose key signed it lacks its countersignature", whom="the member")
     withdrawal = open_from_member(envelope, Withdrawal, membership)
     known = know_study(context.view, withdrawal.study_terms, context.community, context.now)
     if known is None or not isinstance(known.state, life.Open | life.Closing):

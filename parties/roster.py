@@ -8,10 +8,15 @@ the signer's list is a complaint that the receipt proves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mpc_cde.documents.authority import open_from_member, open_from_party, open_revocation
+from mpc_cde.documents.authority import (
+    open_from_member,
+    open_from_party,
+    open_membership,
+    open_revocation,
+)
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
 from mpc_cde.documents.membership import Membership
@@ -78,6 +83,7 @@ def read_basis(view: StoreView, community: Community, terms: StudyTerms, party: 
         stored.digest: stored.parse(Membership) for stored in view.documents(Membership.type_name())
     }
     receipts = [stored.parse(Receipt) for stored in view.documents(Receipt.type_name(), study=study)]
+    withdrawals = list(view.documents(Withdrawal.type_name(), study=study))
     own_list = RosterList(
         study_terms=study,
         party=party,
@@ -90,8 +96,14 @@ def read_basis(view: StoreView, community: Community, terms: StudyTerms, party: 
             )
             for record in view.submissions(study, state="accepted")
         ),
-        withdrawals=_by_digest(s.envelope for s in view.documents(Withdrawal.type_name(), study=study)),
-        revocations=_by_digest(s.envelope for s in view.documents("revocation/v1")),
+        withdrawals=_by_digest(stored.envelope for stored in withdrawals),
+        revocations=_by_digest(stored.envelope for stored in view.documents("revocation/v1")),
+        memberships=_by_digest(
+            certified.envelope
+            for stored in withdrawals
+            for certified in view.documents(Membership.type_name(), subject=stored.subject)
+            if _is_from(stored.envelope, certified.parse(Membership))
+        ),
     )
     return RosterBasis(
         community,
@@ -103,8 +115,8 @@ def read_basis(view: StoreView, community: Community, terms: StudyTerms, party: 
     )
 
 
-def _by_digest(envelopes: object) -> tuple[Envelope, ...]:
-    found = {envelope.digest(): envelope for envelope in envelopes}  # type: ignore[attr-defined]  # any iterable of envelopes
+def _by_digest(envelopes: Iterable[Envelope]) -> tuple[Envelope, ...]:
+    found = {envelope.digest(): envelope for envelope in envelopes}
     return tuple(found[digest] for digest in sorted(found))
 
 
@@ -169,7 +181,7 @@ def _groups(membership: Membership, terms: StudyTerms) -> tuple[tuple[str, str],
 def _party_list(basis: RosterBasis, party: int, shown: RosterList) -> PartyList:
     """The list as the rules take it; what takes members out must be proved by signatures inside it."""
     by_member: dict[bytes, list[Membership]] = {}
-    for membership in basis.memberships.values():
+    for membership in (*basis.memberships.values(), *_shown_memberships(basis, party, shown)):
         by_member.setdefault(membership.member, []).append(membership)
     withdrawals = []
     for envelope in shown.withdrawals:
@@ -201,6 +213,15 @@ def _party_list(basis: RosterBasis, party: int, shown: RosterList) -> PartyList:
         tuple(withdrawals),
         frozenset(revoked),
     )
+
+
+def _shown_memberships(basis: RosterBasis, party: int, shown: RosterList) -> Iterable[Membership]:
+    """Those that the list brings along: certified, or the party made them up."""
+    for envelope in shown.memberships:
+        try:
+            yield open_membership(envelope, basis.community)
+        except (BadDocument, BadSignature):
+            raise ListRefused(party, "memberships that registrars certified", "one that none did") from None
 
 
 def _is_from(envelope: Envelope, membership: Membership) -> bool:

@@ -25,8 +25,9 @@ class ListedSubmission(Part):
 class RosterList(Document):
     """Signed by the party, its digest committed to before any list is shown.
 
-    Submissions, withdrawals and revocations are sorted by digest. The latter two travel whole, in envelopes,
-    so that a party which never saw one can check it, and no list can take a member out without proof.
+    Everything is sorted by digest. Withdrawals and revocations travel whole, in envelopes, and with withdrawals the
+    memberships whose keys signed them, so that a party from which the gateway kept them can check them, and no
+    list can take a member out without proof.
     """
 
     max_payload_bytes: ClassVar[int] = MAX_LIST_BYTES
@@ -37,10 +38,12 @@ class RosterList(Document):
     submissions: Annotated[tuple[ListedSubmission, ...], Field(max_length=1 << 20)]
     withdrawals: Annotated[tuple[Envelope, ...], Field(max_length=1 << 16)] = ()
     revocations: Annotated[tuple[Envelope, ...], Field(max_length=1 << 16)] = ()
+    memberships: Annotated[tuple[Envelope, ...], Field(max_length=1 << 16)] = ()
 
     @model_validator(mode="after")
     def _everything_is_sorted(self) -> Self:
         verify_sorted([entry.submission for entry in self.submissions], "submissions")
         verify_sorted([envelope.digest() for envelope in self.withdrawals], "withdrawals")
         verify_sorted([envelope.digest() for envelope in self.revocations], "revocations")
+        verify_sorted([envelope.digest() for envelope in self.memberships], "memberships")
         return self

@@ -7,7 +7,8 @@ verified before.
 
 A withdrawal takes out its member's submissions up to and including its sequence; a revocation takes the
 member out altogether (whose keys were revoked gets a new member id). Where two memberships of one holding
-are left, which intake prevents, the one with the lower membership digest counts.
+are left, which intake prevents, the one with the lower membership digest counts. A submission that parties
+accepted under different memberships, as a gateway can arrange, was accepted by all under none: it is left out.
 
 A sequence grows by at most 1,000 at a time. An intake that follows `is_within_reach` cannot make a list
 that breaks this, so a list that does is a complaint against its signer, and its withdrawals cannot lock a
@@ -217,14 +218,17 @@ def _faults_of_one_list(own: PartyList) -> Iterable[Disagreement]:
 
 
 def _differing_accounts(lists: Collection[PartyList]) -> Iterable[Disagreement]:
-    """The same digest with another member, sequence or membership: who errs cannot be told from the lists."""
-    accounts: dict[bytes, set[ListedSubmission]] = {}
+    """The same digest with another member or sequence: who errs cannot be told from the lists.
+
+    Another membership is no error: a gateway shows a party the newer one of a member sooner or later.
+    """
+    accounts: dict[bytes, set[tuple[bytes, int]]] = {}
     for own in lists:
         for entry in own.submissions:
-            accounts.setdefault(entry.submission, set()).add(entry)
+            accounts.setdefault(entry.submission, set()).add((entry.member, entry.sequence))
     for submission, told in accounts.items():
         if len(told) > 1:
-            expected = "one member, sequence and membership"
+            expected = "one member and sequence"
             found = f"{len(told)} accounts"
             yield Disagreement(ListFault.ACCOUNTS_DIFFER, None, submission, expected, found)
 

@@ -164,11 +164,19 @@ def test_parties_that_tell_different_things_of_one_submission_disagree() -> None
     for lie in (
         replace(entry, member=MEMBERS[1]),
         replace(entry, sequence=2),
-        replace(entry, membership=membership(MEMBERS[1])),
     ):
         lists[2] = PartyList(2, (lie,))
         (complaint,) = faults(*lists)
         assert (complaint.fault, complaint.submission) == (ListFault.ACCOUNTS_DIFFER, entry.submission)
+
+
+def test_a_submission_that_parties_accepted_under_different_memberships_is_left_out() -> None:
+    entry, other = listed(MEMBERS[0]), listed(MEMBERS[1])
+    lists = alike(entry, other)
+    lists[2] = PartyList(2, (replace(entry, membership=membership(MEMBERS[1])), other))
+    agreed = roster(*lists)
+    assert [row.submission for row in agreed.entries] == [other.submission]
+    assert agreed.left_out == {entry.submission: WhyLeftOut.NOT_ACCEPTED_BY_ALL}
 
 
 def test_a_membership_that_nobody_certified_is_a_complaint() -> None:

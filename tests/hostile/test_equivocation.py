@@ -1,0 +1,218 @@
+"""A gateway that shows parties different things, each of them true: nobody honest is accused, the study goes on."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.membership import Membership
+from mpc_cde.documents.roster_list import RosterList
+from mpc_cde.documents.withdrawal import Withdrawal
+from mpc_cde.life_cycles import study as life
+from parties.roster import AgreedInputs, ListRefused, RosterBasis, agree, read_basis
+from parties.studies import KnownStudy, know_study
+from tests.checks.attack_tables import attack_of
+from tests.hostile.story import amendment
+from tests.hostile.town import AFTER_CLOSING, TownCommunity, paper_town
+from tests.mpc_cde.client.paper import signed, signing_key
+from tests.parties.paper_node import PaperNode, PaperSubmission, make_submission, membership_with
+
+CERTIFIED_AGAIN, KEPT_FROM = 1, 2
+OTHERS = 3
+"""Members besides the one that was certified twice."""
+
+
+@pytest.fixture
+def paper() -> TownCommunity:
+    return paper_town(9)
+
+
+@pytest.fixture
+def nodes(paper: TownCommunity, tmp_path: Path) -> list[PaperNode]:
+    """Three nodes that know the study and members 2 to 4, who have submitted."""
+    made = []
+    submissions = [sent_by(paper, number) for number in range(2, 2 + OTHERS)]
+    for index in range(paper.m):
+        place = tmp_path / f"party {index}"
+        place.mkdir(mode=0o700)
+        node = PaperNode(paper, place, index)
+        node.take(paper.study_envelope, *paper.approvals)
+        memberships = [paper.membership_envelope(number) for number in range(2, 2 + OTHERS)]
+        node.take(*memberships, *submissions)
+        made.append(node)
+    return made
+
+
+@cache
+def sent_by(paper: TownCommunity, number: int) -> PaperSubmission:
+    """Sealed once: all parties get the same."""
+    return make_submission(paper, number)
+
+
+def basis_of(node: PaperNode) -> RosterBasis:
+    with node.store.reading() as view:
+        return read_basis(view, node.paper.community, node.paper.study.terms, node.index)
+
+
+def agreed(nodes: list[PaperNode]) -> list[AgreedInputs]:
+    """What each party makes of the lists of all."""
+    bases = [basis_of(node) for node in nodes]
+    lists = {basis.party: basis.own_list for basis in bases}
+    return [agree(basis, lists) for basis in bases]
+
+
+def newer_membership(paper: TownCommunity, number: int) -> tuple[Membership, Envelope]:
+    """The registrars certify a member again, after it changed its key."""
+    key = signing_key(f"member {number}, its new key")
+    document = membership_with(paper, number, signing_key=key.public_bytes)
+    return document, signed(document, paper.registrar_keys)
+
+
+def state_at(node: PaperNode) -> KnownStudy:
+    with node.store.reading() as view:
+        known = know_study(view, node.paper.study.terms_digest(), node.paper.community, node.clock())
+    assert known is not None
+    return known
+
+
+# certified twice ------------------------------------------------------------------------------------------------
+
+
+def recertified(paper: TownCommunity, number: int) -> Envelope:
+    """The same member, key and register entry, but in the other class of size."""
+    size = "large" if number % 2 else "small"
+    return signed(membership_with(paper, number, attributes={"size": size}), paper.registrar_keys)
+
+
+def test_membership_of_before_shown_to_one_party_stops_no_roster(
+    nodes: list[PaperNode], paper: TownCommunity
+) -> None:
+    """All accept the submission, under two memberships: its member is left out, with three receipts to show."""
+    sent = sent_by(paper, CERTIFIED_AGAIN)
+    for node in nodes:
+        node.take(paper.membership_envelope(CERTIFIED_AGAIN))
+        if node.index != KEPT_FROM:
+            node.take(recertified(paper, CERTIFIED_AGAIN))
+        assert node.reason(sent) == "accepted"
+    rosters = agreed(nodes)
+    assert len({inputs.roster.digest() for inputs in rosters}) == 1
+    assert rosters[0].roster.count == OTHERS
+    assert sent.digest not in [entry.submission for entry in rosters[0].entries]
+
+
+def withdrawal_by_new_key(paper: TownCommunity) -> Envelope:
+    document = Withdrawal(
+        study_terms=paper.terms_digest, member=paper.membership(CERTIFIED_AGAIN).member, sequence=1
+    )
+    return signed(document, [signing_key(f"member {CERTIFIED_AGAIN}, its new key")])
+
+
+def test_new_key_kept_from_one_party_accuses_nobody_of_a_forged_withdrawal(
+    nodes: list[PaperNode], paper: TownCommunity
+) -> None:
+    """The list that shows a withdrawal shows the membership whose key signed it, so it counts everywhere."""
+    sent = sent_by(paper, CERTIFIED_AGAIN)
+    _, newer = newer_membership(paper, CERTIFIED_AGAIN)
+    for node in nodes:
+        node.take(paper.membership_envelope(CERTIFIED_AGAIN), sent)
+        if node.index != KEPT_FROM:
+            node.take(newer, withdrawal_by_new_key(paper))
+    rosters = agreed(nodes)
+    assert len({inputs.roster.digest() for inputs in rosters}) == 1
+    assert rosters[0].roster.count == OTHERS
+
+
+@pytest.mark.parametrize("signers", [[], [0]], ids=["nobody", "one registrar"])
+def test_withdrawal_under_a_membership_that_is_not_certified_is_refused(
+    nodes: list[PaperNode], paper: TownCommunity, signers: list[int]
+) -> None:
+    """A party cannot take a member out by a membership of its own making."""
+    document, _ = newer_membership(paper, CERTIFIED_AGAIN)
+    key = signing_key("somebody") if not signers else paper.registrar_keys[0]
+    for node in nodes:
+        node.take(paper.membership_envelope(CERTIFIED_AGAIN), sent_by(paper, CERTIFIED_AGAIN))
+    basis = basis_of(nodes[0])
+    lists = {node.index: basis_of(node).own_list for node in nodes}
+    lying = lists[1].model_copy(
+        update={
+            "withdrawals": (withdrawal_by_new_key(paper),),
+            "memberships": (signed(document, [key]),),
+        }
+    )
+    lists[1] = RosterList.model_validate(lying.model_dump())
+    with pytest.raises(ListRefused, match="party 1: expected memberships"):
+        agree(basis, lists)
+
+
+def test_withdrawal_by_a_key_that_one_registrar_certified_alone_is_not_kept(
+    nodes: list[PaperNode], paper: TownCommunity
+) -> None:
+    """Else the list that shows it would be refused by every party to which that membership was not shown."""
+    document, _ = newer_membership(paper, CERTIFIED_AGAIN)
+    node = nodes[0]
+    node.take(paper.membership_envelope(CERTIFIED_AGAIN), sent_by(paper, CERTIFIED_AGAIN))
+    node.take(signed(document, paper.registrar_keys[:1]), withdrawal_by_new_key(paper))
+    assert node.events()[-1] == "feed.not_accepted"
+    assert basis_of(node).own_list.withdrawals == ()
+
+
+# amendments -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signed_by_all", [False, True], ids=["closed", "roster signed"])
+def test_amendment_held_back_reopens_no_closed_study(
+    nodes: list[PaperNode], paper: TownCommunity, signed_by_all: bool
+) -> None:
+    """Whoever could open a study again after its roster would have figures receipted that never count."""
+    node = nodes[0]
+    node.clock.now = AFTER_CLOSING.replace(month=1, day=2)
+    assert isinstance(state_at(node).state, life.Closing)
+    if signed_by_all:
+        roster = agreed(nodes)[0].roster
+        node.take(signed(roster, paper.party_keys))
+        assert isinstance(state_at(node).state, life.Frozen)
+    node.take(amendment(paper), paper.membership_envelope(CERTIFIED_AGAIN))
+    assert isinstance(state_at(node).state, life.Frozen if signed_by_all else life.Closing)
+    assert node.reason(sent_by(paper, CERTIFIED_AGAIN)) == "study_closed"
+
+
+def test_amendment_kept_from_one_party_closes_the_study_there(
+    nodes: list[PaperNode], paper: TownCommunity
+) -> None:
+    """In the month that it adds, that party refuses and says why; the others accept."""
+    sent = sent_by(paper, CERTIFIED_AGAIN)
+    for node in nodes:
+        if node.index != KEPT_FROM:
+            node.take(amendment(paper))
+        node.take(paper.membership_envelope(CERTIFIED_AGAIN))
+        node.clock.now = AFTER_CLOSING.replace(month=1, day=2)
+        assert node.reason(sent) == ("study_closed" if node.index == KEPT_FROM else "accepted")
+
+
+ATTACKS = (
+    attack_of(
+        "a membership from before a member was certified again, to one party",
+        "the member is left out though all gave a receipt, which it can show; the roster does not wait for ever",
+        test_membership_of_before_shown_to_one_party_stops_no_roster,
+    ),
+    attack_of(
+        "a member's new key is kept from one party, and a withdrawal signed by it",
+        "it counts; no honest party is accused of forging it, and none can forge one",
+        test_new_key_kept_from_one_party_accuses_nobody_of_a_forged_withdrawal,
+        test_withdrawal_under_a_membership_that_is_not_certified_is_refused,
+        test_withdrawal_by_a_key_that_one_registrar_certified_alone_is_not_kept,
+    ),
+    attack_of(
+        "an amendment held back until the study is closed, or its roster signed",
+        "the study stays closed",
+        test_amendment_held_back_reopens_no_closed_study,
+    ),
+    attack_of(
+        "an amendment kept from one party",
+        "that party closes at the old time and says so to whoever comes later",
+        test_amendment_kept_from_one_party_closes_the_study_there,
+    ),
+)
