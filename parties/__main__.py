@@ -121,13 +121,21 @@ def approve(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Also write what was signed here.")
     ] = None,
+    p_percent: Annotated[
+        Path | None,
+        typer.Option(
+            "--p-percent",
+            metavar="FILE",
+            help="What the steward handed over for the study's p% rule; it is kept.",
+        ),
+    ] = None,
     yes: YesOption = False,
     wait: WaitOption = 15.0,
     home: HomeOption = None,
     passphrase_fd: PassphraseOption = None,
 ) -> None:
     """Sign a community, a study or another document in the organisation's name, and hand it to the gateway."""
-    from mpc_cde.cli.surroundings import read_envelope
+    from mpc_cde.cli.surroundings import read_envelope, read_p_percent
     from mpc_cde.documents.community import Community
     from parties.operator_signing import sign_community, sign_document_of
 
@@ -136,7 +144,8 @@ def approve(
     if given is not None and given.payload_type == Community.payload_type():
         signed = sign_community(place, passphrase, given, fingerprint, sure=yes)
     else:
-        signed = sign_document_of(place, passphrase, given, target, sure=yes, wait=wait)
+        secret = None if p_percent is None else read_p_percent(p_percent)
+        signed = sign_document_of(place, passphrase, given, target, sure=yes, wait=wait, p_percent=secret)
     if output is not None:
         output.write_bytes(signed.to_json() + b"\n")
 

@@ -19,15 +19,17 @@ from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, add_signature, sign_document
 from mpc_cde.documents.membership import Membership
+from mpc_cde.documents.p_percent import PPercent
 from mpc_cde.documents.registry import open_any
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.study import Study
-from mpc_cde.errors import BadDocument, CallerError
+from mpc_cde.errors import BadDocument, CallerError, KeyFileRefused
 from mpc_cde.keys import Passphrase, SigningKey
 from mpc_cde.sealing import SealingPrivateKey
 from parties.party_home import CommunityHome
-from parties.policy import PartyPolicy, unsupported
+from parties.policy import PartyPolicy
+from parties.study_limits import unsupported
 from protocols.randomness import Randomness
 
 PATHS = {
@@ -101,15 +103,22 @@ def approve_study(
     now: datetime,
     randomness: Randomness,
     passphrase: Passphrase | None,
+    p_percent: PPercent | None = None,
 ) -> Envelope:
     """This party's approval, with a sealing key made (and on disk) for the study alone; again gives the same.
 
+    `p_percent` is what the steward handed over for the study's p% rule, if it has one; it is kept.
     Raises NotApproved, BadSignature, BadDocument.
     """
     study = open_proposed_study(proposal, place.community)
-    reasons = reasons_against(study, place.community, policy, now)
+    reasons = (
+        *reasons_against(study, place.community, policy, now),
+        *_reasons_about_p(place, study, p_percent),
+    )
     if reasons:
         raise NotApproved(reasons)
+    if p_percent is not None:
+        place.home.write_p_percent(study.terms_digest(), p_percent)
     key = _sealing_key(place, study.terms_digest(), randomness, passphrase)
     approval = Approval(
         study=study.digest(),
@@ -118,6 +127,23 @@ def approve_study(
         sealing_key=key.public,
     )
     return sign_document(approval, place.identity)
+
+
+def _reasons_about_p(place: SigningPlace, study: Study, given: PPercent | None) -> tuple[str, ...]:
+    commitment = study.terms.disclosure.p_percent
+    if commitment is None:
+        return () if given is None else ("a p was given, but the study has no p% rule",)
+    if given is not None:
+        holds = given.commitment() == commitment
+        return () if holds else ("the file holds another p than the study's terms stand for",)
+    try:
+        place.home.load_p_percent(study.terms_digest(), commitment)
+    except KeyFileRefused:
+        return (
+            "its p% rule is unpublished, and this party does not hold p: ask the steward for the file and give it "
+            "with --p-percent FILE",
+        )
+    return ()
 
 
 def _sealing_key(
@@ -135,6 +161,7 @@ def refuse_study(place: SigningPlace, proposal: Envelope, *, reason: str) -> Env
     study = open_proposed_study(proposal, place.community)
     if place.home.has_sealing_key(study.terms_digest()):
         place.home.destroy_sealing_key(study.terms_digest())
+    place.home.destroy_p_percent(study.terms_digest())
     refusal = Refusal(
         study=study.digest(),
         study_terms=study.terms_digest(),

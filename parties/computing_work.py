@@ -37,6 +37,7 @@ from parties.job_proposals import (
 )
 from parties.job_specifications import check_specification, query_specification
 from parties.policy import MAX_ATTEMPTS
+from parties.release_ledger import Released
 from parties.results import AgreedJob, build_checked_roster, build_result
 from parties.session_supervisor import JobOutcome
 from parties.sessions import ComputingSession
@@ -70,12 +71,13 @@ class ComputingWork:
     roster: Roster
     entries: tuple[RosterEntry, ...]
     columns: Path
+    p_percent: int | None
     wait_for_change: Callable[[float], Awaitable[None]]
     other_wants: Callable[[bytes], Awaitable[bool]]
     _refusals: int = field(default=0, init=False)
     _refused: Counter[bytes] = field(default_factory=Counter, init=False)
     _attempts_known: dict[bytes, int] = field(default_factory=dict, init=False)
-    _released_known: dict[bytes, tuple[tuple[str, ...], ...]] = field(default_factory=dict, init=False)
+    _released_known: dict[bytes, tuple[Released, ...]] = field(default_factory=dict, init=False)
 
     @property
     def _leads(self) -> bool:
@@ -128,7 +130,7 @@ class ComputingWork:
         subject: bytes,
         roster: bytes,
         attempt: int = 1,
-        released: tuple[tuple[str, ...], ...] = (),
+        released: tuple[Released, ...] = (),
     ) -> Proposal:
         return Proposal.model_validate(
             {
@@ -187,9 +189,7 @@ class ComputingWork:
             log_length=head.length,
         )
 
-    def _judge(
-        self, view: StoreView, proposal: Proposal
-    ) -> tuple[str | None, int, tuple[tuple[str, ...], ...]]:
+    def _judge(self, view: StoreView, proposal: Proposal) -> tuple[str | None, int, tuple[Released, ...]]:
         """Why not (None: yes), the attempt this party would start next, and what it has let out."""
         if proposal.study_terms != self.known.terms_digest:
             return "the proposal is about another study", 1, ()
@@ -285,6 +285,7 @@ class ComputingWork:
             state.removed,
             query,
             proposal.released,
+            self.p_percent,
         )
         found = await self._compute(specification, proposal, answers)
         if found.cells is None or len(found.cells) != len(query.items):

@@ -248,9 +248,15 @@ class Conductor:
                 roster=roster,
                 entries=entries,
                 columns=directory,
+                p_percent=self._p_percent(known),
                 wait_for_change=self.wait_for_change,
                 other_wants=self._wants_something_else,
             ).serve()
+
+    def _p_percent(self, known: KnownStudy) -> int | None:
+        """The unpublished p of the study's rule, as the steward handed it to this party. Raises KeyFileRefused."""
+        commitment = known.terms.disclosure.p_percent
+        return None if commitment is None else self._home.load_p_percent(known.terms_digest, commitment).p
 
     async def _note_opened(self, job: bytes, label: str, values: tuple[int, ...]) -> None:
         """An opening goes into the log before anything that depends on it is sent."""

@@ -10,34 +10,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import reduce
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from mpc_cde.documents.base import Part
 from mpc_cde.documents.canonical import Count, Digest, ShortText, Timestamp, datetime_of, digest_of
 from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.query import Query, QueryItem
-from mpc_cde.documents.study_terms import parse_quantile
 from parties.policy import MAX_ATTEMPTS
-from parties.release_ledger import Ledger
+from parties.release_ledger import Ledger, Released
 
 MAX_SECONDS_APART = 300
 """How far a proposal's time may lie from an answering party's clock: it stands in the result, and `expires` is held
 against it."""
 
 
-def _checked_quantile(text: str) -> str:
-    parse_quantile(text)
-    return text
-
-
-Quantile = Annotated[str, Field(max_length=16), AfterValidator(_checked_quantile)]
-Quantiles = Annotated[tuple[Quantile, ...], Field(max_length=4096)]
+Facts = Annotated[tuple[Released, ...], Field(max_length=1024)]
+"""For each item of a query what is released and must be kept clear of."""
 
 
 class Proposal(Part):
-    """The next job, or the end of the session. `released[i]` are quantiles that item i must keep clear of.
+    """The next job, or the end of the session. `released[i]` is what item i must keep clear of.
 
     `subject` is the roster's digest for input checks and the query's for a query; `roster` the roster's or the
     checked roster's.
@@ -51,7 +46,7 @@ class Proposal(Part):
     roster: Digest
     attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)]
     time: Timestamp
-    released: Annotated[tuple[Quantiles, ...], Field(max_length=1024)] = ()
+    released: Facts = ()
 
 
 class Answer(Part):
@@ -62,7 +57,7 @@ class Answer(Part):
     accepts: bool
     reason: ShortText | None = None
     next_attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS + 1)] = 1
-    released: Annotated[tuple[Quantiles, ...], Field(max_length=1024)] = ()
+    released: Facts = ()
     log_head: Digest
     log_length: Count
 
@@ -86,15 +81,9 @@ class OwnView:
     now: str
 
 
-def released_by(ledger: Ledger, query: bytes, items: Sequence[QueryItem]) -> tuple[tuple[str, ...], ...]:
-    """For each item the quantiles of its figures and group that this party has let out, as text, sorted."""
-    return tuple(
-        tuple(
-            f"{q.numerator}/{q.denominator}"
-            for q in ledger.released_quantiles(item.figures, item.group, besides=query)
-        )
-        for item in items
-    )
+def released_by(ledger: Ledger, query: bytes, items: Sequence[QueryItem]) -> tuple[Released, ...]:
+    """For each item what this party has let out of its figures and group."""
+    return tuple(ledger.released(item, besides=query) for item in items)
 
 
 def next_attempt(ledger: Ledger, query: bytes) -> int:
@@ -102,14 +91,9 @@ def next_attempt(ledger: Ledger, query: bytes) -> int:
     return 1 + max((entry.attempt for entry in ledger.entries if entry.query == query), default=0)
 
 
-def union(sets: Sequence[tuple[tuple[str, ...], ...]]) -> tuple[tuple[str, ...], ...]:
-    """Item by item all quantiles that any party has let out, ascending."""
-    if not sets:
-        return ()
-    return tuple(
-        tuple(sorted({text for own in position for text in own}, key=parse_quantile))
-        for position in zip(*sets, strict=True)
-    )
+def union(sets: Sequence[tuple[Released, ...]]) -> tuple[Released, ...]:
+    """Item by item what any party has let out."""
+    return tuple(reduce(Released.joined, position) for position in zip(*sets, strict=True))
 
 
 def refusal_of_query(proposal: Proposal, own: OwnView) -> str | None:
@@ -134,6 +118,6 @@ def refusal_of_query(proposal: Proposal, own: OwnView) -> str | None:
     mine = released_by(own.ledger, own.query_digest, own.query.items)
     if len(proposal.released) != len(mine):
         return "the proposal lists another number of items"
-    if any(set(item) - set(proposed) for item, proposed in zip(mine, proposal.released, strict=True)):
-        return "the proposal leaves out quantiles that are released here"
+    if not all(proposed.covers(item) for item, proposed in zip(mine, proposal.released, strict=True)):
+        return "the proposal leaves out what is released here"
     return None

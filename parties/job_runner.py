@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from mpc_cde.documents.study_terms import parse_quantile
 from mpc_cde.encodings import encoding_of
 from parties.process_memory import anonymous_bytes
-from parties.worker_pipe import CellFound, JobMask, JobResult, JobSpecification
+from parties.worker_pipe import CellFound, JobCell, JobMask, JobResult, JobSpecification
 from protocols import field as fp
+from protocols.cells import CellRequest
 from protocols.engine import Engine
 from protocols.errors import OutOfRange
 from protocols.records import Records, arrange
@@ -66,6 +67,24 @@ def unpack_masks(job: JobSpecification) -> Mapping[str, NDArray[np.uint8]]:
     if len(masks) != len(job.masks):
         raise OutOfRange("two masks of a job have the same name")
     return masks
+
+
+def request_of(cell: JobCell) -> CellRequest:
+    """A cell of a job as the computations take it. Raises OutOfRange for a released quantile that is none."""
+    return CellRequest(
+        function=cell.function,
+        figures=cell.figures,
+        mask_name=cell.mask,
+        parameters=cell.parameters,
+        minimum=cell.minimum,
+        released=released_of(cell.released),
+        released_linear=released_of(cell.released_linear),
+        category=None if cell.category is None else (cell.category.figure, cell.category.symbol),
+        dominance=cell.dominance,
+        p_percent=cell.p_percent,
+        complementary=cell.complementary,
+        table=cell.table,
+    )
 
 
 def released_of(texts: tuple[str, ...]) -> tuple[Fraction, ...]:

@@ -1,18 +1,24 @@
 """From agreed inputs to the public part of a job: the same bytes at every party of the session.
 
-Masks select rows of the roster by certified values; a row that the input checks removed is in none of them.
+Masks select rows of the roster by certified values; a row that the input checks removed is in none of them. What
+could be set against the cells of a query (its siblings) is in the job whether it is asked for or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from mpc_cde.documents.query import GroupCell, Query
+from mpc_cde.documents.query import GroupCell, Query, QueryItem
 from mpc_cde.documents.roster import RosterEntry
-from mpc_cde.documents.study_terms import StudyTerms
-from parties.worker_pipe import JobCell, JobMask, JobSpecification
+from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms
+from parties.release_ledger import Released
+from parties.release_tables import ReleaseTable, tables_of
+from parties.worker_pipe import JobCategory, JobCell, JobMask, JobSpecification
+from protocols import catalog
+from protocols.cells import NEEDING_SIBLINGS
 
 EVERYBODY = "all"
 
@@ -33,44 +39,133 @@ def query_specification(
     entries: Sequence[RosterEntry],
     removed: frozenset[bytes],
     query: Query,
-    released: Sequence[tuple[str, ...]],
+    released: Sequence[Released],
+    p_percent: int | None = None,
 ) -> JobSpecification:
-    """The cells of a query, in its order; `released[i]` are quantiles that item i must keep clear of."""
-    cells = tuple(
-        JobCell(
-            function=item.function,
-            figures=item.figures,
-            mask=mask_name(item.group),
-            parameters=item.parameters,
-            minimum=terms.disclosure.minimum_for(group=item.group is not None),
-            released=own,
-        )
-        for item, own in zip(query.items, released, strict=True)
-    )
-    groups = {mask_name(item.group): item.group for item in query.items}
+    """The cells of a query, in its order; `released[i]` is what item i must keep clear of.
+
+    `p_percent` is what the study's commitment stands for, None if it has none.
+    """
+    cells = _Cells(terms, p_percent)
+    asked = tuple(cells.cell(item, released=own) for item, own in zip(query.items, released, strict=True))
+    siblings = tuple(cells.siblings(query.items))
+    groups = {mask_name(terms, group): group for group in cells.groups}
     return JobSpecification(
         job_id=job_id,
         kind="answer_query",
         roster=roster,
         figures=terms.figures,
         records=len(entries),
-        masks=tuple(_mask(name, groups[name], entries, removed) for name in sorted(groups)),
-        cells=cells,
+        masks=tuple(_mask(name, terms, groups[name], entries, removed) for name in sorted(groups)),
+        cells=asked,
+        siblings=siblings,
     )
 
 
-def mask_name(group: GroupCell | None) -> str:
-    """What a group's mask is called in a job."""
-    return EVERYBODY if group is None else f"{group.attribute}={group.value}"
+@dataclass(slots=True)
+class _Cells:
+    """Makes the cells of one job; `groups` are those that they speak of."""
+
+    terms: StudyTerms
+    p_percent: int | None
+    groups: dict[GroupCell | None, None]
+    _tables: tuple[ReleaseTable, ...]
+
+    def __init__(self, terms: StudyTerms, p_percent: int | None) -> None:
+        self.terms = terms
+        self.p_percent = p_percent
+        self.groups = {}
+        self._tables = tables_of(terms)
+
+    def cell(self, item: QueryItem, *, released: Released | None = None) -> JobCell:
+        """The item with every rule of the study that holds for it."""
+        bundle = self.terms.disclosure
+        table = self._table(item.figures)
+        negative = self._may_be_negative(item.figures)
+        ruled = not negative and catalog.specification(item.function).of_amounts
+        dominance = bundle.dominance if ruled else None
+        before = released or Released()
+        self.groups[item.group] = None
+        return JobCell(
+            function=item.function,
+            figures=item.figures,
+            mask=mask_name(self.terms, item.group),
+            parameters=item.parameters,
+            minimum=bundle.minimum_for(group=item.group is not None, negative=negative),
+            released=before.quantiles,
+            released_linear=before.linear,
+            category=_category(self.terms, item.group),
+            dominance=None if dominance is None else (dominance.contributors, dominance.percent),
+            p_percent=self.p_percent if ruled else None,
+            complementary=self._complements(table),
+            table=table.figures,
+        )
+
+    def siblings(self, items: Sequence[QueryItem]) -> Iterable[JobCell]:
+        """Every cell of the tables that `items` are of, and the histograms beside the histograms among them."""
+        asked = {name for item in items for name in item.figures}
+        drawn = {(item.function, item.figures) for item in items if item.function in NEEDING_SIBLINGS}
+        for table in self._tables:
+            if not self._complements(table) or not asked & set(table.figures):
+                continue
+            for figures in table.combinations:
+                for group in table.groups(self.terms):
+                    yield self._sibling(table.judged_by(figures), group)
+            for function in table.functions:
+                if (function.function, function.figures) in drawn:
+                    for group in table.groups(self.terms):
+                        if (None if group is None else group.attribute) == function.by:
+                            yield self._sibling(function, group)
+
+    def _sibling(self, function: FunctionTerms, group: GroupCell | None) -> JobCell:
+        item = QueryItem(
+            function=function.function,
+            figures=function.figures,
+            group=group,
+            parameters=function.asked_parameters,
+        )
+        return self.cell(item)
+
+    def _complements(self, table: ReleaseTable) -> bool:
+        return self.terms.disclosure.complementary and table.is_subtractable
+
+    def _table(self, figures: tuple[str, ...]) -> ReleaseTable:
+        return next(table for table in self._tables if figures[0] in table.figures)
+
+    def _may_be_negative(self, figures: tuple[str, ...]) -> bool:
+        return any(
+            figure.may_be_negative for name in figures if (figure := self.terms.figure(name)) is not None
+        )
+
+
+def mask_name(terms: StudyTerms, group: GroupCell | None) -> str:
+    """What a group's mask is called in a job; the members of a secret category are among everybody."""
+    if group is None or terms.group(group.attribute) is None:
+        return EVERYBODY
+    return f"{group.attribute}={group.value}"
+
+
+def _category(terms: StudyTerms, group: GroupCell | None) -> JobCategory | None:
+    """Its symbol, if the group is a secret category; blanks have none."""
+    figure = None if group is None else terms.figure(group.attribute)
+    if group is None or figure is None:
+        return None
+    symbol = figure.categories.index(group.value) if group.value in figure.categories else None
+    return JobCategory(figure=figure.name, symbol=symbol)
 
 
 def _mask(
-    name: str, group: GroupCell | None, entries: Sequence[RosterEntry], removed: frozenset[bytes]
+    name: str,
+    terms: StudyTerms,
+    group: GroupCell | None,
+    entries: Sequence[RosterEntry],
+    removed: frozenset[bytes],
 ) -> JobMask:
+    certified = None if group is None or terms.group(group.attribute) is None else group
     selected = np.fromiter(
         (
             entry.submission not in removed
-            and (group is None or entry.groups.get(group.attribute) == group.value)
+            and (certified is None or entry.groups.get(certified.attribute) == certified.value)
             for entry in entries
         ),
         dtype=np.uint8,

@@ -10,6 +10,7 @@ from mpc_cde.cli.surroundings import confirm
 from mpc_cde.documents.canonical import decode_base64url, encode_base64url
 from mpc_cde.documents.community import Community, format_fingerprint
 from mpc_cde.documents.envelope import Envelope, open_envelope
+from mpc_cde.documents.p_percent import PPercent
 from mpc_cde.documents.study import Study
 from mpc_cde.errors import NotFound
 from mpc_cde.keys import Passphrase
@@ -60,10 +61,12 @@ def sign_document_of(
     *,
     sure: bool,
     wait: float,
+    p_percent: PPercent | None = None,
 ) -> Envelope:
     """Sign a study, or add this party's signature to another document, and hand it in; returns what was signed.
 
-    `given` is a document from a file; else the one called `named` among what the node has seen.
+    `given` is a document from a file; else the one called `named` among what the node has seen. `p_percent` is
+    what the steward handed over for a study's p% rule.
     """
     with open_desk(home, passphrase, system_clock) as desk:
         signing = desk.signing_place()
@@ -79,6 +82,7 @@ def sign_document_of(
                 now=system_clock(),
                 randomness=SystemRandomness(),
                 passphrase=passphrase,
+                p_percent=p_percent,
             )
             event, path = "study.approved", "/v1/approvals"
         else:

@@ -11,6 +11,7 @@
         node.sqlite3           share_store.py
         log.jsonl              log.py
         sealing/<terms>.key    the sealing key of one study; deleting it deletes the study's shares
+        rules/<terms>.json     the unpublished p of one study's p% rule
         columns/               memory-mapped columns, made anew from the store whenever they are gone
 
 Identity and mesh keys stand outside the community's directory since the community document contains them
@@ -36,7 +37,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mpc_cde.documents.community import parse_fingerprint
 from mpc_cde.documents.envelope import Envelope
-from mpc_cde.errors import CallerError, KeyFileRefused
+from mpc_cde.documents.p_percent import PPercent
+from mpc_cde.errors import BadDocument, CallerError, KeyFileRefused
 from mpc_cde.keys import (
     SCRYPT_N,
     Passphrase,
@@ -94,6 +96,9 @@ class CommunityHome:
     def sealing_key_path(self, study_terms: bytes) -> Path:
         return self.path / "sealing" / f"{study_terms.hex()}.key"
 
+    def p_percent_path(self, study_terms: bytes) -> Path:
+        return self.path / "rules" / f"{study_terms.hex()}.json"
+
     def make(self) -> None:
         """Create the directories, mode 0700."""
         for directory in (self.path, self.path / "sealing", self.columns_path):
@@ -121,6 +126,33 @@ class CommunityHome:
     def destroy_sealing_key(self, study_terms: bytes) -> None:
         """Make every copy of the study's envelopes and kept seeds unreadable, wherever it lies."""
         delete_secret_file(self.sealing_key_path(study_terms))
+
+    def write_p_percent(self, study_terms: bytes, secret: PPercent) -> None:
+        """Keep what a study's commitment stands for; writing it again changes nothing."""
+        path = self.p_percent_path(study_terms)
+        make_private_directory(path.parent)
+        write_secret_file(path, secret.payload_bytes(), replace=True)
+
+    def load_p_percent(self, study_terms: bytes, commitment: bytes) -> PPercent:
+        """What the commitment in the terms stands for. Raises KeyFileRefused where it is not here, or another."""
+        path = self.p_percent_path(study_terms)
+        if not path.exists():
+            raise KeyFileRefused(
+                f"{path}: the p of the study's p% rule is not here",
+                hint="ask the steward for its file, and run: mpc-party approve STUDY --p-percent FILE",
+            )
+        try:
+            secret = PPercent.parse_payload(read_secret_file(path))
+        except BadDocument:
+            raise KeyFileRefused(f"{path}: damaged") from None
+        if secret.commitment() != commitment:
+            raise KeyFileRefused(f"{path}: it holds another p than the study's terms stand for")
+        return secret
+
+    def destroy_p_percent(self, study_terms: bytes) -> None:
+        """Forget it with the study; nothing if it was not here."""
+        if self.p_percent_path(study_terms).exists():
+            delete_secret_file(self.p_percent_path(study_terms))
 
     def read_envelope(self, path: Path) -> Envelope | None:
         """The envelope in one of the files above, or None if it is not there yet. Raises BadDocument."""

@@ -13,20 +13,11 @@ from mpc_cde.documents.canonical import short_text_of
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.query import Query, function_of
 from mpc_cde.documents.researcher import Researcher
-from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms
-from mpc_cde.encodings import encoding_of
+from mpc_cde.documents.study_terms import StudyTerms
 from parties.release_ledger import Ledger
-from protocols import catalog
-from protocols.errors import OutOfRange
-from protocols.plans import verify_plan
+from parties.study_limits import unsupported
 
-ENFORCED_FUNCTIONS = frozenset({"count@1", "sum@1", "percentiles@1", "mean@1"})
-"""Functions whose every rule this node enforces, also against what it has released before."""
-
-SUPPORTED_AUDIENCES = frozenset({"public", "contributors", "researchers"})
 MAX_ATTEMPTS = 3
-MAX_ROSTER_CAP = 1 << 18
-"""A roster list, and the entries that go to the gateway with a roster, hold so many rows and hardly more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +84,9 @@ def _about_the_study(policy: PartyPolicy, context: QueryContext) -> Verdict | No
         return _no("another_study", "the query names another study")
     if context.checked_roster is None:
         return _no("inputs_not_checked", "the study's inputs are not checked yet")
+    faults = unsupported(context.terms)
+    if faults:  # approved by a version that thought otherwise
+        return _no("not_enforceable", short_text_of(faults[0]))
     bundle = context.terms.disclosure
     if (
         bundle.minimum_contributors < policy.minimum_contributors
@@ -107,12 +101,8 @@ def _about_the_items(policy: PartyPolicy, context: QueryContext) -> Verdict | No
         function = function_of(item, context.terms)
         if function is None:
             return _no("not_in_study", f"{item.function} of these figures is not in the study")
-        if function.audience not in SUPPORTED_AUDIENCES:
-            return _no("audience", f"this version cannot answer for audience {function.audience}")
-        try:
-            catalog.check_parameters(item.function, item.parameters)
-        except OutOfRange as error:
-            return _no("parameters", short_text_of(str(error)))
+        if function.audience == "self":
+            return _no("audience", "this version cannot answer for audience self")
         asker = context.asker
         if isinstance(asker, Researcher):
             if not asker.may_ask(item.function, context.terms_digest):
@@ -132,107 +122,3 @@ def _about_the_ledger(policy: PartyPolicy, context: QueryContext) -> Verdict | N
     if not known and ledger.queries >= context.terms.budget.queries:
         return _no("budget", f"the study's budget of {context.terms.budget.queries} queries is used up")
     return None
-
-
-def unsupported(terms: StudyTerms) -> list[str]:
-    """What a study asks for that this version cannot enforce or compute: a node refuses to approve it.
-
-    Each entry is one sentence for the operator and the steward.
-    """
-    faults = []
-    for function in terms.functions:
-        faults += _unsupported_function(terms, function)
-        if function.audience not in SUPPORTED_AUDIENCES:
-            faults.append(f"{function.function}: audience {function.audience} is not supported")
-        if function.by is not None and terms.group(function.by) is None:
-            faults.append(
-                f"{function.function}: groups by a secret category ({function.by}) are not supported"
-            )
-        if (
-            function.grid is not None
-            or function.edges
-            or function.epsilon is not None
-            or function.delta is not None
-        ):
-            faults.append(f"{function.function}: grid, edges, epsilon and delta are not supported")
-        if function.scheduled:
-            faults.append(f"{function.function}: scheduled release is not supported")
-        for name in function.figures:
-            figure = terms.figure(name)
-            if function.function != "count@1" and figure is not None and figure.kind == "category":
-                faults.append(f"{function.function}: {name} is a category, whose symbols are no amounts")
-    faults += _unsupported_rules(terms)
-    faults += _overlapping_groups(terms)
-    faults += _unbounded(terms)
-    if terms.roster_cap > MAX_ROSTER_CAP:
-        faults.append(f"a roster of more than {MAX_ROSTER_CAP} cannot be agreed on by this version")
-    return faults
-
-
-def _overlapping_groups(terms: StudyTerms) -> list[str]:
-    """Two partitions of one figure's contributors: cells of one and of the other may differ by a single member."""
-    faults = []
-    for figure in terms.figures:
-        attributes = {f.by for f in terms.functions if f.by is not None and figure.name in f.figures}
-        if len(attributes) > 1:
-            listed = " and ".join(sorted(attributes))
-            faults.append(f"{figure.name}: groups by {listed} overlap, and differences of cells show members")
-    return faults
-
-
-def _unsupported_function(terms: StudyTerms, function: FunctionTerms) -> list[str]:
-    name = function.function
-    try:
-        specification = catalog.specification(name)
-        if name not in ENFORCED_FUNCTIONS:
-            return [f"{name}: this version cannot enforce its rules against earlier releases"]
-        if len(function.figures) != specification.figures:
-            return [
-                f"{name}: takes {specification.figures} figure(s), the study names {len(function.figures)}"
-            ]
-        catalog.check_parameters(name, function.parameters)
-        figures = [f for each in function.figures if (f := terms.figure(each)) is not None]
-        encodings = [encoding_of(figure, allow_exact=terms.disclosure.allow_exact) for figure in figures]
-        verify_plan(name, encodings, function.parameters, terms.roster_cap)
-    except OutOfRange as error:
-        return [f"{name}: {error}"]
-    return []
-
-
-def _unsupported_rules(terms: StudyTerms) -> list[str]:
-    bundle = terms.disclosure
-    asked = {
-        "dominance": bundle.dominance is not None,
-        "p_percent": bundle.p_percent is not None,
-        "complementary withholding": bundle.complementary,
-        "waivers": bundle.waivers,
-        "reciprocity": bundle.reciprocity,
-        "minimum age of the data": bundle.minimum_age_months > 0,
-        "a higher minimum for negative figures": bundle.minimum_contributors_negative is not None,
-        "the verified engine": terms.engine == "verified",
-        "a privacy budget": terms.budget.epsilon is not None or terms.budget.delta is not None,
-        "an eligible list": terms.eligible_list is not None,
-    }
-    faults = [f"rule not supported by this version: {name}" for name, wanted in asked.items() if wanted]
-    for figure in terms.figures:
-        if figure.tier == "private":
-            faults.append(f"{figure.name}: private figures are not supported by this version")
-        if figure.derived is not None:
-            faults.append(f"{figure.name}: derived figures are not supported by this version")
-    return faults
-
-
-def _unbounded(terms: StudyTerms) -> list[str]:
-    """Public bounds of compared numbers and of totals must stay below 2^60."""
-    try:
-        bounds = terms.compared_bounds()
-    except ValueError as error:
-        return [str(error)]
-    bounds.update(
-        {f"total of {figure.name}": (figure.capacity + 1) * terms.roster_cap for figure in terms.figures}
-    )
-    return [
-        f"{name} may reach 2^60 or more; lower the roster cap or the range"
-        for name, bound in bounds.items()
-        if bound >= 1 << 60
-    ]

@@ -12,9 +12,44 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Annotated
 
-from mpc_cde.documents.query import GroupCell, QueryItem
+from pydantic import AfterValidator, Field
+
+from mpc_cde.documents.base import Part
+from mpc_cde.documents.query import QueryItem
 from mpc_cde.documents.study_terms import parse_quantile
+
+
+def _checked_quantile(text: str) -> str:
+    parse_quantile(text)
+    return text
+
+
+Quantile = Annotated[str, Field(max_length=16), AfterValidator(_checked_quantile)]
+Quantiles = Annotated[tuple[Quantile, ...], Field(max_length=4096)]
+
+
+class Released(Part):
+    """What a party has let out that a new cell of the same figures and group must keep clear of.
+
+    Parties tell each other before every job, and the job keeps clear of what any of them has let out. `quantiles` by
+    inverted_cdf, `linear` those interpolated; both ascend.
+    """
+
+    quantiles: Quantiles = ()
+    linear: Quantiles = ()
+
+    def joined(self, other: Released) -> Released:
+        """What either of them has let out."""
+        return Released(
+            quantiles=_texts({parse_quantile(q) for q in (*self.quantiles, *other.quantiles)}),
+            linear=_texts({parse_quantile(q) for q in (*self.linear, *other.linear)}),
+        )
+
+    def covers(self, other: Released) -> bool:
+        """Whether nothing is in `other` that is not in here."""
+        return set(other.quantiles) <= set(self.quantiles) and set(other.linear) <= set(self.linear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +84,27 @@ class Ledger:
         """How often this query was started."""
         return len({entry.job for entry in self.entries if entry.query == query})
 
-    def released_quantiles(
-        self, figures: tuple[str, ...], group: GroupCell | None, *, besides: bytes
-    ) -> tuple[Fraction, ...]:
-        """Quantiles of this figure and group that are or may be out, but for the query `besides` itself."""
-        found: set[Fraction] = set()
+    def released(self, item: QueryItem, *, besides: bytes) -> Released:
+        """What of the item's figures and group is or may be out, but for the query `besides` itself."""
+        found: dict[str, set[Fraction]] = {}
         for entry in self.entries:
-            same = entry.item.figures == figures and entry.item.group == group
+            same = entry.item.figures == item.figures and entry.item.group == item.group
             if same and entry.query != besides and entry.withheld is not True:
-                found.update(quantiles_of(entry.item))
-        return tuple(sorted(found))
+                found.setdefault(entry.item.function, set()).update(quantiles_of(entry.item))
+        return Released(
+            quantiles=_texts(found.get("percentiles@1", ())),
+            linear=_texts(found.get("percentiles_linear@1", ())),
+        )
 
 
 def quantiles_of(item: QueryItem) -> tuple[Fraction, ...]:
     """The quantiles that an item asks for; none for other functions."""
     quantiles = item.parameters.get("quantiles", ())
     return tuple(parse_quantile(text) for text in quantiles) if isinstance(quantiles, tuple) else ()
+
+
+def _texts(quantiles: Iterable[Fraction]) -> tuple[str, ...]:
+    return tuple(f"{q.numerator}/{q.denominator}" for q in sorted(quantiles))
 
 
 def ledger_of(entries: Iterable[LedgerEntry]) -> Ledger:

@@ -39,6 +39,7 @@ def destroy_ended_studies(
     done = []
     for ended in _ended_studies(store, home, community, now):
         home.destroy_sealing_key(ended.study)
+        home.destroy_p_percent(ended.study)
         try:
             for roster in ended.rosters:
                 delete_columns(home.columns_path / roster.hex())

@@ -30,7 +30,7 @@ from parties.job_runner import (
     build_result,
     open_records,
     rehearse,
-    released_of,
+    request_of,
     unpack_masks,
 )
 from parties.mesh import Mesh, open_mesh
@@ -63,7 +63,6 @@ from parties.worker_pipe import (
     worker_end,
 )
 from parties.worker_warm_up import warm_up
-from protocols.cells import CellRequest
 from protocols.computations import answer_query, check_inputs
 from protocols.effects import Computation, Record
 from protocols.engine import Engine
@@ -84,18 +83,13 @@ def computation_of(engine: Engine, job: JobSpecification, columns_path: str | No
     records = open_records(job, columns_path)
     if job.kind == "check_inputs":
         return check_inputs(engine, records, job.roster)
-    requests = [
-        CellRequest(
-            function=cell.function,
-            figures=cell.figures,
-            mask_name=cell.mask,
-            parameters=cell.parameters,
-            minimum=cell.minimum,
-            released=released_of(cell.released),
-        )
-        for cell in job.cells
-    ]
-    return answer_query(engine, records, unpack_masks(job), requests)
+    return answer_query(
+        engine,
+        records,
+        unpack_masks(job),
+        [request_of(cell) for cell in job.cells],
+        [request_of(cell) for cell in job.siblings],
+    )
 
 
 class Worker:

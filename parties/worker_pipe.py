@@ -90,8 +90,22 @@ class ExchangeAll(PipeMessage):
     patience_milliseconds: Milliseconds | None
 
 
+class JobCategory(Part):
+    """The members with one symbol of a category figure; None: those that left it blank."""
+
+    figure: Identifier
+    symbol: Annotated[int, Field(ge=0, le=127)] | None
+
+
+Percent = Annotated[int, Field(ge=1, le=100)]
+
+
 class JobCell(Part):
-    """One cell to compute: `mask` names one of the job's masks; `released` are quantiles as fractions."""
+    """One cell to compute, or to judge with the others of its table: as protocols.cells.CellRequest, on the pipe.
+
+    `mask` names one of the job's masks; `released` and `released_linear` are quantiles as fractions; `dominance` is
+    (n, k).
+    """
 
     function: FunctionName
     figures: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=64)]
@@ -99,6 +113,12 @@ class JobCell(Part):
     parameters: Parameters
     minimum: Annotated[int, Field(ge=1, le=10**9)]
     released: Annotated[tuple[Words, ...], Field(max_length=10_000)] = ()
+    released_linear: Annotated[tuple[Words, ...], Field(max_length=10_000)] = ()
+    category: JobCategory | None = None
+    dominance: tuple[Count, Count] | None = None
+    p_percent: Percent | None = Field(default=None, repr=False)
+    complementary: bool = False
+    table: Annotated[tuple[Identifier, ...], Field(max_length=256)] = ()
 
 
 class JobMask(Part):
@@ -111,8 +131,9 @@ class JobMask(Part):
 class JobSpecification(Part):
     """What all parties of the session compute; its digest must be the same at each of them.
 
-    `check_inputs` looks for malformed submissions; `answer_query` computes the cells; `rehearsal` opens random
-    numbers for so many `rounds` and shows that the mesh works. `agreed` is the digest of proposal and answers.
+    `check_inputs` looks for malformed submissions; `answer_query` computes the cells, judged with their `siblings`;
+    `rehearsal` opens random numbers for so many `rounds` and shows that the mesh works. `agreed` is the digest of
+    proposal and answers.
     """
 
     job_id: Bytes32
@@ -122,6 +143,7 @@ class JobSpecification(Part):
     records: Count = 0
     masks: Annotated[tuple[JobMask, ...], Field(max_length=10_000)] = ()
     cells: Annotated[tuple[JobCell, ...], Field(max_length=1024)] = ()
+    siblings: Annotated[tuple[JobCell, ...], Field(max_length=1 << 18)] = ()
     rounds: Annotated[int, Field(ge=0, le=10**6)] = 0
     agreed: Bytes32 = bytes(32)
 

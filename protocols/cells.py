@@ -18,6 +18,8 @@ from protocols.records import FigureRecords, Records
 
 WITHHELD_MINIMUM = "minimum"
 WITHHELD_DISCLOSURE = "disclosure"
+NEEDING_SIBLINGS = frozenset({"histogram@1"})
+"""Functions with a rule of their own about what falls out of siblings: theirs are worked out too, and not opened."""
 
 
 Group = tuple[str, tuple[str, int | None] | None]
@@ -34,9 +36,9 @@ class CellRequest:
     number, None for the members that left it blank.
 
     `dominance` (n, k) and `p_percent` are rules about concentration (concentration_rules.py), for amounts that are
-    not negative. With `complementary` the cells of the same figures are one table (withholding.py);
-    `released_groups` are the groups of which some cell of these figures was published before. `row` is the record
-    that asks for its own place, in own_rank@1.
+    not negative. With `complementary` the cells of the figures `table` (by default its own) are one table
+    (withholding.py): their contributors are the same wherever one of its figures is given. `row` is the record that
+    asks for its own place, in own_rank@1.
     """
 
     function: str
@@ -50,7 +52,7 @@ class CellRequest:
     dominance: tuple[int, int] | None = None
     p_percent: int | None = field(default=None, repr=False)
     complementary: bool = False
-    released_groups: tuple[Group, ...] = ()
+    table: tuple[str, ...] = ()
     row: int | None = None
 
     @property
@@ -82,7 +84,8 @@ class Cell:
     """A cell under way. `contributors` is N once it is open; a withheld cell opens nothing more.
 
     `selectors[i]` says in secret who counts when figure i is summed (selection.py); None: the mask alone does.
-    `category_cells`: how many cells the category of its group has, the blanks' included; 0 if there is none.
+    `category_cells`: how many cells the category of its group has, the blanks' included; 0 if there is none. One
+    that nobody asked for is judged with its siblings, and never answered.
     """
 
     request: CellRequest
@@ -95,6 +98,7 @@ class Cell:
     selectors: tuple[Shared | None, ...] = field(default=(), repr=False)
     category_cells: int = 0
     own_share: Shared | None = field(default=None, repr=False)
+    is_asked: bool = True
 
     @property
     def figure(self) -> FigureRecords:
@@ -116,6 +120,11 @@ class Cell:
     def is_open(self) -> bool:
         """Whether nothing has withheld it."""
         return self.withheld is None
+
+    @property
+    def table(self) -> tuple[str, ...]:
+        """Cells with one table are withheld to complement each other."""
+        return self.request.table or self.request.figures
 
     @property
     def contributing(self) -> tuple[tuple[str, ...], Group]:

@@ -5,8 +5,9 @@ selectors are linear in what the cells have. It must reach the minimum of its si
 concentration. All remainders that a table might come to are tested at once, with nothing opened; of the shared
 verdicts v_1, v_2, ... the bits [v_1 + ... + v_j >= 1] open, which are a function of the first that passes.
 
-A cell that fails a rule is withheld with all cells of its figures and group: what one item of a query publishes must
-not fall out against another's pattern.
+A cell that fails a rule is withheld with all cells of its table and group: what one item of a query publishes must
+not fall out against another's pattern. A table of several figures (a ratio and both totals, say) is tested for each
+of them.
 
 What a party learns: which cells are withheld to complement others.
 Cost: that of testing a cell (concentration.py) for each remainder that may be tried, over its own records; none where
@@ -25,7 +26,7 @@ from protocols.cells import WITHHELD_DISCLOSURE, Cell, Group, Numbers
 from protocols.concentration import Holdings, all_of, as_shared, constant, safe_bits
 from protocols.concentration_rules import ConcentrationRules
 from protocols.engine import Engine, PublicMask, Shared, concatenate
-from protocols.errors import PeerDeviation
+from protocols.errors import OutOfRange, PeerDeviation
 from protocols.withholding import Step, Table, TableGroup, arrange_table
 
 LABEL = "disclosure: remainders"
@@ -42,7 +43,7 @@ class _Candidate:
 
 @dataclass(slots=True)
 class _TableUnderTest:
-    """A table of cells: `members[i]` are the asked and released cells of its group i."""
+    """A table of cells: `members[i]` are the cells of its group i."""
 
     table: Table
     members: list[list[Cell]]
@@ -54,17 +55,28 @@ class _TableUnderTest:
         for candidate, passes in zip(self.candidates, verdicts, strict=True):
             if passes:
                 return candidate.step.withheld
-        if self.otherwise is not None:
-            return self.otherwise.withheld
-        whole = self.table.groups[self.table.whole]
-        if not whole.released:
-            return (self.table.whole,)
-        return self.candidates[-1].step.withheld if self.candidates else ()
+        return () if self.otherwise is None else self.otherwise.withheld
+
+    def rules(self) -> dict[tuple[str, ...], list[ConcentrationRules]]:
+        """What remainders of each set of figures must satisfy."""
+        found: dict[tuple[str, ...], dict[ConcentrationRules, None]] = {}
+        for own in self.members:
+            for cell in own:
+                if cell.rules:
+                    found.setdefault(cell.request.figures, {})[cell.rules] = None
+        return {figures: list(rules) for figures, rules in found.items()}
+
+    def cell(self, group: int, figures: tuple[str, ...]) -> Cell:
+        """One of these figures in this group. Raises OutOfRange if the table has none."""
+        for cell in self.members[group]:
+            if cell.request.figures == figures:
+                return cell
+        raise OutOfRange(f"a table of several figures has {', '.join(figures)} in each of its groups")
 
 
-async def withhold(engine: Engine, cells: Sequence[Cell], released: Sequence[Cell], numbers: Numbers) -> None:
-    """Withhold what complements the withheld cells; `released` are cells of other groups, published before."""
-    tables = _tables(cells, released)
+async def withhold(engine: Engine, cells: Sequence[Cell], numbers: Numbers) -> None:
+    """Withhold what complements the withheld cells."""
+    tables = _tables(cells)
     for each in tables:
         _list_candidates(engine, each, numbers)
     verdicts = await _first_passing(engine, tables)
@@ -73,32 +85,21 @@ async def withhold(engine: Engine, cells: Sequence[Cell], released: Sequence[Cel
             _withhold(each.members[position])
 
 
-def _tables(cells: Sequence[Cell], released: Sequence[Cell]) -> list[_TableUnderTest]:
-    """One for each set of figures; cells beside a withheld one of their group are withheld on the way."""
-    by_figures: dict[tuple[str, ...], dict[Group, list[Cell]]] = {}
-    for cell in (*cells, *released):
+def _tables(cells: Sequence[Cell]) -> list[_TableUnderTest]:
+    """Whole and parts of each table; cells beside a withheld one of their group are withheld on the way."""
+    by_table: dict[tuple[str, ...], dict[Group, list[Cell]]] = {}
+    for cell in cells:
         if cell.request.complementary:
-            own = by_figures.setdefault(cell.request.figures, {})
+            own = by_table.setdefault(cell.table, {})
             own.setdefault(cell.request.group, []).append(cell)
-    before = {cell.contributing for cell in released}
     tables = []
-    for groups in by_figures.values():
+    for groups in by_table.values():
         members = list(groups.values())
         for beside in members:
             if any(not cell.is_open for cell in beside):
                 _withhold(beside)
         table = arrange_table(
-            [
-                TableGroup(
-                    cell.mask,
-                    cell.request.category,
-                    cell.category_cells,
-                    any(other.contributing in before for other in own)
-                    or any(cell.request.group in other.request.released_groups for other in own),
-                )
-                for own in members
-                for cell in own[:1]
-            ]
+            [TableGroup(own[0].mask, own[0].request.category, own[0].category_cells) for own in members]
         )
         if table is not None:
             tables.append(_TableUnderTest(table, members))
@@ -116,26 +117,32 @@ def _list_candidates(engine: Engine, under_test: _TableUnderTest, numbers: Numbe
     table, members = under_test.table, under_test.members
     withheld = {i for i, own in enumerate(members) if any(not cell.is_open for cell in own)}
     minimum = max(cell.request.minimum for own in members for cell in own)
-    rules = {cell.rules: None for own in members for cell in own if cell.rules}
+    rules = under_test.rules()
     whole = members[table.whole][0]
     for step in table.steps(withheld):
-        published = [members[i][0] for i in step.published]
+        parts = [members[i][0] for i in step.published]
         if step.is_certain:
             under_test.otherwise = step
             return
-        number = _less(numbers[whole.contributing], [numbers[part.contributing] for part in published])
+        number = _less(numbers[whole.contributing], [numbers[part.contributing] for part in parts])
         if isinstance(number, int) and number < minimum:
             continue
         if isinstance(number, int) and not rules:
             under_test.otherwise = step
             return
-        under_test.candidates.append(
-            _Candidate(
-                step,
-                None if isinstance(number, int) else number.plus(-minimum),
-                _holdings(engine, whole, published, as_shared(number), list(rules)),
+        holdings = [
+            each
+            for figures, own in rules.items()
+            for each in _holdings(
+                engine,
+                under_test.cell(table.whole, figures),
+                [under_test.cell(i, figures) for i in step.published],
+                as_shared(number),
+                own,
             )
-        )
+        ]
+        enough = None if isinstance(number, int) else number.plus(-minimum)
+        under_test.candidates.append(_Candidate(step, enough, holdings))
 
 
 def _holdings(

@@ -10,7 +10,6 @@ What a party learns: for each cell either that it is withheld and by which rule,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -30,6 +29,7 @@ from protocols import (
     variances,
 )
 from protocols.cells import (
+    NEEDING_SIBLINGS,
     Cell,
     CellOutcome,
     CellRequest,
@@ -57,14 +57,25 @@ async def check_inputs(engine: Engine, records: Records, roster_digest: bytes) -
 
 
 async def answer_query(
-    engine: Engine, records: Records, masks: Mapping[str, PublicMask], requests: Sequence[CellRequest]
+    engine: Engine,
+    records: Records,
+    masks: Mapping[str, PublicMask],
+    requests: Sequence[CellRequest],
+    siblings: Sequence[CellRequest] = (),
 ) -> list[CellOutcome]:
-    """The outcome of each cell, in the order of `requests`."""
+    """The outcome of each cell, in the order of `requests`.
+
+    `siblings` are the other cells of their tables: judged with those asked for and answered to nobody, so that what
+    is withheld does not depend on what a query asks. In the same order in every query of a study.
+    """
     cells = [_parse(request, records, masks) for request in requests]
-    released = [_parse(request, records, masks) for request in _released_groups(requests)]
-    await selection.select_contributors(engine, records, [*cells, *released])
-    await judgement.judge(engine, cells, released)
+    beside = [_parse(request, records, masks) for request in siblings]
+    for cell in beside:
+        cell.is_asked = False
+    await selection.select_contributors(engine, records, [*cells, *beside])
+    await judgement.judge(engine, cells, beside)
     answered = [cell for cell in cells if cell.is_open]
+    answered += [cell for cell in beside if cell.is_open and cell.request.function in NEEDING_SIBLINGS]
     await together(
         *(
             family(engine, [cell for cell in answered if FAMILIES[cell.request.function] is family])
@@ -95,19 +106,6 @@ def _parse(request: CellRequest, records: Records, masks: Mapping[str, PublicMas
     if "quantiles" in request.parameters:
         cell.quantiles = catalog.parse_quantiles(request.parameters)
     return cell
-
-
-def _released_groups(requests: Sequence[CellRequest]) -> list[CellRequest]:
-    """Cells like those asked for, of the groups that were published before and are not asked for again."""
-    asked = {(request.figures, request.group) for request in requests if request.complementary}
-    found: dict[tuple[tuple[str, ...], Group], CellRequest] = {}
-    for request in requests:
-        for group in request.released_groups if request.complementary else ():
-            if (request.figures, group) not in asked:
-                mask_name, category = group
-                before = replace(request, mask_name=mask_name, category=category)
-                found.setdefault((request.figures, group), before)
-    return list(found.values())
 
 
 async def _answer_counts(engine: Engine, cells: Sequence[Cell]) -> None:

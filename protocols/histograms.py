@@ -11,6 +11,7 @@ the counts between an edge of the one and an edge of the other would fall out, s
 
 Where cells are withheld to complement others, the whole less its published parts is a histogram like the others: if
 a bucket of it is small, the whole is withheld. It is tested in the same way, where it is neither empty nor the whole.
+Histograms of siblings that nobody asked for are worked out and tested with them, and stay shared.
 
 What a party learns: whether every bucket passes, and every remainder; if so the counts. Cost: one product a record
 for each inner node of the edges' tree below the first digit (below none, under a shared selector); two comparisons a
@@ -66,9 +67,11 @@ async def answer(engine: Engine, cells: Sequence[Cell]) -> None:
     )
     for whole in await _exposing(engine, histograms, counts, passing):
         passing[whole] = False
-    found = await _reveal(engine, [own for own, passes in zip(counts, passing, strict=True) if passes])
-    for histogram, passes in zip(histograms, passing, strict=True):
-        values = found.pop(0) if passes else None
+    asked = {(cell.request.figure, cell.request.group) for cell in cells if cell.is_asked}
+    opens = [passes and _key(own) in asked for own, passes in zip(histograms, passing, strict=True)]
+    found = await _reveal(engine, [own for own, yes in zip(counts, opens, strict=True) if yes])
+    for histogram, yes in zip(histograms, opens, strict=True):
+        values = found.pop(0) if yes else None
         for cell in cells:
             if (cell.request.figure, cell.request.group) == _key(histogram) and cell.is_open:
                 _settle(cell, values)

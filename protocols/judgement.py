@@ -10,9 +10,9 @@ In phases, each for all cells together, so that rounds do not grow with cells:
                           of the siblings, and that reaches the minimum.
 N stays shared until it is sure to be published: the ranks that concentration looks at are shared too.
 
-What a party learns: of a cell that fails the minimum, that it does; else of one that fails the rules about
-concentration, that it does; which cells complement them; of the others N. Results tell neither of the latter two
-from the other, nor from ranks.
+What a party learns, of siblings that nobody asked for too: of a cell that fails the minimum, that it does; else of
+one that fails the rules about concentration, that it does; which cells complement them; of the others that were asked
+for N. Results tell neither of the latter two from the other, nor from ranks.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from protocols import complementary, disclosure
-from protocols.cells import WITHHELD_DISCLOSURE, WITHHELD_MINIMUM, Cell, Group, Numbers
+from protocols.cells import NEEDING_SIBLINGS, WITHHELD_DISCLOSURE, WITHHELD_MINIMUM, Cell, Group, Numbers
 from protocols.concentration import Holdings, all_of, as_shared, safe_bits
 from protocols.engine import Engine
 from protocols.selection import count_contributors
 
 
-async def judge(engine: Engine, cells: Sequence[Cell], released: Sequence[Cell] = ()) -> None:
-    """Set `withheld`, or N, of each cell; `released` are those of other groups that were published before."""
-    distinct = {cell.contributing: cell for cell in (*cells, *released)}
+async def judge(engine: Engine, cells: Sequence[Cell], siblings: Sequence[Cell] = ()) -> None:
+    """Set `withheld`, or N, of each cell; of `siblings`, which nobody asks for, N only where their values matter."""
+    together = [*siblings, *cells]
+    distinct = {cell.contributing: cell for cell in together}
     numbers = dict(zip(distinct, await count_contributors(engine, list(distinct.values())), strict=True))
-    await _judge_minimum(engine, cells, numbers)
-    await _judge_concentration(engine, cells, numbers)
-    await complementary.withhold(engine, cells, released, numbers)
-    await _open_contributors(engine, cells, numbers)
+    await _judge_minimum(engine, together, numbers)
+    await _judge_concentration(engine, together, numbers)
+    await complementary.withhold(engine, together, numbers)
+    opening = [*cells, *(each for each in siblings if each.request.function in NEEDING_SIBLINGS)]
+    await _open_contributors(engine, opening, numbers)
     _judge_ranks(cells)
 
 

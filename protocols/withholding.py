@@ -4,8 +4,10 @@ A table is one whole and parts of it that do not overlap: all, and the groups of
 whole and some parts knows the remainder, the whole less these parts: it is a cell like the others, whether it
 consists of withheld parts, of parts that nobody asked for, or of members in no part. So it must be empty, or pass the
 rules. Where it does not, published parts join it one by one, the smallest first (by the public number of records;
-then in the order of the query), until it passes. A remainder that is the whole itself passes, as the whole does; if
-parts that were published before keep it from growing, the whole is withheld.
+then in the order of the table), until it passes. A remainder that is the whole itself passes, as the whole does.
+
+What is withheld must not change from query to query: of two patterns of one table a withheld cell falls out. So every
+query judges every group of its tables, whether it asks for it or not.
 
 Pure: which groups form a table, and what is tried in which order. Who tests the remainders is judgement.py.
 """
@@ -26,14 +28,12 @@ from protocols.errors import OutOfRange
 class TableGroup:
     """One group of a table: its public mask (n,), narrowed by `category` (figure, symbol or None: blank) if any.
 
-    `category_cells`: how many cells that category has, the blanks' included. `released`: published before, so it
-    cannot be withheld any more.
+    `category_cells`: how many cells that category has, the blanks' included.
     """
 
     mask: NDArray[np.uint8]
     category: tuple[str, int | None] | None = None
     category_cells: int = 0
-    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,13 @@ class Table:
 
     def steps(self, withheld: AbstractSet[int]) -> tuple[Step, ...]:
         """What is tried, in order, when the groups `withheld` are; none if the whole is not published."""
-        if self.whole in withheld and not self.groups[self.whole].released:
+        if self.whole in withheld:
             return ()
-        published = [i for i in self.parts if i not in withheld or self.groups[i].released]
-        movable = [i for i in published if not self.groups[i].released]
+        published = tuple(i for i in self.parts if i not in withheld)
         steps = []
-        for count in range(len(movable) + 1):
-            left = tuple(i for i in published if i not in movable[:count])
-            steps.append(Step(tuple(movable[:count]), left, not left or self._covers(left)))
+        for count in range(len(published) + 1):
+            left = published[count:]
+            steps.append(Step(published[:count], left, not left or self._covers(left)))
             if steps[-1].is_certain:
                 break
         return tuple(steps)

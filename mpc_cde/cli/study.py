@@ -13,7 +13,7 @@ import typer
 from mpc_cde.cli.connection import run_connected
 from mpc_cde.cli.options import FingerprintOption, GatewayOption, HomeOption, JsonOption, OutputOption
 from mpc_cde.cli.showing import remark, say, say_json, say_table
-from mpc_cde.cli.surroundings import open_home, write_file
+from mpc_cde.cli.surroundings import open_home, read_p_percent, write_file
 
 if TYPE_CHECKING:
     from mpc_cde.client.connection import Connection
@@ -42,6 +42,12 @@ def propose(
         typer.Option("--opens", help="When it opens: now, 2h, 3d, or a time such as 2026-12-01T08:00:00Z."),
     ] = "now",
     closes: Annotated[str, typer.Option("--closes", help="When it closes, written in the same way.")] = "30d",
+    p_percent: Annotated[
+        Path | None,
+        typer.Option(
+            "--p-percent", metavar="FILE", help="From `mpc-cde steward p-percent`: the study has its p% rule."
+        ),
+    ] = None,
     output: OutputOption = None,
     home: HomeOption = None,
     gateway: GatewayOption = None,
@@ -55,11 +61,17 @@ def propose(
     now = datetime.now(UTC)
     opening, closing = _moment(opens, now), _moment(closes, now)
     made = read_template(template)
+    secret = None if p_percent is None else read_p_percent(p_percent)
     key = _key(home)
 
     async def send(connection: Connection) -> Study:
         envelope, study = propose_study(
-            made, community=connection.trusted.current, signing_key=key, opens=opening, closes=closing
+            made,
+            community=connection.trusted.current,
+            signing_key=key,
+            opens=opening,
+            closes=closing,
+            p_percent=secret,
         )
         await connection.calls.post("studies", envelope)
         if output is not None:
@@ -70,7 +82,10 @@ def propose(
     digest = encode_base64url(study.terms_digest())
     say(f"Study {digest}")
     remark(f"{study.terms.title} waits for the approval of every party. Each operator runs")
-    remark(f"  mpc-party approve {_argument(digest, study.terms.title)}")
+    given = "" if p_percent is None else f" --p-percent {p_percent.name}"
+    remark(f"  mpc-party approve {_argument(digest, study.terms.title)}{given}")
+    if p_percent is not None:
+        remark(f"Hand {p_percent} to each of them, not by the gateway.")
 
 
 @app.command()

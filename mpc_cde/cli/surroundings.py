@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from mpc_cde.client.home import Home
     from mpc_cde.documents.envelope import Envelope
+    from mpc_cde.documents.p_percent import PPercent
 
 DEFAULT_HOME = "~/.mpc-cde"
 
@@ -35,6 +36,17 @@ def read_envelope(path: Path) -> Envelope:
         raise CallerError(f"{path}: {error}", hint="Is it the right file?") from None
 
 
+def read_p_percent(path: Path) -> PPercent:
+    """The p of a study's p% rule, from the file that the steward hands out. Raises CallerError."""
+    from mpc_cde.documents.p_percent import PPercent
+    from mpc_cde.errors import BadDocument, CallerError
+
+    try:
+        return PPercent.parse_payload(read_file(path).strip())
+    except BadDocument:  # whose message quotes nothing
+        raise CallerError(f"{path}: not the file of a p% rule", hint="Is it the right file?") from None
+
+
 def read_file(path: Path) -> bytes:
     """The bytes of a file that a person named. Raises CallerError."""
     from mpc_cde.errors import CallerError
@@ -55,6 +67,17 @@ def write_file(path: Path, data: bytes) -> None:
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
+        raise CallerError(f"cannot write {path}: {error.strerror or 'not writable'}") from None
+
+
+def write_private_file(path: Path, data: bytes) -> None:
+    """Write a new file, mode 0600, that is handed to a few; never replaces one. Raises CallerError."""
+    from mpc_cde.errors import CallerError
+
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+    except OSError as error:
         raise CallerError(f"cannot write {path}: {error.strerror or 'not writable'}") from None
 
 

@@ -12,6 +12,7 @@ from mpc_cde.documents.canonical import timestamp_of
 from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.community import Community, RoleKey
 from mpc_cde.documents.envelope import Envelope, sign_document
+from mpc_cde.documents.p_percent import PPercent
 from mpc_cde.documents.study import Study
 from mpc_cde.errors import CallerError, PeerError
 from mpc_cde.keys import SigningKey
@@ -25,8 +26,12 @@ def propose_study(
     signing_key: SigningKey,
     opens: datetime,
     closes: datetime,
+    p_percent: PPercent | None = None,
 ) -> tuple[Envelope, Study]:
-    """The study of a template for this community, signed by the steward. Raises CallerError, BadTemplate."""
+    """The study of a template for this community, signed by the steward; its terms commit to `p_percent`.
+
+    Raises CallerError, BadTemplate.
+    """
     steward = steward_of(community, signing_key)
     study = study_from_template(
         template,
@@ -34,6 +39,7 @@ def propose_study(
         steward=steward.name,
         opens=timestamp_of(opens),
         closes=timestamp_of(closes),
+        p_percent=None if p_percent is None else p_percent.commitment(),
     )
     return sign_document(study, signing_key), study
 

@@ -50,6 +50,11 @@ class DisclosureBundle(Part):
             raise ValueError("minimum_contributors_negative may not be below minimum_contributors")
         return self
 
-    def minimum_for(self, *, group: bool) -> int:
-        """Contributors needed, by the whole roster or by one group; the same on each side of a quantile."""
-        return self.minimum_contributors_group if group else self.minimum_contributors
+    def minimum_for(self, *, group: bool, negative: bool = False) -> int:
+        """Contributors needed, by the whole roster or by one group; the same on each side of a quantile.
+
+        `negative`: a figure of the cell may be below 0, so that a higher minimum may stand in for other rules.
+        """
+        usual = self.minimum_contributors_group if group else self.minimum_contributors
+        higher = self.minimum_contributors_negative
+        return max(usual, higher) if negative and higher is not None else usual

@@ -13,9 +13,18 @@ from mpc_cde.study_templates.template import StudyTemplate, TemplateFigure, Temp
 
 
 def study_from_template(
-    template: StudyTemplate, *, community: bytes, steward: str, opens: str, closes: str
+    template: StudyTemplate,
+    *,
+    community: bytes,
+    steward: str,
+    opens: str,
+    closes: str,
+    p_percent: bytes | None = None,
 ) -> Study:
-    """The study document that a steward proposes. Raises BadTemplate for what the document does not allow."""
+    """The study document that a steward proposes; `p_percent` is the commitment to its unpublished p, if any.
+
+    Raises BadTemplate for what the document does not allow.
+    """
     terms = {
         "community": community,
         "title": template.title,
@@ -33,7 +42,7 @@ def study_from_template(
         ),
         "roster_cap": template.roster_cap,
         "functions": tuple(_function_terms(function) for function in template.functions),
-        "disclosure": dict(template.disclosure),
+        "disclosure": {**template.disclosure, "p_percent": p_percent},
         "engine": template.engine,
         "budget": {"queries": template.queries},
         "retention_days": template.retention_days,

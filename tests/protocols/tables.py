@@ -93,13 +93,14 @@ def ask(
     table: Mapping[str, Column],
     requests: Sequence[CellRequest],
     masks: Mapping[str, PublicMask] | None = None,
+    siblings: Sequence[CellRequest] = (),
 ) -> tuple[list[CellOutcome], Ran]:
     """Answer `requests`; groups default to "all"."""
     count = len(next(iter(table.values()))[1])
     selected = masks or {"all": np.ones(count, dtype=np.uint8)}
 
     async def computation(engine: Engine, share: Share) -> Any:
-        return await answer_query(engine, records_of(table, share), selected, requests)
+        return await answer_query(engine, records_of(table, share), selected, requests, siblings)
 
     found, ran = setting.run(computation)
     for engine in ran.engines:

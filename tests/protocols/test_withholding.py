@@ -79,19 +79,6 @@ def test_a_withheld_whole_gives_nothing_to_subtract_from() -> None:
     assert arrange_table([group(1, 1)]) is None
 
 
-def test_what_was_released_before_stays_published() -> None:
-    released = [group(1, 1, 1, 1, released=True), group(1, 0, 0, 0, released=True)]
-    table = arrange_table([*released, group(0, 1, 0, 0)])
-    assert table is not None
-    assert table.steps(set()) == (Step((), (1, 2), False), Step((2,), (1,), False))
-
-
-def test_a_part_published_before_counts_as_published_though_it_fails_now() -> None:
-    table = arrange_table([group(1, 1, 1), group(1, 0, 0, released=True), group(0, 1, 0)])
-    assert table is not None
-    assert table.steps({1}) == (Step((), (1, 2), False), Step((2,), (1,), False))
-
-
 def test_cells_of_a_secret_category_cover_the_whole_with_the_cell_of_blanks() -> None:
     cells = [group(1, 1, category=("kind", symbol), category_cells=3) for symbol in (0, 1, None)]
     complete = arrange_table([group(1, 1), *cells])
@@ -280,33 +267,76 @@ def test_leaving_the_small_group_unasked_does_not_help(setting: Setting) -> None
 
 @every_engine
 def test_a_second_query_does_not_complete_the_first(setting: Setting) -> None:
-    """All, six and (withheld then) five were asked before; five alone now would leave the two."""
+    """Whichever of all, six, five and two a query asks for, the five are withheld beside the two."""
     masks = {
         "all": np.ones(13, dtype=np.uint8),
         "six": mask(*[1] * 6, *[0] * 7),
         "five": mask(*[0] * 6, *[1] * 5, 0, 0),
+        "two": mask(*[0] * 11, 1, 1),
     }
-    column: Column = (number((8, 8), blank=True), list(range(10, 23)))
-    request = CellRequest("sum@1", ("figure",), "five", {}, 5, complementary=True)
-    before = (("all", None), ("six", None))
-    outcomes, _ = ask(setting, {"figure": column}, [replace(request, released_groups=before)], masks)
-    assert outcomes[0].withheld == "disclosure"
-    outcomes, _ = ask(setting, {"figure": column}, [replace(request, released_groups=before[1:])], masks)
-    assert outcomes[0].withheld is None
+    column: Column = (number((8, 8)), list(range(10, 23)))
+    siblings = requests_for(masks, 5, (None, None))
+    expected = {"all": None, "six": None, "five": "disclosure", "two": "minimum"}
+    for names in (["five"], ["all", "six"], ["two", "five", "all"]):
+        requests = [request for request in siblings if request.mask_name in names]
+        outcomes, _ = ask(setting, {"figure": column}, requests, masks, siblings)
+        assert [o.withheld for o in outcomes] == [expected[r.mask_name] for r in requests]
+    outcomes, _ = ask(setting, {"figure": column}, siblings[2:3], masks)
+    assert outcomes[0].withheld is None, "alone and first it would be safe, and unsafe with what follows"
 
 
 @every_engine
-def test_the_whole_is_withheld_where_released_parts_would_give_a_small_one(setting: Setting) -> None:
-    masks = {
-        "all": np.ones(13, dtype=np.uint8),
-        "most": mask(*[1] * 11, 0, 0),
-    }
-    column: Column = (number((8, 8), blank=True), list(range(10, 23)))
-    request = CellRequest(
-        "sum@1", ("figure",), "all", {}, 5, complementary=True, released_groups=(("most", None),)
-    )
-    outcomes, _ = ask(setting, {"figure": column}, [request], masks)
+def test_siblings_are_judged_and_never_opened(setting: Setting) -> None:
+    masks = {"all": np.ones(12, dtype=np.uint8), "one": mask(*[1] * 6, *[0] * 6)}
+    masks["other"] = masks["all"] - masks["one"]
+    column: Column = (number((8, 8), published=1, blank=True), [10] * 5 + [20] + [10, 20] * 3)
+    histogram = CellRequest("histogram@1", ("figure",), "all", {"edges": ["12"]}, 3, complementary=True)
+    siblings = [replace(histogram, mask_name=name) for name in masks]
+    outcomes, ran = ask(setting, {"figure": column}, siblings[1:2], masks, siblings)
     assert outcomes[0].withheld == "disclosure"
+    assert {label for label, _ in opened(ran)} <= {
+        "disclosure: contributors >= minimum",
+        "contributors",
+        "histogram: every bucket is 0 or at least the minimum",
+        "histogram: remainders",
+    }
+
+
+@every_engine
+def test_a_table_of_several_figures_is_withheld_together(setting: Setting) -> None:
+    """One group fails for the second figure alone: it and its complement are withheld for the first too."""
+    masks = {"all": np.ones(18, dtype=np.uint8)}
+    masks |= {f"p{i}": mask(*[int(row // 6 == i) for row in range(18)]) for i in range(3)}
+    table: dict[str, Column] = {
+        "x": (number((16, 16)), [20] * 18),
+        "y": (number((16, 16)), [200, 1, 1, 1, 1, 1, *[60] * 12]),
+    }
+    family = ("x", "y")
+    totals = [
+        CellRequest("sum@1", (name,), m, {}, 3, dominance=(1, 60), complementary=True, table=family)
+        for name in family
+        for m in masks
+    ]
+    ratio = [
+        CellRequest(
+            "ratio_of_totals@1",
+            family,
+            m,
+            {"grid": "0.1", "maximum": "100"},
+            3,
+            dominance=(1, 60),
+            complementary=True,
+            table=family,
+        )
+        for m in masks
+    ]
+    outcomes, _ = ask(setting, table, totals[:4], masks, [*totals, *ratio])
+    assert [o.withheld for o in outcomes] == [None, "disclosure", "disclosure", None]
+    alone = [replace(request, table=()) for request in totals[:4]]
+    outcomes, _ = ask(setting, table, alone, masks)
+    assert [o.withheld for o in outcomes] == [None] * 4
+    with pytest.raises(OutOfRange, match="each of its groups"):
+        ask(SETTINGS[0], table, [*totals[:3], totals[4]], masks)
 
 
 @every_engine

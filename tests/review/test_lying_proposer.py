@@ -15,7 +15,7 @@ from mpc_cde.documents.query import Query
 from mpc_cde.errors import BadDocument
 from parties.job_proposals import Answer, OwnView, Proposal, agreed_digest, refusal_of_query
 from parties.job_runner import released_of
-from parties.release_ledger import Ledger
+from parties.release_ledger import Ledger, Released
 from protocols.errors import OutOfRange
 from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.parties.memory_sessions import Lie, MemoryMesh
@@ -54,7 +54,7 @@ def proposal_of(query: Query, **changes: object) -> Proposal:
         "roster": b"c" * 32,
         "attempt": 1,
         "time": NOW,
-        "released": tuple(() for _ in query.items),
+        "released": tuple(Released() for _ in query.items),
     }
     return Proposal.model_validate({**honest, **changes})
 
@@ -78,10 +78,12 @@ def test_a_released_quantile_that_is_none_is_refused_before_it_is_counted_out(
     paper: PaperCommunity, text: str
 ) -> None:
     query = paper.query()
-    released: list[list[str]] = [[text], *([] for _ in query.items[1:])]
-    raw = proposal_of(query).model_dump(mode="json") | {"released": released}
-    with pytest.raises(BadDocument):
+    for kind in ("quantiles", "linear"):
+        raw = proposal_of(query).model_dump(mode="json")
         Proposal.parse_payload(canonical_bytes(raw))
+        raw["released"][0][kind] = [text]
+        with pytest.raises(BadDocument):
+            Proposal.parse_payload(canonical_bytes(raw))
     with pytest.raises(OutOfRange):
         released_of((text,))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mpc_cde.documents.study_terms import FunctionTerms, GroupTerms, Parameters
-from parties.policy import MAX_ROSTER_CAP, unsupported
+from mpc_cde.documents.study_terms import FunctionTerms, GroupTerms
+from parties.study_limits import MAX_ROSTER_CAP, unsupported
 from tests.mpc_cde.client.paper import PaperCommunity
 
 SIZE = GroupTerms(attribute="size", label="Size", values=("small", "large"))
@@ -15,10 +15,10 @@ PLACE = GroupTerms(attribute="place", label="Place", values=("here", "there"))
 @pytest.mark.parametrize("second", ["sum@1", "count@1", "mean@1"])
 def test_groups_by_two_attributes_of_one_figure_are_not_approved(second: str) -> None:
     terms = PaperCommunity().study.terms
-    parameters: Parameters = {"grid": "10"} if second == "mean@1" else {}
+    grid = "10" if second == "mean@1" else None
     functions = (
         FunctionTerms(function="sum@1", figures=("sales",), by="size"),
-        FunctionTerms(function=second, figures=("sales",), by="place", parameters=parameters),
+        FunctionTerms(function=second, figures=("sales",), by="place", grid=grid),
     )
     overlapping = terms.model_copy(update={"groups": (SIZE, PLACE), "functions": functions})
     assert [fault for fault in unsupported(overlapping) if "groups by place and size overlap" in fault]
