@@ -240,17 +240,17 @@ class Intake:
         if study not in batch.members:
             batch.members[study] = transaction.count_members(study)
         accepted = transaction.submissions(study, member=member, state="accepted")
+        documents = self._context(batch)
         holding = membership.holding
+        under_it = set() if holding is None else transaction.members_of_holding(study, holding)
         return SubmissionContext(
             place=PartyPlace(self._own_index, self._community.party_count, self._community.threshold),
             known=known,
             membership=membership,
-            revoked=is_revoked(self._context(batch), member),
+            revoked=is_revoked(documents, member),
             accepted=frozenset(record.sequence for record in accepted),
             withdrawn=withdrawn_sequences(transaction, study, member),
-            holding_members=frozenset()
-            if holding is None
-            else frozenset(transaction.members_of_holding(study, holding)),
+            holding_members=frozenset(other for other in under_it if not is_revoked(documents, other)),
             members=batch.members[study],
             now=timestamp_of(batch.now),
         )

@@ -53,6 +53,12 @@ def init(
         bool,
         typer.Option("--sole-trader", help="The member is a natural person; its figures are personal data."),
     ] = False,
+    replace_keys: Annotated[
+        bool,
+        typer.Option(
+            "--replace-keys", help="Put the keys that are here aside, for example because they were stolen."
+        ),
+    ] = False,
     output: OutputOption = None,
     home: HomeOption = None,
     gateway: GatewayOption = None,
@@ -68,6 +74,8 @@ def init(
     from protocols.randomness import SystemRandomness
 
     own = community_home(home, fingerprint)
+    if replace_keys:
+        own.put_aside("member")
     directory = own.role("member")
     randomness = SystemRandomness()
     signing, sealing = make_signing_key(directory, randomness), make_sealing_key(directory, randomness)

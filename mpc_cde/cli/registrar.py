@@ -117,6 +117,75 @@ def countersign(
     say(f"{len(signed)} memberships countersigned.")
 
 
+@app.command()
+def revoke(
+    reason: Annotated[str, typer.Option("--reason", help="One sentence that the parties will read.")],
+    register_id: Annotated[
+        str | None, typer.Option("--register-id", help="Of a member that this registrar certified.")
+    ] = None,
+    member: Annotated[
+        str | None, typer.Option("--member", metavar="ID", help="A member id, as a membership has it.")
+    ] = None,
+    researcher: Annotated[
+        Path | None, typer.Option("--researcher", metavar="FILE", help="The document that enrolled one.")
+    ] = None,
+    output: OutputOption = None,
+    sure: YesOption = False,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Take a member or a researcher out, for example because its keys were lost or stolen.
+
+    A member is out of every roster that is not signed yet; results that were published stay. With new keys it
+    gets a new membership by `registrar issue`.
+    """
+    from mpc_cde.client.enrolment import draft_revocation, registrar_of
+    from mpc_cde.client.membership_ledger import MembershipLedger
+    from mpc_cde.documents.envelope import sign_document
+    from mpc_cde.errors import CallerError
+
+    if sum(given is not None for given in (register_id, member, researcher)) != 1:
+        raise CallerError("name whom to revoke: one of --register-id, --member and --researcher")
+    key = _key(home)
+    ledger = MembershipLedger(community_home(home, fingerprint).role("registrar"))
+    subject = (
+        _enrolment(researcher)
+        if researcher is not None
+        else _member_id(member)
+        if member is not None
+        else ledger.member_of(register_id or "")
+    )
+    named = f"researcher {researcher}" if researcher is not None else f"member {register_id or member}"
+    say(f"{named}: {reason}")
+    confirm("Revoke it for good?", sure=sure)
+
+    async def sign(connection: Connection) -> Envelope:
+        community = connection.trusted.current
+        registrar_of(community, key)
+        document = draft_revocation(
+            kind="member" if researcher is None else "researcher",
+            subject=subject,
+            reason=reason,
+            community=community,
+            now=datetime.now(UTC),
+        )
+        envelope = sign_document(document, key)
+        await connection.calls.post("revocations", envelope)
+        return envelope
+
+    envelope = run_connected(sign, home=home, gateway=gateway, fingerprint=fingerprint)
+    ledger.note_revocation(envelope)
+    if output is not None:
+        write_file(output, envelope.to_json())
+    say("Revoked; it counts at every party as soon as its node has seen it.")
+    if researcher is None:
+        remark(
+            "For a new membership the member runs\n  mpc-cde member init --replace-keys\n"
+            "and you certify its new card with\n  mpc-cde registrar issue"
+        )
+
+
 @app.command("enrol-researcher")
 def enrol_researcher(
     card: Annotated[Path, typer.Argument(metavar="CARD", help="From `mpc-cde researcher request`.")],
@@ -168,6 +237,26 @@ def _key(home: Path | None) -> SigningKey:
     from mpc_cde.client.role_cards import load_own_signing_key
 
     return load_own_signing_key(open_home(home).office("registrar"), made_by="mpc-cde registrar init")
+
+
+def _member_id(text: str) -> bytes:
+    from mpc_cde.documents.canonical import decode_base64url
+    from mpc_cde.errors import CallerError
+
+    try:
+        return decode_base64url(text)
+    except ValueError:
+        raise CallerError(
+            "this is no member id", hint="It is the 22 characters of `member` in its membership."
+        ) from None
+
+
+def _enrolment(file: Path) -> bytes:
+    from mpc_cde.cli.surroundings import read_envelope
+    from mpc_cde.documents.envelope import open_envelope
+    from mpc_cde.documents.researcher import Researcher
+
+    return open_envelope(read_envelope(file), Researcher).digest()
 
 
 def _write_lines(path: Path, envelopes: list[Envelope]) -> None:

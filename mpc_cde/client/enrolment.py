@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -18,6 +19,7 @@ from mpc_cde.documents.community import Community, RoleKey
 from mpc_cde.documents.envelope import Envelope, sign_document
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.researcher import Researcher
+from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.suites import PUBLIC_KEY_LENGTHS, SUITES, PublicSealingKey
 from mpc_cde.errors import CallerError
 from mpc_cde.keys import SigningKey
@@ -159,6 +161,18 @@ def draft_researcher(
         valid_from=timestamp_of(now),
         valid_until=timestamp_of(now + timedelta(days=validity_days)),
     )
+
+
+def draft_revocation(
+    *, kind: Literal["member", "researcher"], subject: bytes, reason: str, community: Community, now: datetime
+) -> Revocation:
+    """What takes a member id or a researcher's enrolment out; a registrar's signature makes it count."""
+    try:
+        return Revocation(
+            community=community.digest(), kind=kind, subject=subject, reason=reason, time=timestamp_of(now)
+        )
+    except ValidationError as error:
+        raise CallerError(f"this is no revocation: {describe_validation(error)}") from None
 
 
 def register_id_digest(register_id: str) -> bytes:

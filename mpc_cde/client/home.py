@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -47,6 +48,13 @@ class CommunityHome:
         directory = self.directory / name
         make_private_directory(directory)
         return directory
+
+    def put_aside(self, name: str) -> None:
+        """Keep what a role has under another name, so that it begins anew with keys of its own."""
+        directory = self.directory / name
+        if directory.exists():
+            earlier = (self.directory / f"{name}-before-{number}" for number in count(1))
+            directory.rename(next(path for path in earlier if not path.exists()))
 
     def is_pinned(self) -> bool:
         """Whether the community document itself has been fetched and verified here."""

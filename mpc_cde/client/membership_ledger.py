@@ -1,4 +1,4 @@
-"""What a registrar has certified: one register id, one membership; and the second registrar's signature.
+"""What a registrar has certified and revoked: one register id, one membership; and the second registrar's signature.
 
 Files hold one membership a line, each a signed envelope as JSON.
 """
@@ -20,12 +20,14 @@ from mpc_cde.client.enrolment import (
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, add_signature, open_envelope, verify_signature
 from mpc_cde.documents.membership import Membership
+from mpc_cde.documents.revocation import Revocation
 from mpc_cde.errors import BadDocument, CallerError, StoreDamaged
 from mpc_cde.keys import SigningKey
 from mpc_cde.secret_files import read_secret_file, write_secret_file
 from protocols.randomness import Randomness
 
 LEDGER_FILE = "memberships.jsonl"
+REVOCATIONS_FILE = "revocations.jsonl"
 MAX_LEDGER_BYTES = 1 << 30
 
 
@@ -34,15 +36,33 @@ class MembershipLedger:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / LEDGER_FILE
+        self._revocations_path = directory / REVOCATIONS_FILE
 
     def load(self) -> list[Envelope]:
         """In the order of issue. Raises StoreDamaged."""
-        if not self._path.exists():
-            return []
-        try:
-            return _parse(read_secret_file(self._path, max_bytes=MAX_LEDGER_BYTES))
-        except BadDocument as error:
-            raise StoreDamaged(f"{self._path}: {error}") from None
+        return _read(self._path)
+
+    def revoked(self) -> frozenset[bytes]:
+        """Member ids that this registrar has revoked."""
+        revocations = [open_envelope(envelope, Revocation) for envelope in _read(self._revocations_path)]
+        return frozenset(revocation.subject for revocation in revocations if revocation.kind == "member")
+
+    def member_of(self, register_id: str) -> bytes:
+        """The member id that stands for this register id, unless it was revoked. Raises CallerError."""
+        digest, revoked = register_id_digest(register_id), self.revoked()
+        for envelope in reversed(self.load()):
+            membership = open_envelope(envelope, Membership)
+            if membership.register_id == digest and membership.member not in revoked:
+                return membership.member
+        raise CallerError(
+            f"this registrar has issued no membership in force for {register_id!r}",
+            hint="The registrar that issued it can revoke it so; any registrar by --member.",
+        )
+
+    def note_revocation(self, envelope: Envelope) -> None:
+        """From now on the register id that the revoked member stood for may get a new membership."""
+        kept = _read(self._revocations_path)
+        write_secret_file(self._revocations_path, _lines([*kept, envelope]), replace=True)
 
     def issue(
         self,
@@ -58,14 +78,19 @@ class MembershipLedger:
 
         A row that was certified before, with the same content, gets the same membership. Raises
         RegisterRefused for a register id or a key that has another membership: invented members begin there.
+        A register id whose member was revoked gets a new member id, for another key than the revoked one.
         """
-        issued = self.load()
+        issued, revoked = self.load(), self.revoked()
         by_id: dict[bytes, Envelope] = {}
         keys: dict[bytes, bytes] = {}
+        revoked_keys: set[bytes] = set()
         for envelope in issued:
             membership = open_envelope(envelope, Membership)
-            by_id[membership.register_id] = envelope
             keys[membership.signing_key] = membership.register_id
+            if membership.member in revoked:
+                revoked_keys.add(membership.signing_key)
+            else:
+                by_id[membership.register_id] = envelope
         registrar = registrar_of(community, signing_key)
         found: list[Envelope] = []
         fresh: list[Envelope] = []
@@ -73,6 +98,11 @@ class MembershipLedger:
             register_id = register_id_digest(row.register_id)
             if keys.get(row.signing_key, register_id) != register_id:
                 raise RegisterRefused(f"row {row.row}: this key was certified for another register id")
+            if row.signing_key in revoked_keys:
+                raise RegisterRefused(
+                    f"row {row.row}: this key was revoked",
+                    hint="The member makes new keys: mpc-cde member init --replace-keys",
+                )
             known = by_id.get(register_id)
             if known is None:
                 known = issue_membership(
@@ -88,7 +118,7 @@ class MembershipLedger:
             elif not _is_same(open_envelope(known, Membership), row):
                 raise RegisterRefused(
                     f"row {row.row}: this register id has a membership with other content",
-                    hint="One id, one membership: revoke the old one first.",
+                    hint="One id, one membership: revoke the old one first (mpc-cde registrar revoke).",
                 )
             found.append(known)
         if fresh:
@@ -148,6 +178,15 @@ def _is_same(membership: Membership, row: RegisterRow) -> bool:
         and membership.sole_trader == row.sole_trader
         and dict(membership.attributes) == row.attributes
     )
+
+
+def _read(path: Path) -> list[Envelope]:
+    if not path.exists():
+        return []
+    try:
+        return _parse(read_secret_file(path, max_bytes=MAX_LEDGER_BYTES))
+    except BadDocument as error:
+        raise StoreDamaged(f"{path}: {error}") from None
 
 
 def _parse(data: bytes) -> list[Envelope]:

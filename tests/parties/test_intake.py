@@ -221,6 +221,16 @@ def test_a_holding_counts_once(node: PaperNode, paper: PaperCommunity) -> None:
     assert node.reason(make_submission(paper, 7, sequence=2)) == "accepted"
 
 
+def test_a_member_with_new_keys_is_not_kept_out_by_its_revoked_self(
+    node: PaperNode, paper: PaperCommunity
+) -> None:
+    for number in (7, 8):
+        node.take(signed(membership_with(paper, number, holding="North Group"), paper.registrar_keys))
+    assert node.reason(make_submission(paper, 7)) == "accepted"
+    node.take(signed(revocation(paper, 7), paper.registrar_keys[:1]))
+    assert node.reason(make_submission(paper, 8)) == "accepted"
+
+
 def test_a_full_roster_takes_nobody_new(paper: PaperCommunity, tmp_path: Path) -> None:
     terms = paper.study.terms.model_copy(update={"roster_cap": 2})
     paper.study = paper.study.model_copy(update={"terms": terms})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,6 +168,31 @@ def test_member_submits_sees_receipts_and_withdraws(town: Town) -> None:
     assert "has no figures in that study" in town.run("anna", "member", "status", code=1)
     kept = b"".join(path.read_bytes() for path in town.directory.rglob("*") if path.is_file())
     assert kept.count(b"7351") == 1, "a figure is in the member's own file and nowhere else"
+
+
+def test_a_member_whose_keys_were_stolen_goes_on_with_new_ones(town: Town) -> None:
+    agree_on_study(town)
+    certify_member(town)
+    (town.directory / "figures.csv").write_text("sales,margin\n7351,2.5\n")
+    pin = ("--fingerprint", PAPER.fingerprint)
+    thief = town.directory / "thief"
+    said = town.run("first", "registrar", "revoke", "--reason", "stolen", "--yes", *pin, code=1)
+    assert "one of --register-id, --member and --researcher" in said
+    said = town.run(
+        "first", "registrar", "revoke", "--register-id", "NL1", "--reason", "stolen", "--yes", *pin
+    )
+    assert "Revoked" in said
+    shutil.copytree(town.directory / "anna", thief)
+    town.run("thief", "member", "submit", "figures.csv", "--yes", "--wait", "0", code=1)
+
+    town.run("anna", "member", "init", "--register-id", "NL1", "-o", "anna.json", code=1)
+    town.run("anna", "member", "init", "--register-id", "NL1", "-o", "anna.json", "--replace-keys")
+    said = town.run("first", "registrar", "issue", "--from", "members.csv", *pin)
+    assert said.startswith("1 memberships issued, 0 were there before.")
+    town.run("second", "registrar", "countersign", "memberships.jsonl", "--yes", *pin)
+    said = town.run("anna", "member", "submit", "figures.csv", "--yes", "--wait", "0")
+    assert "0 of 3 parties hold your figures" in said
+    town.run("thief", "member", "submit", "figures.csv", "--yes", "--wait", "0", code=1)
 
 
 def test_figures_with_faults_are_listed_and_nothing_is_sent(town: Town) -> None:

@@ -7,18 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from mpc_cde.client.enrolment import RegisterRefused, parse_register, register_id_digest, with_cards
+from mpc_cde.client.enrolment import (
+    RegisterRefused,
+    draft_revocation,
+    parse_register,
+    register_id_digest,
+    with_cards,
+)
 from mpc_cde.client.membership_ledger import MembershipLedger, count_by_attribute, countersign_memberships
 from mpc_cde.client.role_cards import MemberCard
 from mpc_cde.client.tables import parse_csv_table
-from mpc_cde.documents.authority import open_membership
+from mpc_cde.documents.authority import open_membership, open_revocation
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.membership import Membership
 from mpc_cde.errors import BadSignature, CallerError
 from mpc_cde.secret_files import make_private_directory
 from protocols.randomness import ScriptedRandomness
-from tests.mpc_cde.client.paper import PaperCommunity, sealing_key, signing_key
+from tests.mpc_cde.client.paper import PaperCommunity, sealing_key, signed, signing_key
 
 PAPER = PaperCommunity()
 SEALING = encode_base64url(sealing_key("all members").public.key)
@@ -74,6 +80,49 @@ def test_one_register_id_cannot_get_a_second_membership(tmp_path: Path) -> None:
         issue(tmp_path / "r", register(line(2, register_id="NL1")))
     with pytest.raises(RegisterRefused, match="row 2: this key was certified for another register id"):
         issue(tmp_path / "r", register(line(1, register_id="NL9")))
+
+
+def revoke(directory: Path, register_id: str) -> bytes:
+    ledger = MembershipLedger(directory)
+    member = ledger.member_of(register_id)
+    revocation = draft_revocation(
+        kind="member",
+        subject=member,
+        reason="the key was stolen",
+        community=PAPER.community,
+        now=datetime(2026, 6, 2, tzinfo=UTC),
+    )
+    envelope = signed(revocation, PAPER.registrar_keys[:1])
+    assert open_revocation(envelope, PAPER.community).subject == member
+    ledger.note_revocation(envelope)
+    return member
+
+
+def test_a_revoked_register_id_gets_a_new_member_id_for_new_keys(tmp_path: Path) -> None:
+    issue(tmp_path / "r", register(line(1), line(2)))
+    before = revoke(tmp_path / "r", "NL1")
+    envelopes, fresh = issue(tmp_path / "r", register(line(3, register_id="NL1"), line(2)), seed=b"later")
+    assert fresh == 1
+    after = open_envelope(envelopes[0], Membership)
+    assert after.register_id == register_id_digest("NL1")
+    assert after.member != before
+    assert MembershipLedger(tmp_path / "r").member_of("NL1") == after.member
+
+
+def test_a_revoked_key_is_not_certified_again(tmp_path: Path) -> None:
+    issue(tmp_path / "r", register(line(1)))
+    revoke(tmp_path / "r", "NL1")
+    with pytest.raises(RegisterRefused, match="row 2: this key was revoked"):
+        issue(tmp_path / "r", register(line(1)))
+
+
+def test_whom_this_registrar_did_not_certify_is_not_found(tmp_path: Path) -> None:
+    issue(tmp_path / "r", register(line(1)))
+    with pytest.raises(CallerError, match="no membership in force for 'NL2'"):
+        MembershipLedger(tmp_path / "r").member_of("NL2")
+    revoke(tmp_path / "r", "NL1")
+    with pytest.raises(CallerError, match="no membership in force for 'NL1'"):
+        MembershipLedger(tmp_path / "r").member_of("NL1")
 
 
 @pytest.mark.parametrize(
