@@ -7,7 +7,8 @@ run         the node
 close       sign the closing that a steward proposed
 status      where everything stands
 check       look for what would stop the node
-log verify  walk the log
+log verify      walk the log
+log checkpoint  sign how far it goes
 """
 
 from __future__ import annotations
@@ -315,6 +316,23 @@ def log_verify(as_json: JsonOption = False, home: HomeOption = None) -> None:
         typer.echo(json.dumps({"length": head.length, "head": encode_base64url(head.digest)}))
     else:
         say(f"{head.length} entries, each signed and chained; head {encode_base64url(head.digest)}")
+
+
+@log_app.command("checkpoint")
+def log_checkpoint(home: HomeOption = None, passphrase_fd: PassphraseOption = None) -> None:
+    """Sign how far the log goes, and hand that to the gateway, from which every other party takes it."""
+    from mpc_cde.documents.canonical import encode_base64url
+    from mpc_cde.documents.log_checkpoint import LogCheckpoint
+    from parties.approvals import PATHS
+    from parties.clock import system_clock
+    from parties.log_checkpoints import sign_checkpoint
+    from parties.operator_desk import open_desk
+
+    with open_desk(_home(home), _passphrase(passphrase_fd), system_clock) as desk:
+        head = desk.log.head
+        signed = sign_checkpoint(desk.signing_place(), head, system_clock())
+        say(f"{head.length} entries; head {encode_base64url(head.digest)}")
+        say(f"Signed: {desk.send(PATHS[LogCheckpoint.type_name()], signed)}.")
 
 
 def _home(given: Path | None) -> PartyHome:

@@ -1,8 +1,8 @@
 """What an operator signs in the organisation's name once the community stands.
 
 Approving a study makes its sealing key; a study that asks for anything that this version cannot enforce is
-never approved. Closings, amendments, researchers, memberships and revocations get this party's signature as
-they are.
+never approved. Closings, amendments, researchers, memberships, revocations and checkpoints of others' logs get
+this party's signature as they are.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mpc_cde.documents.canonical import datetime_of, encode_base64url
 from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, add_signature, sign_document
+from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.p_percent import PPercent
 from mpc_cde.documents.registry import open_any
@@ -42,10 +43,18 @@ PATHS = {
     Membership.type_name(): "/v1/memberships",
     Revocation.type_name(): "/v1/revocations",
     Researcher.type_name(): "/v1/researchers",
+    LogCheckpoint.type_name(): "/v1/checkpoints",
 }
 """Where the gateway takes each type of document."""
 
-COSIGNED: tuple[type[Document], ...] = (Amendment, Closing, Membership, Revocation, Researcher)
+COSIGNED: tuple[type[Document], ...] = (
+    Amendment,
+    Closing,
+    LogCheckpoint,
+    Membership,
+    Revocation,
+    Researcher,
+)
 """Documents that this party signs as they stand."""
 
 
@@ -209,6 +218,8 @@ def describe_for_operator(envelope: Envelope) -> str:
             return f"revocation {digest}: of a {document.kind}, {document.reason}"
         case Closing():
             return f"closing {digest}: proposed by {document.steward} at {document.time}"
+        case LogCheckpoint():
+            return f"log checkpoint {digest}: party {document.party}, {document.length} entries at {document.time}"
         case Amendment():
             return f"amendment {digest}: closes {document.presentation.closes}"
         case _:

@@ -21,6 +21,7 @@ from mpc_cde.documents.authority import (
     open_proposed_study,
     open_query,
     open_revocation,
+    party_name,
     signing_parties,
 )
 from mpc_cde.documents.checked_roster import CheckedRoster
@@ -41,6 +42,7 @@ from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument, BadSignature
 from mpc_cde.life_cycles import study as life
 from mpc_cde.life_cycles.roster_rules import is_within_reach
+from parties.log_checkpoints import contradicts, place_in_log
 from parties.share_store import StoredDocument, StoreView
 from parties.signature_filter import community_keys, keep_valid_signatures, party_keys
 from parties.studies import find_study, know_study
@@ -185,7 +187,12 @@ def _complaint(envelope: Envelope, context: DocumentContext) -> StoredDocument:
 
 def _checkpoint(envelope: Envelope, context: DocumentContext) -> StoredDocument:
     document = open_from_party(envelope, LogCheckpoint, context.community)
-    return _from_party(envelope, context, document, None, None)
+    if contradicts(context.view, document):
+        raise BadDocument(
+            f"it signed another head of its log's entry {document.length} before",
+            whom=party_name(context.community, document.party),
+        )
+    return _from_party(envelope, context, document, None, place_in_log(document))
 
 
 def _from_party(

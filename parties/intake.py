@@ -20,6 +20,7 @@ from mpc_cde.documents.authority import open_next_community
 from mpc_cde.documents.canonical import encode_base64url, short_text_of, timestamp_of
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
+from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.submission import Submission
@@ -196,6 +197,9 @@ class Intake:
         )
         if batch.transaction.put_document(numbered):
             batch.note("document.kept", type=stored.type_name, digest=stored.digest, number=item.number)
+            if stored.type_name == LogCheckpoint.type_name():
+                seen = stored.parse(LogCheckpoint)
+                batch.note("checkpoint.seen", party=seen.party, length=seen.length, head=seen.head)
 
     def _take_submission(self, batch: _Batch, item: FeedFrame) -> None:
         submission = open_envelope(item.envelope, Submission)

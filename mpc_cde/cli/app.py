@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from mpc_cde.cli import (
+    audit,
     community,
     demo,
     gateway,
@@ -56,6 +57,7 @@ app.add_typer(member.app, name="member")
 app.add_typer(researcher.app, name="researcher")
 app.add_typer(query.app, name="query")
 app.add_typer(result.app, name="result")
+app.command(name="audit")(audit.audit)
 app.command(name="gateway")(gateway.gateway)
 app.command(
     name="demo",

@@ -78,7 +78,7 @@ def verify(
     """Verify everything under a result, then show it. A file needs no network."""
     file = Path(source)
     if file.exists():
-        found = _verified_file(read_file(file), home=home, fingerprint=fingerprint)
+        found = verified_file(read_file(file), home=home, fingerprint=fingerprint)
     else:
         found = _fetched(source, own=own, home=home, gateway=gateway, fingerprint=fingerprint)
     if as_json:
@@ -114,7 +114,8 @@ def export(
     )
 
 
-def _verified_file(data: bytes, *, home: Path | None, fingerprint: str | None) -> VerifiedResult:
+def verified_file(data: bytes, *, home: Path | None, fingerprint: str | None) -> VerifiedResult:
+    """An exported result, of a community that is known here or named. Raises CallerError, PeerError."""
     from mpc_cde.cli.surroundings import DEFAULT_HOME
     from mpc_cde.client.export import fingerprint_inside, verify_export
     from mpc_cde.client.home import Home

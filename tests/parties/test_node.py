@@ -23,6 +23,7 @@ from mpc_cde.documents.canonical import encode_base64url, timestamp_of
 from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.community import fingerprint_of, format_fingerprint
 from mpc_cde.documents.envelope import Envelope, open_envelope
+from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.study import Presentation
 from mpc_cde.sealing import SealingPrivateKey
@@ -222,6 +223,11 @@ def test_from_init_to_receipts_through_a_kill(town: Town) -> None:
         assert process.wait(20) == 0
     assert not (town.home / "run.json").exists()
     assert "entries, each signed and chained" in sure(town.home, "log", "verify")
+    assert "delivered to the gateway" in sure(town.home, "log", "checkpoint")
+    (checkpoint,) = (
+        open_envelope(envelope, LogCheckpoint) for envelope in town.gateway.posted["checkpoints"]
+    )
+    assert checkpoint.length > 3
     findings = json.loads(sure(town.home, "check", "--json"))
     assert [finding["problem"] for finding in findings] == [None] * len(findings)
 
