@@ -4,6 +4,7 @@ init        make keys, mesh certificate, settings and the card
 approve     sign a community, a study, or another document in the organisation's name
 refuse      refuse a study
 run         the node
+pages       the pages where members type figures
 close       sign the closing that a steward proposed
 status      where everything stands
 check       look for what would stop the node
@@ -253,6 +254,24 @@ def run(home: HomeOption = None, passphrase_fd: PassphraseOption = None) -> None
             await run_node(place, passphrase=passphrase)
 
     anyio.run(until_told)
+
+
+@app.command()
+def pages(home: HomeOption = None) -> None:
+    """Serve the pages where members type their figures, from this organisation's own origin."""
+    from mpc_cde.documents.canonical import encode_base64url
+    from mpc_cde.web.assets import pages_manifest
+    from parties.ceremony import read_own_card
+    from parties.clock import system_clock
+    from parties.pages import serve_pages
+
+    place = _home(home)
+    place.verify()
+    card = read_own_card(place)
+    say(
+        f"{card.pages_origin or 'no origin'}: digest of the pages {encode_base64url(pages_manifest().digest())}"
+    )
+    serve_pages(place, card=card, clock=system_clock)
 
 
 @app.command()

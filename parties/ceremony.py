@@ -32,7 +32,7 @@ from mpc_cde.keys import Passphrase, SigningKey, write_key_file
 from mpc_cde.secret_files import make_private_directory, read_secret_file, write_secret_file
 from parties.clock import Clock
 from parties.party_home import CommunityHome, NotSetUp, PartyHome, mesh_key_password
-from parties.settings import settings_text
+from parties.settings import pages_listen_of, settings_text
 from protocols.randomness import Randomness
 
 CERTIFICATE_VALIDITY = timedelta(days=20 * 365)
@@ -77,7 +77,14 @@ def found_party(
             f"{home.path}: a party lives here already",
             hint="use another --home; a lost card can be read again from party-card.json",
         )
-    settings = settings_text(gateway=gateway, mesh_listen=mesh_listen, operations_port=operations_port)
+    settings = settings_text(
+        gateway=gateway,
+        mesh_listen=mesh_listen,
+        operations_port=operations_port,
+        pages_listen=None
+        if introduction.pages_origin is None
+        else pages_listen_of(introduction.pages_origin),
+    )
     if home.settings_path.exists() and read_secret_file(home.settings_path) != settings.encode("utf-8"):
         raise Conflict(
             f"{home.settings_path} is there already, with other settings", hint="move it away first"

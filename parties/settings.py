@@ -9,6 +9,11 @@
     host = "127.0.0.1"                         health and metrics; not for the outside
     port = 7801                                0 takes a free one, see run.json
 
+    [pages]                                    the pages for members, if `mpc-party pages` serves them
+    listen = "0.0.0.0:7802"
+    certificate = "/etc/ssl/pages.pem"         without these two it makes its own, which browsers warn about
+    key = "/etc/ssl/private/pages.key"
+
     [policy]                                   this organisation's own rules: stricter than a study, never
     looser minimum_contributors = 5 minimum_contributors_group = 8
 
@@ -24,6 +29,7 @@ import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -43,7 +49,9 @@ from parties.time_limits import DEFAULT_LIMITS, TimeLimits
 
 DEFAULT_MESH_PORT = 7800
 DEFAULT_OPERATIONS_PORT = 7801
+DEFAULT_PAGES_PORT = 7802
 LOOPBACK = "127.0.0.1"
+LOOPBACK_HOSTS = frozenset({LOOPBACK, "localhost", "::1"})
 
 GatewayUrl = Annotated[
     str,
@@ -84,6 +92,28 @@ class OperationsSettings(_Section):
     port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_OPERATIONS_PORT
 
 
+class PagesSettings(_Section):
+    """Where the pages for members are served; their origin stands on the party's card."""
+
+    listen: MeshAddress = f"0.0.0.0:{DEFAULT_PAGES_PORT}"
+    certificate: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+    key: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key are given together")
+        return self
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+
 class PolicySettings(_Section):
     """What this organisation asks for beyond the study's own rules."""
 
@@ -106,6 +136,7 @@ class PartySettings(_Section):
     gateway: GatewayUrl
     mesh: MeshSettings = MeshSettings()
     operations: OperationsSettings = OperationsSettings()
+    pages: PagesSettings = PagesSettings()
     policy: PolicySettings = PolicySettings()
     time_limits: dict[str, float | int] = {}
 
@@ -141,8 +172,15 @@ def read_settings(path: Path) -> PartySettings:
         raise SettingsRefused(f"{path}: {describe_validation(error)}") from None
 
 
-def settings_text(*, gateway: str, mesh_listen: str, operations_port: int = DEFAULT_OPERATIONS_PORT) -> str:
+def settings_text(
+    *,
+    gateway: str,
+    mesh_listen: str,
+    operations_port: int = DEFAULT_OPERATIONS_PORT,
+    pages_listen: str | None = None,
+) -> str:
     """The settings file of a new party. Raises SettingsRefused if a value would not be read back."""
+    pages = "" if pages_listen is None else f'\n[pages]\nlisten = "{pages_listen}"\n'
     text = f"""\
 # Settings of this party; docs: parties/settings.py names every key.
 gateway = "{gateway}"
@@ -153,7 +191,7 @@ listen = "{mesh_listen}"
 [operations]
 host = "{LOOPBACK}"
 port = {operations_port}
-
+{pages}
 [policy]
 minimum_contributors = 5
 minimum_contributors_group = 8
@@ -164,3 +202,12 @@ minimum_contributors_group = 8
         detail = describe_validation(error) if isinstance(error, ValidationError) else "not TOML"
         raise SettingsRefused(f"settings: {detail}") from None
     return text
+
+
+def pages_listen_of(origin: str) -> str:
+    """Where pages of this origin listen unless the settings say otherwise: loopback only for plain http."""
+    parts = urlsplit(origin)
+    if parts.scheme == "http":
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{host}:{parts.port or 80}"
+    return f"0.0.0.0:{DEFAULT_PAGES_PORT}"

@@ -13,6 +13,7 @@ from mpc_cde.cli import (
     demo,
     gateway,
     member,
+    pages,
     query,
     registrar,
     researcher,
@@ -58,6 +59,7 @@ app.add_typer(researcher.app, name="researcher")
 app.add_typer(query.app, name="query")
 app.add_typer(result.app, name="result")
 app.command(name="audit")(audit.audit)
+app.add_typer(pages.app, name="pages")
 app.command(name="gateway")(gateway.gateway)
 app.command(
     name="demo",

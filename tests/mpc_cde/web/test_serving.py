@@ -1,0 +1,192 @@
+"""The pages as a server hands them out, and the check that notices any other."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Callable
+
+import anyio
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from mpc_cde.cli.app import app as command_line
+from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
+from mpc_cde.errors import BadDocument, CallerError, TransportError
+from mpc_cde.web.assets import PAGES, PagesManifest, load_assets, pages_manifest
+from mpc_cde.web.checking import check_pages
+from mpc_cde.web.serving import PagesSettings, content_security_policy, create_pages_app
+
+ORIGIN = "https://party.example"
+SETTINGS = PagesSettings(
+    "https://gateway.example", "a" * 25, "A party", frozenset({"https://gateway.example"})
+)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(create_pages_app(lambda: SETTINGS))
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+        yield client
+
+
+class Served(httpx.BaseTransport):
+    """The application for a client that does not wait; `alter` stands between, as a false server would."""
+
+    def __init__(
+        self, alter: Callable[[str, httpx.Response], httpx.Response] = lambda _, answer: answer
+    ) -> None:
+        self._app = httpx.ASGITransport(create_pages_app(lambda: SETTINGS))
+        self._alter = alter
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            async with httpx.AsyncClient(transport=self._app, base_url=ORIGIN) as client:
+                answer = await client.get(request.url.path)
+            return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+        return self._alter(request.url.path, anyio.run(ask))
+
+
+def test_manifest_names_every_file_by_its_digest() -> None:
+    manifest = pages_manifest()
+    files = {str(file.relative_to(PAGES)) for file in PAGES.rglob("*") if file.is_file()}
+    assert set(manifest.files) == files
+    assert (
+        manifest.files["vendor/hpke.js"] == hashlib.sha256((PAGES / "vendor/hpke.js").read_bytes()).digest()
+    )
+    assert PagesManifest.parse_payload(manifest.payload_bytes()).digest() == manifest.digest()
+
+
+def test_pages_name_no_other_origin_and_hold_no_inline_code() -> None:
+    for path, asset in load_assets().items():
+        text = asset.content.decode()
+        if path.endswith(".html"):
+            assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon[a-z]+=", text), path
+            assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", text), path
+        if path.endswith(".css"):
+            assert not re.search(r"url\(|@import", text), path
+        if path.endswith(".js") and not path.startswith("vendor/"):
+            assert not re.search(
+                r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text
+            ), path
+
+
+async def test_every_answer_has_the_policy(client: httpx.AsyncClient) -> None:
+    for path in ("/", "/core/bytes.js", "/settings.json", "/manifest.json", "/nothing"):
+        headers = (await client.get(path)).headers
+        policy = headers["content-security-policy"]
+        assert "connect-src 'self' https://gateway.example" in policy
+        assert "script-src 'self';" in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["strict-transport-security"]
+
+
+async def test_a_file_that_is_known_is_not_sent_again(client: httpx.AsyncClient) -> None:
+    first = await client.get("/core/bytes.js")
+    again = await client.get("/core/bytes.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = await client.get("/core/canonical.js", headers={"If-None-Match": first.headers["etag"]})
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/core",
+        "/core/",
+        "/../assets.py",
+        "/%2e%2e/assets.py",
+        "/core/%2e%2e/%2e%2e/assets.py",
+        "//etc/passwd",
+    ],
+)
+async def test_nothing_but_the_pages_is_served(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 404
+
+
+async def test_only_reading(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/settings.json", content=b"{}")).status_code == 405
+
+
+def test_policy_names_each_origin_once() -> None:
+    assert content_security_policy(["https://b", "https://a"]).endswith(
+        "connect-src 'self' https://a https://b"
+    )
+
+
+def test_honest_pages_pass() -> None:
+    checked = check_pages(ORIGIN, transport=Served())
+    assert checked.faults == ()
+    assert checked.digest == pages_manifest().digest()
+
+
+def test_one_altered_byte_is_found() -> None:
+    def alter(path: str, answer: httpx.Response) -> httpx.Response:
+        if path != "/core/submission.js":
+            return answer
+        return httpx.Response(200, headers=answer.headers, content=answer.content + b" ")
+
+    assert check_pages(ORIGIN, transport=Served(alter)).faults == (
+        "core/submission.js: differs from this version",
+    )
+
+
+def test_another_front_page_is_found_though_the_manifest_is_honest() -> None:
+    def alter(path: str, answer: httpx.Response) -> httpx.Response:
+        return (
+            httpx.Response(200, headers=answer.headers, content=b"<!doctype html>") if path == "/" else answer
+        )
+
+    assert "/: differs from this version" in check_pages(ORIGIN, transport=Served(alter)).faults
+
+
+def test_a_weaker_policy_is_found() -> None:
+    def alter(path: str, answer: httpx.Response) -> httpx.Response:
+        policy = answer.headers["content-security-policy"]
+        for strict, weak in (
+            ("script-src 'self'", "script-src 'self' 'unsafe-inline'"),
+            ("https://gateway.example", "*"),
+        ):
+            policy = policy.replace(strict, weak)
+        return httpx.Response(
+            200, headers={**answer.headers, "content-security-policy": policy}, content=answer.content
+        )
+
+    faults = check_pages(ORIGIN, transport=Served(alter)).faults
+    assert any("script-src" in fault for fault in faults)
+    assert any("call anybody" in fault for fault in faults)
+
+
+def test_another_manifest_is_found() -> None:
+    files = {name: encode_base64url(digest) for name, digest in pages_manifest().files.items()}
+    del files["core/bytes.js"]
+    other = canonical_bytes({"type": "pages-manifest/v1", "files": {**files, "core/spy.js": "A" * 43}})
+
+    def alter(path: str, answer: httpx.Response) -> httpx.Response:
+        return httpx.Response(200, content=other) if path == "/manifest.json" else answer
+
+    faults = check_pages(ORIGIN, transport=Served(alter)).faults
+    assert {"core/bytes.js: is missing there", "core/spy.js: is no file of this version"} <= set(faults)
+
+
+def test_what_is_no_server_of_pages_says_so() -> None:
+    with pytest.raises(BadDocument):
+        check_pages(ORIGIN, transport=httpx.MockTransport(lambda _: httpx.Response(200, content=b"hello")))
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(TransportError):
+        check_pages(ORIGIN, transport=httpx.MockTransport(refuse))
+    with pytest.raises(CallerError):
+        check_pages("party.example")
+
+
+def test_command_shows_the_digest() -> None:
+    done = CliRunner().invoke(command_line, ["pages", "digest"])
+    assert done.output.strip() == encode_base64url(pages_manifest().digest())
