@@ -6,7 +6,7 @@ was itself opened here; never by a keyid. Every `open_*` raises BadSignature or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from mpc_cde.documents.amendment import Amendment
@@ -96,25 +96,39 @@ def open_membership(envelope: Envelope, community: Community) -> Membership:
     at once counts once.
     """
     membership = open_envelope(envelope, Membership)
+    verify_certified(membership, community, lambda key: has_signature(envelope, key))
+    return membership
+
+
+def verify_certified(
+    membership: Membership, community: Community, has_signed: Callable[[bytes], bool]
+) -> None:
+    """Returns if those whom a membership needs have signed it; `has_signed` knows which keys did.
+
+    Raises BadSignature.
+    """
     registrar = community.registrar(membership.registrar)
     if registrar is None:
         raise BadSignature(
             f"the community has no registrar {membership.registrar}", whom=membership.registrar
         )
-    verify_signature(envelope, registrar.key, whom=f"registrar {registrar.name}")
-    if community.membership_rule == "registrar_alone":
-        return membership
-    second = any(
-        role.key != registrar.key and has_signature(envelope, role.key) for role in community.registrars
-    )
-    parties = [j for j in signing_parties(envelope, community) if community.party_key(j) != registrar.key]
-    if not second and len(parties) <= community.threshold:
-        needed = community.threshold + 1
+    if not has_signed(registrar.key):
         raise BadSignature(
-            f"a membership needs a second registrar or {needed} parties, found {len(parties)}",
+            f"{membership.payload_type()}: no valid signature by registrar {registrar.name}",
             whom=f"registrar {registrar.name}",
         )
-    return membership
+    if community.membership_rule == "registrar_alone":
+        return
+    if any(role.key != registrar.key and has_signed(role.key) for role in community.registrars):
+        return
+    others = [card.identity_key for card in community.cards if card.identity_key != registrar.key]
+    parties = sum(has_signed(key) for key in others)
+    if parties <= community.threshold:
+        needed = community.threshold + 1
+        raise BadSignature(
+            f"a membership needs a second registrar or {needed} parties, found {parties}",
+            whom=f"registrar {registrar.name}",
+        )
 
 
 def open_revocation(envelope: Envelope, community: Community) -> Revocation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mpc_cde.documents.amendment import Amendment
-from mpc_cde.documents.authority import open_membership
+from mpc_cde.documents.authority import verify_certified
 from mpc_cde.documents.checked_roster import CheckedRoster
 from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.community import Community
@@ -56,9 +56,10 @@ def _unsigned(
 
 
 def _countersigners(stored: StoredDocument, context: Context) -> tuple[str, ...]:
-    community = context.chain.named(parse_stored(stored, Membership).community)
+    membership = parse_stored(stored, Membership)
+    community = context.chain.named(membership.community)
     try:
-        open_membership(stored.envelope, community)
+        verify_certified(membership, community, stored.signers.__contains__)
     except BadSignature:
         return (f"a second registrar, or {community.threshold + 1} parties",)
     return ()

@@ -10,6 +10,8 @@ from typing import Annotated, TypeVar
 from anyio import to_thread
 from fastapi import Depends, Request
 
+from mpc_cde.documents.canonical import timestamp_of
+from mpc_cde.gateway.admission import Context
 from mpc_cde.gateway.bell import Bell
 from mpc_cde.gateway.communities import (
     CommunityChain,
@@ -18,6 +20,7 @@ from mpc_cde.gateway.communities import (
     read_chain,
     registrar_keys,
 )
+from mpc_cde.gateway.keeping import Keeper
 from mpc_cde.gateway.metrics import Metrics
 from mpc_cde.gateway.proofs import ProofDesk
 from mpc_cde.gateway.settings import GatewaySettings
@@ -57,6 +60,7 @@ class Desk:
             Rate(limits.requests_per_second_per_office, limits.request_burst_per_office), monotonic
         )
         self.proofs = ProofDesk()
+        self.keeper = Keeper(store, context=self.context, received=lambda: timestamp_of(clock()))
         self.streams = 0
         self.reader_origins: frozenset[str] = frozenset()
         """Origins that readers may sign for; empty: whatever the request says (tests)."""
@@ -82,6 +86,16 @@ class Desk:
     def chain(self, view: StoreView) -> CommunityChain:
         """The versions of the community in force."""
         return read_chain(view, fingerprint=self.settings.fingerprint)
+
+    def context(self, view: StoreView) -> Context:
+        """What checks look at, now."""
+        return Context(
+            view,
+            self.chain(view),
+            self.clock(),
+            fingerprint=self.settings.fingerprint,
+            pending_communities=self.limits.pending_communities,
+        )
 
     def look(self, read: Callable[[StoreView], T]) -> T:
         """One consistent read. Blocks."""

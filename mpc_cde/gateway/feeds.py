@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mpc_cde.documents.submission import Submission
 from mpc_cde.errors import StoreDamaged
 from mpc_cde.feed_format import FeedFrame, write_frame
@@ -22,13 +24,15 @@ def feed_batch(view: StoreView, party: int, *, after: int, max_bytes: int, max_i
     while len(frames) < max_items:
         places = view.feed_after(after, limit=_PAGE)
         documents = view.documents_by_digest([place.digest for place in places])
+        submissions = [d.digest for d in documents.values() if d.type_name == Submission.type_name()]
+        parts = view.parts_for(party, submissions)
         for place in places:
             after = place.number
             if place.digest in shown:
                 continue
             if place.digest not in documents:
                 raise StoreDamaged("the feed names a document that is not there")
-            frame = write_frame(_frame(view, party, place.number, documents[place.digest]))
+            frame = write_frame(_frame(place.number, documents[place.digest], parts))
             if frames and (size + len(frame) > max_bytes or len(frames) == max_items):
                 return b"".join(frames)
             shown.add(place.digest)
@@ -39,12 +43,10 @@ def feed_batch(view: StoreView, party: int, *, after: int, max_bytes: int, max_i
     return b"".join(frames)
 
 
-def _frame(view: StoreView, party: int, number: int, stored: StoredDocument) -> FeedFrame:
-    parts: tuple[bytes, ...] = ()
+def _frame(number: int, stored: StoredDocument, parts: Mapping[bytes, tuple[bytes, bytes]]) -> FeedFrame:
+    own: tuple[bytes, ...] = ()
     if stored.type_name == Submission.type_name():
-        correction = view.correction(stored.digest)
-        sealed = view.sealed_envelope(stored.digest, party)
-        if correction is None or sealed is None:
+        if stored.digest not in parts:
             raise StoreDamaged("a submission has lost a part")
-        parts = (correction, sealed)
-    return FeedFrame(number, stored.type_name, stored.envelope, parts)
+        own = parts[stored.digest]
+    return FeedFrame(number, stored.type_name, stored.envelope, own)

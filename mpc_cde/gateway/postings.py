@@ -7,7 +7,6 @@ answer is 200 where the first was 201.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 
 from anyio import to_thread
@@ -18,41 +17,16 @@ from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.registry import document_class_of
-from mpc_cde.errors import OwnError
 from mpc_cde.gateway.admission import Context, Rule, admit
 from mpc_cde.gateway.answers import Acknowledged, send
 from mpc_cde.gateway.bodies import JSON, parse_envelope, read_body, require_media_type
-from mpc_cde.gateway.completeness import waiting_for
 from mpc_cde.gateway.desk import Desk
+from mpc_cde.gateway.keeping import Posting, Verified
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
-from mpc_cde.gateway.readers import charge, now_text
-from mpc_cde.gateway.store import StoreTransaction
-from mpc_cde.gateway.store_view import NewDocument, StoredDocument, StoreView
+from mpc_cde.gateway.readers import charge
+from mpc_cde.gateway.store_view import StoredDocument
 
 MakeRule = Callable[[Envelope, Context], Rule]
-AlsoKeep = Callable[[StoreTransaction], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A document that may be kept; `also_keep` runs in the transaction that first keeps it, or `always`."""
-
-    new: NewDocument
-    rule: Rule
-    context: Context
-    also_keep: AlsoKeep | None = None
-    always: bool = False
-
-
-def context_of(desk: Desk, view: StoreView) -> Context:
-    """What checks look at, now."""
-    return Context(
-        view,
-        desk.chain(view),
-        desk.clock(),
-        fingerprint=desk.settings.fingerprint,
-        pending_communities=desk.limits.pending_communities,
-    )
 
 
 async def post_one_of(
@@ -88,10 +62,11 @@ def verify_with(make_rule: MakeRule, envelope: Envelope, context: Context) -> Ve
 
 async def keep(desk: Desk, envelope: Envelope, verify: Callable[[Context], Verified]) -> Response:
     """Verify outside of any lock, charge the key that signed, keep, acknowledge. Raises RequestRefused."""
-    verified = await desk.read(lambda view: verify(context_of(desk, view)))
+    verified = await desk.keeper.verifying.ask(Posting(envelope, verify))
     charge(desk, verified.new.signatures[0][0])
-    number, stored, waiting = await to_thread.run_sync(_write, desk, verified)
-    if number is not None:
+    found = await desk.keeper.keeping.ask(verified)
+    kept, stored, waiting = found.kept, found.kept.stored, found.waiting
+    if kept.number is not None:
         if stored.type_name == Community.type_name():
             await to_thread.run_sync(desk.refresh_community)
         desk.metrics.documents.labels(stored.type_name).inc()
@@ -99,32 +74,14 @@ async def keep(desk: Desk, envelope: Envelope, verify: Callable[[Context], Verif
     acknowledged = Acknowledged(
         document=stored.digest,
         type=stored.type_name,
-        number=number,
+        number=kept.number,
         signatures=len(stored.signatures),
         complete=not waiting,
         waiting_for=waiting,
     )
     location = _location_of(stored)
     headers = {"Location": location} if location else {}
-    return send(acknowledged, 200 if number is None else 201, headers=headers)
-
-
-def _write(desk: Desk, verified: Verified) -> tuple[int | None, StoredDocument, tuple[str, ...]]:
-    """Keep it; its number if it brought anything new, what is kept now, and whose signature it lacks."""
-    received = now_text(desk)
-    digest = verified.new.envelope.digest()
-    with desk.store.writing() as transaction:
-        known = transaction.has_document(digest)
-        if not known and verified.rule.guard is not None:
-            verified.rule.guard(transaction)
-        number = transaction.put_document(verified.new, received=received)
-        if verified.also_keep is not None and (verified.always or not known):
-            verified.also_keep(transaction)
-        stored = transaction.document(digest)
-        if stored is None:
-            raise OwnError("a document that was just kept is not there")
-        waiting = waiting_for(stored, replace(verified.context, view=transaction))
-    return number, stored, waiting
+    return send(acknowledged, 200 if kept.number is None else 201, headers=headers)
 
 
 def _location_of(stored: StoredDocument) -> str | None:

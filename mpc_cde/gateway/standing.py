@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mpc_cde.documents.authority import open_membership
+from mpc_cde.documents.authority import verify_certified
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.researcher import Researcher
@@ -43,7 +43,7 @@ def valid_membership(view: StoreView, chain: CommunityChain, stored: StoredDocum
     """The membership, countersigned, in force and not revoked. Raises RequestRefused saying what it lacks."""
     membership = parse_stored(stored, Membership)
     try:
-        open_membership(stored.envelope, chain.named(membership.community))
+        verify_certified(membership, chain.named(membership.community), stored.signers.__contains__)
     except BadSignature as error:
         raise RequestRefused(ProblemKind.MEMBERSHIP_NOT_VALID, str(error)) from None
     if not membership.is_valid_at(now):

@@ -11,16 +11,17 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, update
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, insert, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import StaticPool
 
 from mpc_cde.errors import StoreDamaged
 from mpc_cde.gateway import tables
-from mpc_cde.gateway.store_view import NewDocument, Shelf, StoreView, SubmissionRow
+from mpc_cde.gateway.store_view import NewDocument, Shelf, StoredDocument, StoreView, SubmissionRow
 
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = ()
 """Step i leads from schema i + 1 to i + 2; none is needed yet."""
@@ -45,44 +46,78 @@ STAMPED: dict[str, str] = {
 T = TypeVar("T")
 
 
-class StoreTransaction(StoreView):
-    """Reads and writes of one transaction; durable when `Store.writing` has ended without an error."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document as it is kept now; `number` is its new place in the feed, None if nothing was new."""
 
-    def put_document(self, new: NewDocument, *, received: str) -> int | None:
-        """Keep a document, or what signatures are new of one that is here; its feed number, or None."""
+    number: int | None
+    stored: StoredDocument
+
+
+class StoreTransaction(StoreView):
+    """Reads and writes of one transaction; durable when `Store.writing` has ended without an error.
+
+    New rows are put together and written in one statement a table, before the next read of the database.
+    """
+
+    def __init__(self, connection: Connection, shelf: Shelf) -> None:
+        super().__init__(connection, shelf)
+        self._began_at = self._number = self._fact("feed")
+        self._new_rows: dict[Table, list[dict[str, Any]]] = {}
+        self._joined: dict[bytes, int] = {}
+        self.changes = 0
+        """How many changes were made so far."""
+
+    def put_document(self, new: NewDocument, *, received: str) -> Kept:
+        """Keep a document, or what signatures are new of one that is here."""
         digest = new.envelope.digest()
         known = self.document(digest)
         signers = frozenset[bytes]() if known is None else known.signers
         added = {signer: signature for signer, signature in new.signatures if signer not in signers}
         if known is not None and not added:
-            return None
-        number = self._next_number()
+            return Kept(None, known)
+        self._number += 1
         if known is None:
-            self.connection.execute(
-                insert(tables.documents).values(
-                    digest=digest,
-                    type=new.type_name,
-                    payload_type=new.envelope.payload_type,
-                    payload=new.envelope.payload,
-                    study=new.study,
-                    subject=new.subject,
-                    party=new.party,
-                    reader_key=new.reader_key,
-                    register_id=new.register_id,
-                    number=number,
-                    received=received,
-                )
+            kept = StoredDocument(
+                digest=digest,
+                type_name=new.type_name,
+                payload_type=new.envelope.payload_type,
+                payload=new.envelope.payload,
+                signatures=tuple(sorted(added.items(), key=lambda item: item[0])),
+                study=new.study,
+                subject=new.subject,
+                party=new.party,
+                reader_key=new.reader_key,
+                register_id=new.register_id,
+                number=self._number,
+                received=received,
             )
+            self._insert(
+                tables.documents,
+                digest=digest,
+                type=kept.type_name,
+                payload_type=kept.payload_type,
+                payload=kept.payload,
+                study=kept.study,
+                subject=kept.subject,
+                party=kept.party,
+                reader_key=kept.reader_key,
+                register_id=kept.register_id,
+                number=kept.number,
+                received=received,
+            )
+        else:
+            merged = sorted((*known.signatures, *added.items()), key=lambda item: item[0])
+            kept = replace(known, signatures=tuple(merged))
         for signer, signature in added.items():
-            self.connection.execute(
-                insert(tables.signatures).values(
-                    digest=digest, signer=signer, keyid=signature.keyid, sig=signature.sig
-                )
+            self._insert(
+                tables.signatures, digest=digest, signer=signer, keyid=signature.keyid, sig=signature.sig
             )
-        self.connection.execute(insert(tables.feed).values(number=number, digest=digest))
+        self._insert(tables.feed, number=self._number, digest=digest)
         if new.type_name in STAMPED:
             self._count(STAMPED[new.type_name])
-        return number
+        self._gathered.note_document(kept)
+        return Kept(self._number, kept)
 
     def recall(self, name: str, key: bytes, stamp: object, make: Callable[[], T]) -> T:
         """Always made anew: what a transaction sees may never come to be."""
@@ -90,36 +125,70 @@ class StoreTransaction(StoreView):
 
     def put_submission(self, row: SubmissionRow, *, correction: bytes, envelopes: Sequence[bytes]) -> None:
         """Keep the parts of a submission, beside its document."""
-        self.connection.execute(
-            insert(tables.submissions).values(
-                digest=row.digest,
-                study=row.study,
-                member=row.member,
-                sequence=row.sequence,
-                membership=row.membership,
-                correction=correction,
-            )
+        if not self.submissions(row.study, member=row.member):
+            self._joined[row.study] = self._joined.get(row.study, 0) + 1
+        self._insert(
+            tables.submissions,
+            digest=row.digest,
+            study=row.study,
+            member=row.member,
+            sequence=row.sequence,
+            membership=row.membership,
+            correction=correction,
         )
         for party, content in enumerate(envelopes):
-            self.connection.execute(
-                insert(tables.sealed_envelopes).values(submission=row.digest, party=party, content=content)
-            )
+            self._insert(tables.sealed_envelopes, submission=row.digest, party=party, content=content)
+        self._gathered.note_submission(row)
 
     def put_roster_entries(self, roster: bytes, content: bytes) -> None:
         """Keep the entries of a roster, once."""
         if self.roster_entries(roster) is None:
-            self.connection.execute(insert(tables.roster_entries).values(roster=roster, content=content))
+            self._insert(tables.roster_entries, roster=roster, content=content)
+
+    def count_members(self, study: bytes) -> int:
+        """With those that joined in this transaction."""
+        joined = self._joined.get(study, 0)
+
+        def count_before() -> int:
+            return self._count_rows_of_members(study) - joined
+
+        return self._shelf.members.at(self._began_at, study, count_before) + joined
+
+    def finish(self) -> None:
+        """Write what is not written yet; the transaction is whole after this."""
+        if self._number != self._began_at:
+            t = tables.facts
+            self.connection.execute(update(t).where(t.c.name == "feed").values(value=self._number))
+        self._flush()
+
+    def is_durable(self) -> None:
+        """To be called after the commit: from now on others may see what was counted here."""
+        self._shelf.members.move_on(self._began_at, self._number, self._joined)
+
+    def _insert(self, table: Table, **row: Any) -> None:
+        self.changes += 1
+        self._new_rows.setdefault(table, []).append(row)
+
+    def _flush(self) -> None:
+        rows, self._new_rows = self._new_rows, {}
+        for table, new in rows.items():
+            self.connection.execute(insert(table), new)
+
+    def _rows(self, statement: Any) -> Any:
+        self._flush()
+        return super()._rows(statement)
 
     def _count(self, name: str) -> None:
+        self.changes += 1
         t = tables.facts
         self.connection.execute(update(t).where(t.c.name == name).values(value=t.c.value + 1))
 
-    def _next_number(self) -> int:
-        self._count("feed")
-        number = self.fact("feed")
-        if number is None:
+    def _fact(self, name: str) -> int:
+        t = tables.facts
+        value = self.connection.scalar(select(t.c.value).where(t.c.name == name))
+        if value is None:
             raise StoreDamaged("the store has lost the number of its feed")
-        return number
+        return int(value)
 
 
 class Store:
@@ -175,7 +244,10 @@ class Store:
     def writing(self) -> Iterator[StoreTransaction]:
         """One transaction, on disk when the block ends without an error."""
         with self._writer(durable=True) as connection:
-            yield StoreTransaction(connection, self._shelf)
+            transaction = StoreTransaction(connection, self._shelf)
+            yield transaction
+            transaction.finish()
+        transaction.is_durable()
 
     def use_nonce(self, key: bytes, nonce: bytes, *, now: int, forget_at: int) -> bool:
         """Whether this reader had not used the nonce before. Survives the process, not a power failure."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, select
 
 from mpc_cde.documents.envelope import Envelope, Signature
 from mpc_cde.gateway import tables
+from mpc_cde.gateway.gathered import COLUMNS, Gathered, Interest
 
 MAX_ON_SHELF = 1000
 _CHUNK = 400
@@ -44,6 +46,7 @@ class StoredDocument:
     subject: bytes | None
     party: int | None
     reader_key: bytes | None
+    register_id: bytes | None
     number: int
     received: str
 
@@ -78,11 +81,36 @@ class FeedPlace:
     digest: bytes
 
 
+class MemberCounts:
+    """How many members each study has, as of one number of the feed; so that no posting counts them anew."""
+
+    def __init__(self) -> None:
+        self._as_of: tuple[int, dict[bytes, int]] = (0, {})
+
+    def at(self, number: int, study: bytes, count: Callable[[], int]) -> int:
+        """The number of members when the feed stood at `number`; `count` is asked if that is not known."""
+        as_of, known = self._as_of
+        if as_of == number and study in known:
+            return known[study]
+        counted = count()
+        as_of, known = self._as_of
+        if number >= as_of:
+            self._as_of = (number, {**(known if as_of == number else {}), study: counted})
+        return counted
+
+    def move_on(self, before: int, after: int, joined: Mapping[bytes, int]) -> None:
+        """One transaction took the feed from `before` to `after`, and so many members joined."""
+        as_of, known = self._as_of
+        if as_of == before:
+            self._as_of = (after, {study: count + joined.get(study, 0) for study, count in known.items()})
+
+
 class Shelf:
     """What was worked out from the store, each with the stamp of what it came from. For several threads."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, bytes], tuple[object, Any]] = {}
+        self.members = MemberCounts()
 
     def recall(self, what: tuple[str, bytes], stamp: object, make: Callable[[], T]) -> T:
         """What was made under the same stamp, or a new one."""
@@ -98,17 +126,41 @@ class Shelf:
 
 
 class StoreView:
-    """Reads of one transaction."""
+    """Reads of one transaction. What was gathered is answered from memory, all else by the database."""
 
     def __init__(self, connection: Connection, shelf: Shelf) -> None:
         self.connection = connection
         self._shelf = shelf
+        self._gathered = Gathered()
+
+    def gather(self, interests: Iterable[Interest]) -> None:
+        """Read at once what is kept about these, so that looking at each costs no query."""
+        wanted = Interest.union(interests)
+        documents, submissions = tables.documents.c, tables.submissions.c
+        digests = sorted(wanted.digests)
+        self._gathered.put_digests(
+            digests, [d for part in _parts(digests) for d in self._load(documents.digest.in_(part))]
+        )
+        for name in COLUMNS:
+            values = sorted(getattr(wanted, name))
+            about = [d for part in _parts(values) for d in self._load(documents[name].in_(part))]
+            self._gathered.put_about(name, values, about)
+        self._gathered.put_submissions(
+            digests, [r for part in _parts(digests) for r in self._submissions(submissions.digest.in_(part))]
+        )
+        members = sorted(wanted.subject)
+        self._gathered.put_members(
+            members, [r for part in _parts(members) for r in self._submissions(submissions.member.in_(part))]
+        )
 
     def recall(self, name: str, key: bytes, stamp: object, make: Callable[[], T]) -> T:
         """What was worked out before, if `stamp` is still the same; the stamp must cover all that `make` reads."""
         return self._shelf.recall((name, key), stamp, make)
 
     def document(self, digest: bytes) -> StoredDocument | None:
+        gathered = self._gathered.document(digest)
+        if gathered is not None:
+            return gathered[0]
         return next(iter(self._load(tables.documents.c.digest == digest)), None)
 
     def documents(
@@ -130,29 +182,32 @@ class StoreView:
             "reader_key": reader_key,
             "register_id": register_id,
         }
-        conditions = [columns[name] == value for name, value in wanted.items() if value is not None]
+        given = {name: value for name, value in wanted.items() if value is not None}
+        gathered = self._gathered.documents({"type_name": type_name, **given})
+        if gathered is not None:
+            return list(gathered)
+        conditions = [columns[name] == value for name, value in given.items()]
         return self._load(columns.type == type_name, *conditions)
 
     def documents_by_digest(self, digests: Sequence[bytes]) -> dict[bytes, StoredDocument]:
-        found: dict[bytes, StoredDocument] = {}
-        for start in range(0, len(digests), _CHUNK):
-            part = list(digests[start : start + _CHUNK])
-            found.update((d.digest, d) for d in self._load(tables.documents.c.digest.in_(part)))
-        return found
-
-    def has_document(self, digest: bytes) -> bool:
         column = tables.documents.c.digest
-        return self.connection.scalar(select(column).where(column == digest)) is not None
+        return {d.digest: d for part in _parts(digests) for d in self._load(column.in_(part))}
 
     def count_documents(self, type_name: str) -> int:
         statement = select(func.count()).select_from(tables.documents)
-        return int(self.connection.scalar(statement.where(tables.documents.c.type == type_name)) or 0)
+        return int(self._scalar(statement.where(tables.documents.c.type == type_name)) or 0)
 
     def submission(self, digest: bytes) -> SubmissionRow | None:
+        gathered = self._gathered.submission(digest)
+        if gathered is not None:
+            return gathered[0]
         return next(iter(self._submissions(tables.submissions.c.digest == digest)), None)
 
     def submissions(self, study: bytes, *, member: bytes | None = None) -> list[SubmissionRow]:
         """Of a study, or of one member in it, by member and sequence."""
+        gathered = None if member is None else self._gathered.submissions_of(study, member)
+        if gathered is not None:
+            return gathered
         columns = tables.submissions.c
         conditions = [columns.study == study]
         if member is not None:
@@ -161,13 +216,21 @@ class StoreView:
 
     def count_members(self, study: bytes) -> int:
         """How many members have at least one submission in the study."""
+        return self._shelf.members.at(self.feed_number, study, lambda: self._count_rows_of_members(study))
+
+    def _count_rows_of_members(self, study: bytes) -> int:
         column = tables.submissions.c
         statement = select(func.count(func.distinct(column.member))).where(column.study == study)
-        return int(self.connection.scalar(statement) or 0)
+        return int(self._scalar(statement) or 0)
+
+    @cached_property
+    def feed_number(self) -> int:
+        """The number of the newest item in this view."""
+        return self.fact("feed") or 0
 
     def count_submissions(self, study: bytes) -> int:
         column = tables.submissions.c
-        return int(self.connection.scalar(select(func.count()).where(column.study == study)) or 0)
+        return int(self._scalar(select(func.count()).where(column.study == study)) or 0)
 
     def count_by_party(self, type_name: str, study: bytes) -> dict[int, int]:
         """How many documents of a type each party has signed for the study."""
@@ -175,37 +238,44 @@ class StoreView:
         statement = select(c.party, func.count()).where(
             c.type == type_name, c.study == study, c.party.is_not(None)
         )
-        return {
-            int(party): int(count) for party, count in self.connection.execute(statement.group_by(c.party))
-        }
+        return {int(party): int(count) for party, count in self._rows(statement.group_by(c.party))}
 
-    def correction(self, submission: bytes) -> bytes | None:
-        t = tables.submissions.c
-        return _bytes(self.connection.scalar(select(t.correction).where(t.digest == submission)))
-
-    def sealed_envelope(self, submission: bytes, party: int) -> bytes | None:
-        t = tables.sealed_envelopes.c
-        statement = select(t.content).where(t.submission == submission, t.party == party)
-        return _bytes(self.connection.scalar(statement))
+    def parts_for(self, party: int, submissions: Sequence[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
+        """Correction and the envelope sealed to a party, by the digest of the submission."""
+        s, e = tables.submissions.c, tables.sealed_envelopes.c
+        found = {}
+        for part in _parts(submissions):
+            statement = select(s.digest, s.correction, e.content).where(
+                s.digest.in_(part), e.submission == s.digest, e.party == party
+            )
+            for row in self._rows(statement):
+                found[bytes(row.digest)] = (bytes(row.correction), bytes(row.content))
+        return found
 
     def roster_entries(self, roster: bytes) -> bytes | None:
         t = tables.roster_entries.c
-        return _bytes(self.connection.scalar(select(t.content).where(t.roster == roster)))
+        return _bytes(self._scalar(select(t.content).where(t.roster == roster)))
 
     def feed_after(self, number: int, *, limit: int) -> list[FeedPlace]:
         t = tables.feed.c
         statement = select(t.number, t.digest).where(t.number > number).order_by(t.number).limit(limit)
-        return [FeedPlace(int(row.number), bytes(row.digest)) for row in self.connection.execute(statement)]
+        return [FeedPlace(int(row.number), bytes(row.digest)) for row in self._rows(statement)]
 
     def fact(self, name: str) -> int | None:
         t = tables.facts.c
-        value = self.connection.scalar(select(t.value).where(t.name == name))
+        value = self._scalar(select(t.value).where(t.name == name))
         return None if value is None else int(value)
+
+    def _rows(self, statement: Any) -> Any:
+        return self.connection.execute(statement)
+
+    def _scalar(self, statement: Any) -> Any:
+        return self._rows(statement).scalar()
 
     def _submissions(self, *conditions: Any) -> list[SubmissionRow]:
         t = tables.submissions.c
         statement = select(t.digest, t.study, t.member, t.sequence, t.membership).where(*conditions)
-        rows = self.connection.execute(statement.order_by(t.member, t.sequence))
+        rows = self._rows(statement.order_by(t.member, t.sequence))
         return [
             SubmissionRow(
                 bytes(r.digest), bytes(r.study), bytes(r.member), int(r.sequence), bytes(r.membership)
@@ -215,7 +285,7 @@ class StoreView:
 
     def _load(self, *conditions: Any) -> list[StoredDocument]:
         statement = select(tables.documents).where(*conditions).order_by(tables.documents.c.number)
-        rows = self.connection.execute(statement).all()
+        rows = self._rows(statement).all()
         signatures = self._signatures([bytes(row.digest) for row in rows])
         return [
             StoredDocument(
@@ -228,6 +298,7 @@ class StoreView:
                 subject=_bytes(row.subject),
                 party=row.party,
                 reader_key=_bytes(row.reader_key),
+                register_id=_bytes(row.register_id),
                 number=int(row.number),
                 received=row.received,
             )
@@ -237,12 +308,17 @@ class StoreView:
     def _signatures(self, digests: list[bytes]) -> dict[bytes, list[tuple[bytes, Signature]]]:
         t = tables.signatures
         found: dict[bytes, list[tuple[bytes, Signature]]] = {}
-        for start in range(0, len(digests), _CHUNK):
-            chosen = select(t).where(t.c.digest.in_(digests[start : start + _CHUNK])).order_by(t.c.signer)
-            for row in self.connection.execute(chosen):
+        for part in _parts(digests):
+            chosen = select(t).where(t.c.digest.in_(part)).order_by(t.c.signer)
+            for row in self._rows(chosen):
                 signature = Signature(keyid=bytes(row.keyid), sig=bytes(row.sig))
                 found.setdefault(bytes(row.digest), []).append((bytes(row.signer), signature))
         return found
+
+
+def _parts(values: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """As many at a time as one statement may name."""
+    return (list(values[start : start + _CHUNK]) for start in range(0, len(values), _CHUNK))
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -21,7 +21,7 @@ from mpc_cde.gateway.answers import (
 )
 from mpc_cde.gateway.completeness import waiting_for
 from mpc_cde.gateway.desk import DeskOf
-from mpc_cde.gateway.postings import context_of, post_one_of
+from mpc_cde.gateway.postings import post_one_of
 from mpc_cde.gateway.readers import SignedReader
 from mpc_cde.gateway.routes.described import ACKNOWLEDGED, answered, document_body
 from mpc_cde.gateway.standing import memberships_of_key, researchers_of_key
@@ -66,7 +66,7 @@ async def get_own_membership(desk: DeskOf, reader: SignedReader) -> Response:
 
     def find(view: StoreView) -> MembershipAnswer:
         for stored in memberships_of_key(view, reader.key):
-            waiting = waiting_for(stored, context_of(desk, view))
+            waiting = waiting_for(stored, desk.context(view))
             return MembershipAnswer(membership=stored.envelope, waiting_for=waiting)
         raise NotFound("no membership here has your key", hint="Hand your card to a registrar.")
 
@@ -87,7 +87,7 @@ async def get_own_enrolment(desk: DeskOf, reader: SignedReader) -> Response:
 
     def find(view: StoreView) -> ResearcherAnswer:
         for stored in researchers_of_key(view, reader.key):
-            waiting = waiting_for(stored, context_of(desk, view))
+            waiting = waiting_for(stored, desk.context(view))
             return ResearcherAnswer(researcher=stored.envelope, waiting_for=waiting)
         raise NotFound("no enrolment here has your key", hint="Hand your request to a registrar.")
 

@@ -29,7 +29,8 @@ from mpc_cde.gateway.bodies import (
     read_body,
 )
 from mpc_cde.gateway.desk import Desk, DeskOf
-from mpc_cde.gateway.postings import MakeRule, Verified, keep, post_one_of, rule_for, verify_with
+from mpc_cde.gateway.keeping import Verified
+from mpc_cde.gateway.postings import MakeRule, keep, post_one_of, rule_for, verify_with
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
 from mpc_cde.gateway.proofs import parse_entries
 from mpc_cde.gateway.routes.described import ACKNOWLEDGED, document_body, signature_body

@@ -12,7 +12,6 @@ from starlette.responses import Response, StreamingResponse
 from mpc_cde.documents.canonical import canonical_bytes
 from mpc_cde.gateway.bell import wait_for_ring
 from mpc_cde.gateway.desk import Desk, DeskOf
-from mpc_cde.gateway.postings import context_of
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
 from mpc_cde.gateway.progress_views import progress_of
 from mpc_cde.gateway.routes.described import PROBLEMS, digest_in_path
@@ -68,7 +67,5 @@ async def _events(desk: Desk, digest: bytes) -> AsyncIterator[bytes]:
 
 async def _look(desk: Desk, digest: bytes) -> tuple[dict[str, Any], bool]:
     return await desk.read(
-        lambda view: progress_of(
-            context_of(desk, view), digest, decision_seconds=desk.limits.decision_seconds
-        )
+        lambda view: progress_of(desk.context(view), digest, decision_seconds=desk.limits.decision_seconds)
     )

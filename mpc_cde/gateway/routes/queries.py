@@ -9,7 +9,7 @@ from mpc_cde.gateway.admission_members import query_rule
 from mpc_cde.gateway.answers import QueryAnswer, send
 from mpc_cde.gateway.audiences import asker_to_show, audience_of_query, verify_entitled
 from mpc_cde.gateway.desk import Desk, DeskOf
-from mpc_cde.gateway.postings import context_of, post_one_of
+from mpc_cde.gateway.postings import post_one_of
 from mpc_cde.gateway.query_files import QueryFile, get_query
 from mpc_cde.gateway.readers import AnyReader
 from mpc_cde.gateway.routes.described import ACKNOWLEDGED, PROBLEMS, digest_in_path, document_body
@@ -46,7 +46,7 @@ async def get_one_query(query: str, desk: DeskOf, reader: AnyReader) -> Response
 def _answer(
     desk: Desk, view: StoreView, digest: bytes, reader: Reader | None
 ) -> tuple[QueryFile, QueryAnswer]:
-    context = context_of(desk, view)
+    context = desk.context(view)
     file = get_query(context, digest, decision_seconds=desk.limits.decision_seconds)
     audience = audience_of_query(file.query, file.study.terms)
     verify_entitled(reader, audience, file.stored, file.study.terms_digest, context)

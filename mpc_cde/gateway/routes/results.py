@@ -14,7 +14,6 @@ from mpc_cde.gateway.csv_tables import MEDIA_TYPE as CSV
 from mpc_cde.gateway.csv_tables import csv_of_result
 from mpc_cde.gateway.desk import Desk, DeskOf
 from mpc_cde.gateway.parsed import parse_stored
-from mpc_cde.gateway.postings import context_of
 from mpc_cde.gateway.readers import AnyReader
 from mpc_cde.gateway.routes.described import PROBLEMS, answered, digest_in_path
 from mpc_cde.gateway.standing import Reader
@@ -31,7 +30,7 @@ async def get_results(desk: DeskOf, reader: AnyReader) -> Response:
 
 
 def _list(desk: Desk, view: StoreView, reader: Reader | None) -> ResultsAnswer:
-    context = context_of(desk, view)
+    context = desk.context(view)
     listed = []
     for stored in view.documents(Result.type_name()):
         result = parse_stored(stored, Result)
@@ -81,7 +80,7 @@ async def get_one_result(request: Request, result: str, desk: DeskOf, reader: An
 
 
 def _one(desk: Desk, view: StoreView, digest: bytes, reader: Reader | None) -> tuple[Result, ResultAnswer]:
-    context = context_of(desk, view)
+    context = desk.context(view)
     stored = view.document(digest)
     if stored is None or stored.type_name != Result.type_name():
         raise NotFound("this gateway knows no such result")

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from mpc_cde.documents.canonical import encode_base64url
-from mpc_cde.gateway.postings import context_of
 from mpc_cde.gateway.progress_views import progress_of
 from mpc_cde.gateway.routes.progress import _events
 from tests.mpc_cde.client.paper import secret, signed
@@ -62,7 +61,7 @@ async def test_progress_says_nothing_about_members(gateway: PaperGateway) -> Non
     await gateway.submitted(0)
     desk = gateway.app.state.desk
     terms = gateway.paper.study.terms_digest()
-    event, _ = desk.look(lambda view: progress_of(context_of(desk, view), terms, decision_seconds=10))
+    event, _ = desk.look(lambda view: progress_of(desk.context(view), terms, decision_seconds=10))
     text = json.dumps(event)
     assert encode_base64url(gateway.paper.membership(0).member) not in text
     assert encode_base64url(gateway.paper.submission(0).digest()) not in text

@@ -1,0 +1,66 @@
+"""Work done in groups: who comes while a group is under way waits, and goes into the next one together.
+
+One thread works at a time, so a group costs one transaction and one wait for the disk, however many are in it; a
+caller that is alone waits for nobody.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import anyio
+from anyio import to_thread
+
+QuestionT = TypeVar("QuestionT")
+AnswerT = TypeVar("AnswerT")
+
+MAX_GROUP = 128
+
+
+@dataclass(slots=True, eq=False)
+class _Asked(Generic[QuestionT, AnswerT]):
+    question: QuestionT
+    outcome: AnswerT | Exception | None = None
+    is_done: bool = False
+
+
+class GroupWork(Generic[QuestionT, AnswerT]):
+    """`work` gets the questions of a group, in a thread, and gives an answer or an exception for each, in order."""
+
+    def __init__(self, work: Callable[[Sequence[QuestionT]], Sequence[AnswerT | Exception]]) -> None:
+        self._work = work
+        self._waiting: deque[_Asked[QuestionT, AnswerT]] = deque()
+        self._turn = anyio.Lock()
+        self.groups = 0
+        """How many groups there were so far."""
+
+    async def ask(self, question: QuestionT) -> AnswerT:
+        """The answer to this question; raises what the work gives or raises for it.
+
+        The first that gets its turn does the work of all that wait. A caller that is cancelled may have its
+        question answered all the same.
+        """
+        asked = _Asked[QuestionT, AnswerT](question)
+        self._waiting.append(asked)
+        async with self._turn:
+            if not asked.is_done:
+                await self._work_on(self._next_group())
+        outcome = asked.outcome
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome  # type: ignore[return-value]  # set by `_work_on` before the turn ended
+
+    def _next_group(self) -> list[_Asked[QuestionT, AnswerT]]:
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP))]
+
+    async def _work_on(self, group: list[_Asked[QuestionT, AnswerT]]) -> None:
+        self.groups += 1
+        try:
+            outcomes = await to_thread.run_sync(self._work, [asked.question for asked in group])
+        except Exception as error:  # noqa: BLE001  # told to each of the group, who raise it
+            outcomes = [error] * len(group)
+        for asked, outcome in zip(group, outcomes, strict=True):
+            asked.outcome, asked.is_done = outcome, True
