@@ -2,7 +2,8 @@
 
 A submission: `document` (the signed envelope as JSON), `correction` (packed little-endian uint64),
 `envelope-0` ... `envelope-<m-1>` (sealed bytes, one for each party). A party's signature of a roster may come
-with `entries`, from which the gateway serves each member the proof of its own row.
+with `entries`, from which the gateway serves each member the proof of its own row. Receipts and memberships may
+come many at a time, one a line.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ CORRECTION_PART = "correction"
 ENTRIES_PART = "entries"
 JSON_MEDIA_TYPE = "application/json"
 RAW_MEDIA_TYPE = "application/octet-stream"
+DOCUMENTS_MEDIA_TYPE = "application/jsonl"
+"""Several signed documents of one type, one a line: what parties and registrars hand in for many members."""
+MAX_DOCUMENTS = 256
 
 
 def envelope_part(party: int) -> str:

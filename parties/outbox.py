@@ -1,8 +1,8 @@
 """Sends what the store's outbox holds, until the gateway has it or has refused it for good.
 
 A message is put in the outbox in the transaction that caused it, so a crash loses none; sending one twice
-is harmless since the gateway knows it by its digest. Messages to one path go side by side, another path
-waits its turn: a receipt never overtakes what it answers.
+is harmless since the gateway knows it by its digest. Messages to one path go together or side by side,
+another path waits its turn: a receipt never overtakes what it answers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import anyio
 from anyio import to_thread
 
-from mpc_cde.body_parts import DOCUMENT_PART, JSON_MEDIA_TYPE
+from mpc_cde.body_parts import DOCUMENT_PART, JSON_MEDIA_TYPE, MAX_DOCUMENTS
 from mpc_cde.client.http import GatewayRefused
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.envelope import Envelope
@@ -24,7 +24,8 @@ from parties.doorbell import Doorbell
 from parties.log import NodeLog
 from parties.share_store import OutboxItem, OutboxState, ShareStore
 
-BATCH = 64
+BATCH = MAX_DOCUMENTS
+SENT_TOGETHER = frozenset({"/v1/receipts"})
 SIDE_BY_SIDE = 8
 POLL_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
@@ -37,6 +38,8 @@ class Poster(Protocol):
     """Whoever hands a signed document to the gateway; raises as mpc_cde.client.http does."""
 
     async def post(self, path: str, envelope: Envelope) -> Any: ...
+
+    async def post_several(self, path: str, envelopes: Sequence[Envelope]) -> list[Exception | None]: ...
 
     async def post_parts(self, path: str, parts: Sequence[tuple[str, bytes, str]]) -> Any: ...
 
@@ -95,21 +98,43 @@ class Outbox:
             return view.outbox("pending", after=number, limit=BATCH)
 
     async def _send_all(self, items: Sequence[OutboxItem]) -> list[tuple[OutboxItem, str, str | None]]:
+        if len(items) > 1 and items[0].path in SENT_TOGETHER:
+            outcomes = await self._send_together(items)
+        else:
+            outcomes = await self._send_side_by_side(items)
+        await to_thread.run_sync(self._settle, outcomes)
+        return outcomes
+
+    async def _send_side_by_side(
+        self, items: Sequence[OutboxItem]
+    ) -> list[tuple[OutboxItem, str, str | None]]:
         outcomes: list[tuple[OutboxItem, str, str | None]] = []
         limiter = anyio.CapacityLimiter(SIDE_BY_SIDE)
 
         async def send(item: OutboxItem) -> None:
             async with limiter:
-                state, problem = await self._send(item)
-            outcomes.append((item, state, problem))
+                outcomes.append((item, *_state_after(item, await self._send(item))))
 
         async with anyio.create_task_group() as tasks:
             for item in items:
                 tasks.start_soon(send, item)
-        await to_thread.run_sync(self._settle, outcomes)
         return outcomes
 
-    async def _send(self, item: OutboxItem) -> tuple[str, str | None]:
+    async def _send_together(self, items: Sequence[OutboxItem]) -> list[tuple[OutboxItem, str, str | None]]:
+        """Many documents with one request, each settled by what became of it; if the request is refused as a
+        whole, one by one."""
+        errors: list[Exception | None]
+        try:
+            errors = await self._poster.post_several(
+                items[0].path, [Envelope.parse_json(item.body) for item in items]
+            )
+        except TransportError as error:
+            errors = [error] * len(items)
+        except MpcCdeError:
+            return await self._send_side_by_side(items)
+        return [(item, *_state_after(item, error)) for item, error in zip(items, errors, strict=True)]
+
+    async def _send(self, item: OutboxItem) -> Exception | None:
         try:
             if item.attachment_name is None or item.attachment is None:
                 await self._poster.post(item.path, Envelope.parse_json(item.body))
@@ -117,17 +142,9 @@ class Outbox:
                 document = (DOCUMENT_PART, item.body, JSON_MEDIA_TYPE)
                 attached = (item.attachment_name, item.attachment, JSON_MEDIA_TYPE)
                 await self._poster.post_parts(item.path, [document, attached])
-        except TransportError as error:
-            return "unreachable", str(error)
-        except NotFound as error:
-            return ("pending" if item.attempts < MAX_NOT_FOUND else "refused"), str(error)
-        except Conflict as error:
-            return "refused", str(error)
-        except GatewayRefused as error:
-            return ("pending" if error.status in _TRY_LATER else "refused"), str(error)
         except MpcCdeError as error:
-            return "pending", str(error)
-        return "delivered", None
+            return error
+        return None
 
     def _settle(self, outcomes: Sequence[tuple[OutboxItem, str, str | None]]) -> None:
         with self._store.writing() as transaction:
@@ -148,3 +165,20 @@ class Outbox:
                     if outcome == "refused"
                 ]
             )
+
+
+def _state_after(item: OutboxItem, error: Exception | None) -> tuple[str, str | None]:
+    """What one attempt to send came to, and what went wrong."""
+    match error:
+        case None:
+            return "delivered", None
+        case TransportError():
+            return "unreachable", str(error)
+        case NotFound():
+            return ("pending" if item.attempts < MAX_NOT_FOUND else "refused"), str(error)
+        case Conflict():
+            return "refused", str(error)
+        case GatewayRefused():
+            return ("pending" if error.status in _TRY_LATER else "refused"), str(error)
+        case _:
+            return "pending", str(error)

@@ -108,6 +108,12 @@ class GatewayCalls:
         """POST /v1/`collection`, such as "memberships"."""
         await self._client.post(f"/v1/{collection}", envelope)
 
+    async def post_several(self, collection: str, envelopes: Sequence[Envelope]) -> None:
+        """POST many documents to /v1/`collection` as a registrar does. Raises the first refusal."""
+        for refusal in await self._client.post_several(f"/v1/{collection}", envelopes):
+            if refusal is not None:
+                raise refusal
+
     async def submit(self, parts: Sequence[tuple[str, bytes, str]]) -> None:
         """Returns when the gateway has stored the submission durably."""
         await self._client.post_parts("/v1/submissions", parts)

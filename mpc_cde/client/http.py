@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self, TypeAlias
 import httpx
 import stamina
 
+from mpc_cde.body_parts import DOCUMENTS_MEDIA_TYPE, MAX_DOCUMENTS
 from mpc_cde.documents.canonical import parse_strict_json
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import BadDocument, CallerError, Conflict, NotFound, TooLarge, TransportError
@@ -106,6 +107,21 @@ class GatewayClient:
         content = envelope.to_json()
         return _json_of(await self._request("POST", path, content=content, headers={"Content-Type": JSON}))
 
+    async def post_several(self, path: str, envelopes: Sequence[Envelope]) -> list[Exception | None]:
+        """Hand in many documents of one type with one request: for each None, or why it was refused.
+
+        For parties and registrars. Raises as `get` where the request itself failed.
+        """
+        outcomes: list[Exception | None] = []
+        for start in range(0, len(envelopes), MAX_DOCUMENTS):
+            part = envelopes[start : start + MAX_DOCUMENTS]
+            content = b"\n".join(envelope.to_json() for envelope in part)
+            answer = await self._request(
+                "POST", path, content=content, headers={"Content-Type": DOCUMENTS_MEDIA_TYPE}
+            )
+            outcomes += self._outcomes_of(_json_of(answer), len(part))
+        return outcomes
+
     async def post_parts(self, path: str, parts: Sequence[tuple[str, bytes, str]]) -> Any:
         """Hand in a multipart body of (name, content, media type), in this order."""
         files = [(name, (name, content, media_type)) for name, content, media_type in parts]
@@ -186,6 +202,22 @@ class GatewayClient:
         reason = str(error) or type(error).__name__
         return TransportError(f"the gateway at {self.url} cannot be reached: {reason}", address=self.url)
 
+    def _outcomes_of(self, answer: Any, count: int) -> list[Exception | None]:
+        documents = answer.get("documents") if isinstance(answer, dict) else None
+        if not isinstance(documents, list) or len(documents) != count:
+            raise GatewayFailed(f"the gateway's answer does not speak of {count} documents", address=self.url)
+        outcomes: list[Exception | None] = []
+        for each in documents:
+            status = each.get("status") if isinstance(each, dict) else None
+            if not isinstance(status, int):
+                raise GatewayFailed("the gateway's answer has no status of a document", address=self.url)
+            problem = each.get("problem")
+            is_kept = status in (200, 201)
+            outcomes.append(
+                None if is_kept else self._error(status, problem if isinstance(problem, dict) else {})
+            )
+        return outcomes
+
     def _error_of(self, answer: httpx.Response) -> Exception:
         """A problem document (RFC 9457) as the error of whoever is at fault."""
         problem = _problem_of(answer)
@@ -194,19 +226,20 @@ class GatewayClient:
                 f"{self.url} answered {answer.status_code} without a problem document; is it a gateway?",
                 address=self.url,
             )
-        title = _text(problem, "title") or f"status {answer.status_code}"
+        return self._error(answer.status_code, problem)
+
+    def _error(self, status: int, problem: Mapping[str, Any]) -> Exception:
+        title = _text(problem, "title") or f"status {status}"
         detail = _text(problem, "detail")
         message = f"{title}: {detail}" if detail and detail != title else title
         hint = _text(problem, "hint")
-        if answer.status_code >= 500:
+        if status >= 500:
             return GatewayFailed(f"the gateway failed: {message}", address=self.url)
-        if answer.status_code == 404:
+        if status == 404:
             return NotFound(message, hint=hint)
-        if answer.status_code == 409:
+        if status == 409:
             return Conflict(message, hint=hint)
-        return GatewayRefused(
-            message, status=answer.status_code, problem=_text(problem, "type") or "", hint=hint
-        )
+        return GatewayRefused(message, status=status, problem=_text(problem, "type") or "", hint=hint)
 
 
 def checked_url(url: str) -> str:

@@ -24,6 +24,16 @@ class Answer(Part):
     max_payload_bytes: ClassVar[int] = 256 << 20
 
 
+class Problem(BaseModel):
+    """RFC 9457; `type` is stable, `hint` says what to do next."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str
+
+
 class Acknowledged(Answer):
     """The document is on disk. `number` is its place in the feed, None if nothing was new."""
 
@@ -33,6 +43,20 @@ class Acknowledged(Answer):
     signatures: int
     complete: bool
     waiting_for: tuple[str, ...]
+
+
+class PostedDocument(Answer):
+    """What became of one document of several: 201 kept, 200 here already, else `problem` says why not."""
+
+    status: int
+    number: int | None
+    problem: Problem | None
+
+
+class PostedAnswer(Answer):
+    """In the order in which they were posted."""
+
+    documents: tuple[PostedDocument, ...]
 
 
 class CommunityAnswer(Answer):
@@ -130,16 +154,6 @@ class ResultAnswer(Answer):
     result: Envelope
     query: Envelope | None
     asker: Envelope | None
-
-
-class Problem(BaseModel):
-    """RFC 9457; `type` is stable, `hint` says what to do next."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    hint: str
 
 
 def send(

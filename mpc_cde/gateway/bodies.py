@@ -10,6 +10,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from mpc_cde.body_parts import MAX_DOCUMENTS
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import BadDocument
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
@@ -60,6 +61,16 @@ def parse_envelope(body: bytes) -> Envelope:
         return Envelope.parse_json(body, max_bytes=max(len(body), 1))
     except BadDocument as error:
         raise RequestRefused(ProblemKind.MALFORMED_REQUEST, str(error)) from None
+
+
+def parse_envelopes(body: bytes) -> list[Envelope]:
+    """The signed documents of a body, one a line. Raises RequestRefused."""
+    lines = body.splitlines()
+    if not 1 <= len(lines) <= MAX_DOCUMENTS:
+        raise RequestRefused(
+            ProblemKind.MALFORMED_REQUEST, f"expected 1 to {MAX_DOCUMENTS} lines, found {len(lines)}"
+        )
+    return [parse_envelope(line) for line in lines]
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ everything that is kept in the same transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,20 +19,20 @@ COLUMNS = ("subject", "reader_key", "register_id")
 @dataclass(frozen=True, slots=True)
 class Interest:
     """Documents and submissions with these digests; documents about these subjects, keys, register entries;
-    submissions of members among the subjects."""
+    submissions of a member in a study, `takes_part` as pairs of both."""
 
     digests: frozenset[bytes] = frozenset()
     subject: frozenset[bytes] = frozenset()
     reader_key: frozenset[bytes] = frozenset()
     register_id: frozenset[bytes] = frozenset()
+    takes_part: frozenset[tuple[bytes, bytes]] = frozenset()
 
     @classmethod
     def union(cls, interests: Iterable[Interest]) -> Interest:
         """All of them together."""
         several = list(interests)
-        return cls(
-            *(frozenset().union(*(getattr(each, name) for each in several)) for name in ("digests", *COLUMNS))
-        )
+        names = [each.name for each in fields(cls)]
+        return cls(*(frozenset().union(*(getattr(each, name) for each in several)) for name in names))
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Gathered:
     _digests: dict[bytes, StoredDocument | None] = field(default_factory=dict)
     _about: dict[tuple[str, bytes], list[StoredDocument]] = field(default_factory=dict)
     _submissions: dict[bytes, SubmissionRow | None] = field(default_factory=dict)
-    _members: dict[bytes, list[SubmissionRow]] = field(default_factory=dict)
+    _members: dict[tuple[bytes, bytes], list[SubmissionRow]] = field(default_factory=dict)
 
     def put_digests(self, digests: Iterable[bytes], found: Iterable[StoredDocument]) -> None:
         self._digests.update(dict.fromkeys(digests))
@@ -58,10 +58,10 @@ class Gathered:
         self._submissions.update(dict.fromkeys(digests))
         self._submissions.update((row.digest, row) for row in found)
 
-    def put_members(self, members: Iterable[bytes], found: Iterable[SubmissionRow]) -> None:
-        self._members.update((member, []) for member in members)
+    def put_members(self, study: bytes, members: Iterable[bytes], found: Iterable[SubmissionRow]) -> None:
+        self._members.update(((study, member), []) for member in members)
         for row in found:
-            self._members[row.member].append(row)
+            self._members[study, row.member].append(row)
 
     def document(self, digest: bytes) -> tuple[StoredDocument | None] | None:
         """What is kept under this digest, in a tuple of one."""
@@ -85,10 +85,8 @@ class Gathered:
 
     def submissions_of(self, study: bytes, member: bytes) -> list[SubmissionRow] | None:
         """By sequence."""
-        if member not in self._members:
-            return None
-        own = [row for row in self._members[member] if row.study == study]
-        return sorted(own, key=lambda row: row.sequence)
+        own = self._members.get((study, member))
+        return None if own is None else sorted(own, key=lambda row: row.sequence)
 
     def note_document(self, stored: StoredDocument) -> None:
         """It was kept just now, or got another signature."""
@@ -105,5 +103,5 @@ class Gathered:
         """It was kept just now."""
         if row.digest in self._submissions:
             self._submissions[row.digest] = row
-        if row.member in self._members:
-            self._members[row.member].append(row)
+        if (row.study, row.member) in self._members:
+            self._members[row.study, row.member].append(row)

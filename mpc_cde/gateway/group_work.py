@@ -43,15 +43,20 @@ class GroupWork(Generic[QuestionT, AnswerT]):
         The first that gets its turn does the work of all that wait. A caller that is cancelled may have its
         question answered all the same.
         """
-        asked = _Asked[QuestionT, AnswerT](question)
-        self._waiting.append(asked)
-        async with self._turn:
-            if not asked.is_done:
-                await self._work_on(self._next_group())
-        outcome = asked.outcome
+        (outcome,) = await self.ask_all([question])
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome  # type: ignore[return-value]  # set by `_work_on` before the turn ended
+        return outcome
+
+    async def ask_all(self, questions: Sequence[QuestionT]) -> list[AnswerT | Exception]:
+        """As `ask` for several, whose answers and exceptions come back in order."""
+        asked = [_Asked[QuestionT, AnswerT](question) for question in questions]
+        self._waiting.extend(asked)
+        while not all(each.is_done for each in asked):
+            async with self._turn:
+                if not all(each.is_done for each in asked):
+                    await self._work_on(self._next_group())
+        return [each.outcome for each in asked]  # type: ignore[misc]  # set by `_work_on` when it is done
 
     def _next_group(self) -> list[_Asked[QuestionT, AnswerT]]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP))]

@@ -118,9 +118,9 @@ def interest_of(envelope: Envelope) -> Interest:
     try:
         match envelope.payload_type:
             case "application/vnd.mpc-cde.submission.v1+json":
-                return _about_member(digests, open_posted(envelope, Submission).member)
+                return _about_member(digests, open_posted(envelope, Submission))
             case "application/vnd.mpc-cde.withdrawal.v1+json":
-                return _about_member(digests, open_posted(envelope, Withdrawal).member)
+                return _about_member(digests, open_posted(envelope, Withdrawal))
             case "application/vnd.mpc-cde.receipt.v1+json":
                 submission = open_posted(envelope, Receipt).submission
                 return Interest(frozenset({*digests, submission}), frozenset({submission}))
@@ -137,5 +137,6 @@ def interest_of(envelope: Envelope) -> Interest:
     return Interest(frozenset(digests))
 
 
-def _about_member(digests: set[bytes], member: bytes) -> Interest:
-    return Interest(frozenset(digests), frozenset({member}))
+def _about_member(digests: set[bytes], document: Submission | Withdrawal) -> Interest:
+    takes_part = frozenset({(document.study_terms, document.member)})
+    return Interest(frozenset(digests), frozenset({document.member}), takes_part=takes_part)

@@ -6,26 +6,37 @@ answer is 200 where the first was 201.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from anyio import to_thread
 from fastapi import Request
 from starlette.responses import Response
 
+from mpc_cde.body_parts import DOCUMENTS_MEDIA_TYPE
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.registry import document_class_of
+from mpc_cde.errors import BadSignature, MpcCdeError
 from mpc_cde.gateway.admission import Context, Rule, admit
-from mpc_cde.gateway.answers import Acknowledged, send
-from mpc_cde.gateway.bodies import JSON, parse_envelope, read_body, require_media_type
+from mpc_cde.gateway.answers import Acknowledged, PostedAnswer, PostedDocument, Problem, send
+from mpc_cde.gateway.bodies import (
+    JSON,
+    media_type,
+    parse_envelope,
+    parse_envelopes,
+    read_body,
+    require_media_type,
+)
 from mpc_cde.gateway.desk import Desk
-from mpc_cde.gateway.keeping import Posting, Verified
-from mpc_cde.gateway.problems import ProblemKind, RequestRefused
-from mpc_cde.gateway.readers import charge
+from mpc_cde.gateway.keeping import Acknowledgeable, Posting, Verified
+from mpc_cde.gateway.problems import ProblemKind, RequestRefused, answer_to_error
+from mpc_cde.gateway.readers import charge, charge_office
+from mpc_cde.gateway.store import Kept
 from mpc_cde.gateway.store_view import StoredDocument
 
+GROWTH = 4
 MakeRule = Callable[[Envelope, Context], Rule]
 
 
@@ -60,17 +71,66 @@ def verify_with(make_rule: MakeRule, envelope: Envelope, context: Context) -> Ve
     return Verified(admit(envelope, rule, context), rule, context)
 
 
+async def post_several_of(request: Request, desk: Desk, rules: Mapping[str, MakeRule]) -> Response:
+    """A POST of one document as `post_one_of`, or of several that a party or a registrar signed."""
+    if media_type(request) != DOCUMENTS_MEDIA_TYPE:
+        return await post_one_of(request, desk, rules)
+    limits = desk.limits
+    body = await read_body(request, max_bytes=limits.max_document_bytes, deadline_seconds=limits.body_seconds)
+    envelopes = parse_envelopes(body)
+    postings = [Posting(e, partial(verify_with, rule_for(e, rules), e)) for e in envelopes]
+    outcomes: list[Acknowledgeable | Exception] = []
+    size = 1
+    # Small groups first: a stranger's forgery ends the body before much of it was verified.
+    while len(outcomes) < len(postings):
+        group = postings[len(outcomes) : len(outcomes) + size]
+        size *= GROWTH
+        outcomes += await _keep_of_offices(desk, group)
+        if any(isinstance(outcome, BadSignature) for outcome in outcomes):
+            rest = RequestRefused(
+                ProblemKind.TOO_MANY_REQUESTS, "not looked at: one before it has a bad signature"
+            )
+            outcomes += [rest] * (len(postings) - len(outcomes))
+    _tell(desk, [outcome.kept for outcome in outcomes if isinstance(outcome, Acknowledgeable)])
+    return send(PostedAnswer(documents=tuple(_posted(outcome) for outcome in outcomes)))
+
+
+async def _keep_of_offices(desk: Desk, group: Sequence[Posting]) -> list[Acknowledgeable | Exception]:
+    """Verify, charge and keep, each document on its own, as far as an office signed it."""
+    outcomes: list[Acknowledgeable | Exception | None] = []
+    good: list[Verified] = []
+    for verified in await desk.keeper.verifying.ask_all(group):
+        if isinstance(verified, Verified):
+            try:
+                charge_office(desk, verified.new.signatures[0][0])
+            except RequestRefused as refused:
+                outcomes.append(refused)
+                continue
+            good.append(verified)
+        outcomes.append(None if isinstance(verified, Verified) else verified)
+    kept = iter(await desk.keeper.keeping.ask_all(good))
+    return [next(kept) if outcome is None else outcome for outcome in outcomes]
+
+
+def _posted(outcome: Acknowledgeable | Exception) -> PostedDocument:
+    if isinstance(outcome, Acknowledgeable):
+        number = outcome.kept.number
+        return PostedDocument(status=200 if number is None else 201, number=number, problem=None)
+    if not isinstance(outcome, MpcCdeError):
+        raise outcome
+    problem = Problem.model_validate_json(bytes(answer_to_error(outcome).body))
+    return PostedDocument(status=problem.status, number=None, problem=problem)
+
+
 async def keep(desk: Desk, envelope: Envelope, verify: Callable[[Context], Verified]) -> Response:
     """Verify outside of any lock, charge the key that signed, keep, acknowledge. Raises RequestRefused."""
     verified = await desk.keeper.verifying.ask(Posting(envelope, verify))
     charge(desk, verified.new.signatures[0][0])
     found = await desk.keeper.keeping.ask(verified)
     kept, stored, waiting = found.kept, found.kept.stored, found.waiting
-    if kept.number is not None:
-        if stored.type_name == Community.type_name():
-            await to_thread.run_sync(desk.refresh_community)
-        desk.metrics.documents.labels(stored.type_name).inc()
-        desk.bell.ring()
+    if kept.number is not None and stored.type_name == Community.type_name():
+        await to_thread.run_sync(desk.refresh_community)
+    _tell(desk, [kept])
     acknowledged = Acknowledged(
         document=stored.digest,
         type=stored.type_name,
@@ -82,6 +142,15 @@ async def keep(desk: Desk, envelope: Envelope, verify: Callable[[Context], Verif
     location = _location_of(stored)
     headers = {"Location": location} if location else {}
     return send(acknowledged, 200 if kept.number is None else 201, headers=headers)
+
+
+def _tell(desk: Desk, kept: Sequence[Kept]) -> None:
+    """Count what is new and wake who waits for it."""
+    news = [each.stored.type_name for each in kept if each.number is not None]
+    for name in news:
+        desk.metrics.documents.labels(name).inc()
+    if news:
+        desk.bell.ring()
 
 
 def _location_of(stored: StoredDocument) -> str | None:

@@ -11,7 +11,6 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import Depends, Request
 
-from mpc_cde.documents.canonical import timestamp_of
 from mpc_cde.errors import BadSignature
 from mpc_cde.gateway.desk import Desk, DeskOf
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
@@ -66,6 +65,15 @@ def charge(desk: Desk, key: bytes) -> None:
         )
 
 
+def charge_office(desk: Desk, key: bytes) -> None:
+    """As `charge`, for what only parties and registrars may do. Raises RequestRefused."""
+    if not desk.is_office(key):
+        raise RequestRefused(
+            ProblemKind.READER_NOT_ENTITLED, "several at a time are for parties and registrars"
+        )
+    charge(desk, key)
+
+
 def _target_uri(request: Request, desk: Desk) -> str:
     """What was signed: origin, path and query as they came."""
     origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
@@ -82,8 +90,3 @@ def _target_uri(request: Request, desk: Desk) -> str:
         + raw_path.decode("ascii", "replace")
         + ("?" + query.decode("ascii", "replace") if query else "")
     )
-
-
-def now_text(desk: Desk) -> str:
-    """The gateway's time as documents write it."""
-    return timestamp_of(desk.clock())

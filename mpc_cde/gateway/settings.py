@@ -59,8 +59,8 @@ class Limits(BaseModel):
     request_burst_per_address: Positive = 4_000.0
     requests_per_second_per_key: Positive = 20.0
     request_burst_per_key: Positive = 400.0
-    requests_per_second_per_office: Positive = 400.0
-    request_burst_per_office: Positive = 4_000.0
+    requests_per_second_per_office: Positive = 4_000.0
+    request_burst_per_office: Positive = 20_000.0
     pending_communities: Annotated[int, Field(ge=1, le=1000)] = 16
     streams: Annotated[int, Field(ge=1, le=10_000)] = 256
     decision_seconds: Positive = 86_400.0

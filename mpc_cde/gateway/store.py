@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -174,9 +174,9 @@ class StoreTransaction(StoreView):
         for table, new in rows.items():
             self.connection.execute(insert(table), new)
 
-    def _rows(self, statement: Any) -> Any:
+    def _rows(self, statement: Any, parameters: Mapping[str, Any] | None = None) -> Any:
         self._flush()
-        return super()._rows(statement)
+        return super()._rows(statement, parameters)
 
     def _count(self, name: str) -> None:
         self.changes += 1

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, func, select
 
 from mpc_cde.documents.envelope import Envelope, Signature
 from mpc_cde.gateway import tables
 from mpc_cde.gateway.gathered import COLUMNS, Gathered, Interest
 
 MAX_ON_SHELF = 1000
-_CHUNK = 400
+_SIZES = (1, 8, 64, 256)
 
 T = TypeVar("T")
 
@@ -125,6 +125,51 @@ class Shelf:
         return made
 
 
+class _Lookup:
+    """Rows for which a column is one of many values. A statement for each of a few sizes is compiled once: the
+    database layer works out a list of other length anew each time, which costs more than the rows."""
+
+    def __init__(self, select_in: Callable[[Sequence[BindParameter[Any]]], Select[Any]]) -> None:
+        self._select_in = select_in
+        self._by_size: dict[int, Select[Any]] = {}
+
+    def parts(self, values: Sequence[bytes]) -> Iterator[tuple[Select[Any], dict[str, bytes]]]:
+        """Statements with their parameters which together name all the values."""
+        for start in range(0, len(values), _SIZES[-1]):
+            part = values[start : start + _SIZES[-1]]
+            size = next(size for size in _SIZES if size >= len(part))
+            if size not in self._by_size:
+                self._by_size[size] = self._select_in([bindparam(f"v{i}") for i in range(size)])
+            padded = [*part, *[part[-1]] * (size - len(part))]
+            yield self._by_size[size], {f"v{i}": value for i, value in enumerate(padded)}
+
+
+_d, _g, _s, _e = (
+    table.c for table in (tables.documents, tables.signatures, tables.submissions, tables.sealed_envelopes)
+)
+_SUBMISSION = select(_s.digest, _s.study, _s.member, _s.sequence, _s.membership)
+_DOCUMENTS_BY = {
+    name: _Lookup(
+        lambda values, column=_d[name]: (  # type: ignore[misc]  # the default only fixes the column
+            select(tables.documents).where(column.in_(values)).order_by(_d.number)
+        )
+    )
+    for name in ("digest", *COLUMNS)
+}
+_SIGNATURES = _Lookup(
+    lambda values: select(tables.signatures).where(_g.digest.in_(values)).order_by(_g.signer)
+)
+_SUBMISSIONS = _Lookup(lambda values: _SUBMISSION.where(_s.digest.in_(values)))
+_SUBMISSIONS_OF = _Lookup(
+    lambda values: _SUBMISSION.where(_s.study == bindparam("study"), _s.member.in_(values))
+)
+_PARTS = _Lookup(
+    lambda values: select(_s.digest, _s.correction, _e.content).where(
+        _s.digest.in_(values), _e.submission == _s.digest, _e.party == bindparam("party")
+    )
+)
+
+
 class StoreView:
     """Reads of one transaction. What was gathered is answered from memory, all else by the database."""
 
@@ -136,22 +181,16 @@ class StoreView:
     def gather(self, interests: Iterable[Interest]) -> None:
         """Read at once what is kept about these, so that looking at each costs no query."""
         wanted = Interest.union(interests)
-        documents, submissions = tables.documents.c, tables.submissions.c
         digests = sorted(wanted.digests)
-        self._gathered.put_digests(
-            digests, [d for part in _parts(digests) for d in self._load(documents.digest.in_(part))]
-        )
+        self._gathered.put_digests(digests, self._load_all(_DOCUMENTS_BY["digest"], digests))
         for name in COLUMNS:
             values = sorted(getattr(wanted, name))
-            about = [d for part in _parts(values) for d in self._load(documents[name].in_(part))]
-            self._gathered.put_about(name, values, about)
-        self._gathered.put_submissions(
-            digests, [r for part in _parts(digests) for r in self._submissions(submissions.digest.in_(part))]
-        )
-        members = sorted(wanted.subject)
-        self._gathered.put_members(
-            members, [r for part in _parts(members) for r in self._submissions(submissions.member.in_(part))]
-        )
+            self._gathered.put_about(name, values, self._load_all(_DOCUMENTS_BY[name], values))
+        self._gathered.put_submissions(digests, _submission_rows(self._rows_of(_SUBMISSIONS, digests)))
+        for study in sorted({study for study, _ in wanted.takes_part}):
+            members = sorted(member for other, member in wanted.takes_part if other == study)
+            rows = self._rows_of(_SUBMISSIONS_OF, members, study=study)
+            self._gathered.put_members(study, members, _submission_rows(rows))
 
     def recall(self, name: str, key: bytes, stamp: object, make: Callable[[], T]) -> T:
         """What was worked out before, if `stamp` is still the same; the stamp must cover all that `make` reads."""
@@ -190,8 +229,7 @@ class StoreView:
         return self._load(columns.type == type_name, *conditions)
 
     def documents_by_digest(self, digests: Sequence[bytes]) -> dict[bytes, StoredDocument]:
-        column = tables.documents.c.digest
-        return {d.digest: d for part in _parts(digests) for d in self._load(column.in_(part))}
+        return {stored.digest: stored for stored in self._load_all(_DOCUMENTS_BY["digest"], digests)}
 
     def count_documents(self, type_name: str) -> int:
         statement = select(func.count()).select_from(tables.documents)
@@ -201,7 +239,7 @@ class StoreView:
         gathered = self._gathered.submission(digest)
         if gathered is not None:
             return gathered[0]
-        return next(iter(self._submissions(tables.submissions.c.digest == digest)), None)
+        return next(iter(_submission_rows(self._rows_of(_SUBMISSIONS, [digest]))), None)
 
     def submissions(self, study: bytes, *, member: bytes | None = None) -> list[SubmissionRow]:
         """Of a study, or of one member in it, by member and sequence."""
@@ -212,7 +250,7 @@ class StoreView:
         conditions = [columns.study == study]
         if member is not None:
             conditions.append(columns.member == member)
-        return self._submissions(*conditions)
+        return _submission_rows(self._rows(_SUBMISSION.where(*conditions).order_by(_s.member, _s.sequence)))
 
     def count_members(self, study: bytes) -> int:
         """How many members have at least one submission in the study."""
@@ -242,15 +280,8 @@ class StoreView:
 
     def parts_for(self, party: int, submissions: Sequence[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
         """Correction and the envelope sealed to a party, by the digest of the submission."""
-        s, e = tables.submissions.c, tables.sealed_envelopes.c
-        found = {}
-        for part in _parts(submissions):
-            statement = select(s.digest, s.correction, e.content).where(
-                s.digest.in_(part), e.submission == s.digest, e.party == party
-            )
-            for row in self._rows(statement):
-                found[bytes(row.digest)] = (bytes(row.correction), bytes(row.content))
-        return found
+        rows = self._rows_of(_PARTS, submissions, party=party)
+        return {bytes(row.digest): (bytes(row.correction), bytes(row.content)) for row in rows}
 
     def roster_entries(self, roster: bytes) -> bytes | None:
         t = tables.roster_entries.c
@@ -266,27 +297,27 @@ class StoreView:
         value = self._scalar(select(t.value).where(t.name == name))
         return None if value is None else int(value)
 
-    def _rows(self, statement: Any) -> Any:
-        return self.connection.execute(statement)
+    def _rows(self, statement: Any, parameters: Mapping[str, Any] | None = None) -> Any:
+        return self.connection.execute(statement, parameters)
 
     def _scalar(self, statement: Any) -> Any:
         return self._rows(statement).scalar()
 
-    def _submissions(self, *conditions: Any) -> list[SubmissionRow]:
-        t = tables.submissions.c
-        statement = select(t.digest, t.study, t.member, t.sequence, t.membership).where(*conditions)
-        rows = self._rows(statement.order_by(t.member, t.sequence))
-        return [
-            SubmissionRow(
-                bytes(r.digest), bytes(r.study), bytes(r.member), int(r.sequence), bytes(r.membership)
-            )
-            for r in rows
-        ]
+    def _rows_of(self, lookup: _Lookup, values: Sequence[bytes], **given: Any) -> list[Any]:
+        return [row for part, named in lookup.parts(values) for row in self._rows(part, {**named, **given})]
+
+    def _load_all(self, lookup: _Lookup, values: Sequence[bytes]) -> list[StoredDocument]:
+        return self._with_signatures(self._rows_of(lookup, values))
 
     def _load(self, *conditions: Any) -> list[StoredDocument]:
-        statement = select(tables.documents).where(*conditions).order_by(tables.documents.c.number)
-        rows = self._rows(statement).all()
-        signatures = self._signatures([bytes(row.digest) for row in rows])
+        statement = select(tables.documents).where(*conditions).order_by(_d.number)
+        return self._with_signatures(self._rows(statement).all())
+
+    def _with_signatures(self, rows: Sequence[Any]) -> list[StoredDocument]:
+        signatures: dict[bytes, list[tuple[bytes, Signature]]] = {}
+        for row in self._rows_of(_SIGNATURES, [bytes(row.digest) for row in rows]):
+            signature = Signature.model_construct(keyid=bytes(row.keyid), sig=bytes(row.sig))
+            signatures.setdefault(bytes(row.digest), []).append((bytes(row.signer), signature))
         return [
             StoredDocument(
                 digest=bytes(row.digest),
@@ -305,20 +336,12 @@ class StoreView:
             for row in rows
         ]
 
-    def _signatures(self, digests: list[bytes]) -> dict[bytes, list[tuple[bytes, Signature]]]:
-        t = tables.signatures
-        found: dict[bytes, list[tuple[bytes, Signature]]] = {}
-        for part in _parts(digests):
-            chosen = select(t).where(t.c.digest.in_(part)).order_by(t.c.signer)
-            for row in self._rows(chosen):
-                signature = Signature(keyid=bytes(row.keyid), sig=bytes(row.sig))
-                found.setdefault(bytes(row.digest), []).append((bytes(row.signer), signature))
-        return found
 
-
-def _parts(values: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """As many at a time as one statement may name."""
-    return (list(values[start : start + _CHUNK]) for start in range(0, len(values), _CHUNK))
+def _submission_rows(rows: Iterable[Any]) -> list[SubmissionRow]:
+    return [
+        SubmissionRow(bytes(r.digest), bytes(r.study), bytes(r.member), int(r.sequence), bytes(r.membership))
+        for r in rows
+    ]
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from mpc_cde.body_parts import DOCUMENTS_MEDIA_TYPE
 from mpc_cde.documents.canonical import parse_strict_json
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, merge_signatures
@@ -91,6 +92,11 @@ class ScriptedGateway:
                 parts = {name: await part.read() for name, part in form.items() if not isinstance(part, str)}
             envelope = Envelope.parse_json(parts.pop("document"))
             self.attachments += parts.items()
+        elif request.headers["content-type"] == DOCUMENTS_MEDIA_TYPE:
+            several = [Envelope.parse_json(line) for line in (await request.body()).splitlines()]
+            self.posted.setdefault(collection, []).extend(several)
+            kept = {"status": 201, "number": 1, "problem": None}
+            return JSONResponse({"documents": [kept for _ in several]})
         else:
             envelope = Envelope.parse_json(await request.body())
         if collection == "communities":

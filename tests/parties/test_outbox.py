@@ -67,7 +67,7 @@ async def test_everything_is_delivered_once(sender: Sender) -> None:
 
 async def test_a_message_waits_while_the_gateway_is_down(sender: Sender) -> None:
     sender.put("/v1/receipts", *sender.paper.receipts(0))
-    sender.gateway.faults = [503, 503, 503]
+    sender.gateway.faults = [503]
     flushed = await sender.outbox().flush()
     assert (flushed.delivered, flushed.kept) == (0, 3)
     assert flushed.problem is not None
@@ -122,7 +122,7 @@ async def test_not_found_is_tried_again_but_not_for_ever(sender: Sender) -> None
 
 async def test_one_refused_message_does_not_hold_up_the_others(sender: Sender) -> None:
     sender.put("/v1/receipts", *sender.paper.receipts(0))
-    sender.gateway.faults = [422]
+    sender.gateway.faults = [422, 422]  # all of them together, then one of them
     flushed = await sender.outbox().flush()
     assert (flushed.delivered, flushed.refused) == (2, 1)
 

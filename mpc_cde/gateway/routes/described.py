@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpc_cde.body_parts import CORRECTION_PART, DOCUMENT_PART, ENTRIES_PART
+from mpc_cde.body_parts import (
+    CORRECTION_PART,
+    DOCUMENT_PART,
+    DOCUMENTS_MEDIA_TYPE,
+    ENTRIES_PART,
+    MAX_DOCUMENTS,
+)
 from mpc_cde.documents.canonical import decode_base64url
 from mpc_cde.errors import NotFound
-from mpc_cde.gateway.answers import Acknowledged, Problem
+from mpc_cde.gateway.answers import Acknowledged, PostedAnswer, Problem
 
 ENVELOPE_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -57,11 +63,28 @@ ACKNOWLEDGED: dict[int | str, dict[str, Any]] = {
 }
 
 
+SEVERAL_ACKNOWLEDGED: dict[int | str, dict[str, Any]] = {
+    **ACKNOWLEDGED,
+    200: {
+        "description": "It was here already; of several documents, what became of each",
+        "model": Acknowledged | PostedAnswer,
+    },
+}
+
+
 def document_body(*types: str) -> dict[str, Any]:
     """A body of one signed document of one of these types."""
     description = "One signed document: " + " or ".join(types)
     content = {"application/json": {"schema": ENVELOPE_SCHEMA}}
     return {"requestBody": {"required": True, "description": description, "content": content}}
+
+
+def documents_body(*types: str) -> dict[str, Any]:
+    """The same, or several of them from a party or a registrar."""
+    body = document_body(*types)
+    lines = {"type": "string", "description": f"At most {MAX_DOCUMENTS} signed documents, one a line"}
+    body["requestBody"]["content"][DOCUMENTS_MEDIA_TYPE] = {"schema": lines}
+    return body
 
 
 def submission_body() -> dict[str, Any]:

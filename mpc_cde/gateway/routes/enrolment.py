@@ -21,9 +21,15 @@ from mpc_cde.gateway.answers import (
 )
 from mpc_cde.gateway.completeness import waiting_for
 from mpc_cde.gateway.desk import DeskOf
-from mpc_cde.gateway.postings import post_one_of
+from mpc_cde.gateway.postings import post_one_of, post_several_of
 from mpc_cde.gateway.readers import SignedReader
-from mpc_cde.gateway.routes.described import ACKNOWLEDGED, answered, document_body
+from mpc_cde.gateway.routes.described import (
+    ACKNOWLEDGED,
+    SEVERAL_ACKNOWLEDGED,
+    answered,
+    document_body,
+    documents_body,
+)
 from mpc_cde.gateway.standing import memberships_of_key, researchers_of_key
 from mpc_cde.gateway.store_view import StoreView
 
@@ -53,11 +59,14 @@ async def post_community(request: Request, desk: DeskOf) -> Response:
 
 
 @router.post(
-    "/memberships", responses=ACKNOWLEDGED, status_code=201, openapi_extra=document_body("membership/v1")
+    "/memberships",
+    responses=SEVERAL_ACKNOWLEDGED,
+    status_code=201,
+    openapi_extra=documents_body("membership/v1"),
 )
 async def post_membership(request: Request, desk: DeskOf) -> Response:
     """A membership signed by its registrar; countersignatures may come along or later."""
-    return await post_one_of(request, desk, {"membership/v1": membership_rule})
+    return await post_several_of(request, desk, {"membership/v1": membership_rule})
 
 
 @router.get("/memberships/own", responses=answered(MembershipAnswer))

@@ -30,10 +30,16 @@ from mpc_cde.gateway.bodies import (
 )
 from mpc_cde.gateway.desk import Desk, DeskOf
 from mpc_cde.gateway.keeping import Verified
-from mpc_cde.gateway.postings import MakeRule, keep, post_one_of, rule_for, verify_with
+from mpc_cde.gateway.postings import MakeRule, keep, post_one_of, post_several_of, rule_for, verify_with
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
 from mpc_cde.gateway.proofs import parse_entries
-from mpc_cde.gateway.routes.described import ACKNOWLEDGED, document_body, signature_body
+from mpc_cde.gateway.routes.described import (
+    ACKNOWLEDGED,
+    SEVERAL_ACKNOWLEDGED,
+    document_body,
+    documents_body,
+    signature_body,
+)
 from mpc_cde.gateway.store import StoreTransaction
 
 router = APIRouter(prefix="/v1", tags=["parties"])
@@ -45,10 +51,12 @@ _SIGNED_TOGETHER: Mapping[str, MakeRule] = {
 }
 
 
-@router.post("/receipts", responses=ACKNOWLEDGED, status_code=201, openapi_extra=document_body("receipt/v1"))
+@router.post(
+    "/receipts", responses=SEVERAL_ACKNOWLEDGED, status_code=201, openapi_extra=documents_body("receipt/v1")
+)
 async def post_receipt(request: Request, desk: DeskOf) -> Response:
     """A party's answer to one submission."""
-    return await post_one_of(request, desk, {"receipt/v1": receipt_rule})
+    return await post_several_of(request, desk, {"receipt/v1": receipt_rule})
 
 
 @router.post(
