@@ -111,8 +111,8 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def desk_of(request: Request) -> Desk:
-    """The desk of the application that serves this request."""
+async def desk_of(request: Request) -> Desk:
+    """The desk of the application that serves this request. Not a plain function: those go through a thread."""
     desk = request.app.state.desk
     if not isinstance(desk, Desk):
         raise TypeError("the application has no desk")

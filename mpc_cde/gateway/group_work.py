@@ -34,8 +34,8 @@ class GroupWork(Generic[QuestionT, AnswerT]):
         self._work = work
         self._waiting: deque[_Asked[QuestionT, AnswerT]] = deque()
         self._turn = anyio.Lock()
-        self.groups = 0
-        """How many groups there were so far."""
+        self.asked = self.groups = 0
+        """How many questions there were so far, and in how many groups."""
 
     async def ask(self, question: QuestionT) -> AnswerT:
         """The answer to this question; raises what the work gives or raises for it.
@@ -52,6 +52,7 @@ class GroupWork(Generic[QuestionT, AnswerT]):
         """As `ask` for several, whose answers and exceptions come back in order."""
         asked = [_Asked[QuestionT, AnswerT](question) for question in questions]
         self._waiting.extend(asked)
+        self.asked += len(asked)
         while not all(each.is_done for each in asked):
             async with self._turn:
                 if not all(each.is_done for each in asked):

@@ -1,0 +1,70 @@
+"""Work in groups: nobody waits alone for what could be done together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import anyio
+import pytest
+
+from mpc_cde.gateway.group_work import MAX_GROUP, GroupWork
+
+
+class Doubling:
+    """Doubles numbers; the first group waits until the gate opens; odd numbers are refused."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.groups: list[list[int]] = []
+
+    def work(self, numbers: Sequence[int]) -> list[int | Exception]:
+        self.groups.append(list(numbers))
+        assert self.gate.wait(10)
+        return [ValueError(str(number)) if number % 2 else 2 * number for number in numbers]
+
+
+async def test_who_comes_meanwhile_goes_into_the_next_group_together() -> None:
+    doubling, answers = Doubling(), dict[int, int]()
+    group: GroupWork[int, int] = GroupWork(doubling.work)
+
+    async def ask(number: int) -> None:
+        answers[number] = await group.ask(number)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, 0)
+        await anyio.wait_all_tasks_blocked()
+        for number in range(2, 2 * MAX_GROUP + 4, 2):
+            tasks.start_soon(ask, number)
+        await anyio.wait_all_tasks_blocked()
+        doubling.gate.set()
+    assert answers == {number: 2 * number for number in range(0, 2 * MAX_GROUP + 4, 2)}
+    assert [len(numbers) for numbers in doubling.groups] == [1, MAX_GROUP, 1]
+
+
+async def test_what_is_refused_is_refused_alone() -> None:
+    doubling = Doubling()
+    doubling.gate.set()
+    group: GroupWork[int, int] = GroupWork(doubling.work)
+    first, second, third = await group.ask_all([2, 3, 4])
+    assert (first, third) == (4, 8)
+    assert isinstance(second, ValueError)
+    with pytest.raises(ValueError, match="5"):
+        await group.ask(5)
+
+
+async def test_a_caller_that_leaves_does_not_leave_the_others_waiting() -> None:
+    doubling, answers = Doubling(), list[int]()
+    group: GroupWork[int, int] = GroupWork(doubling.work)
+
+    async def ask(number: int) -> None:
+        answers.append(await group.ask(number))
+
+    async with anyio.create_task_group() as tasks, anyio.create_task_group() as leaving:
+        leaving.start_soon(ask, 2)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(ask, 4)
+        await anyio.wait_all_tasks_blocked()
+        leaving.cancel_scope.cancel()
+        doubling.gate.set()
+    assert 8 in answers
