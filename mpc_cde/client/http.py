@@ -11,6 +11,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
+import anyio
 import httpx
 import stamina
 
@@ -19,9 +20,11 @@ from mpc_cde.documents.canonical import parse_strict_json
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import BadDocument, CallerError, Conflict, NotFound, TooLarge, TransportError
 
-MAX_ANSWER_BYTES = 256 << 20
+MAX_ANSWER_BYTES = 64 << 20
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
+WHOLE_ANSWER_SECONDS = 300.0
+"""Between a request and the end of its answer: whoever sends a byte a minute is not waited for."""
 ATTEMPTS = 5
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 JSON = "application/json"
@@ -141,7 +144,7 @@ class GatewayClient:
                         if isinstance(value, dict):
                             yield value
         except httpx.HTTPError as error:
-            raise self._unreachable(error) from None
+            raise self._unreachable(str(error) or type(error).__name__) from None
 
     async def _request(
         self,
@@ -169,13 +172,17 @@ class GatewayClient:
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
-            answer = await self._client.send(request, stream=True)
-            try:
-                content = await self._read(answer)
-            finally:
-                await answer.aclose()
+            with anyio.fail_after(WHOLE_ANSWER_SECONDS):
+                answer = await self._client.send(request, stream=True)
+                try:
+                    content = await self._read(answer)
+                finally:
+                    await answer.aclose()
         except httpx.HTTPError as error:
-            raise _TryAgain(self._unreachable(error), None) from None
+            raise _TryAgain(self._unreachable(str(error) or type(error).__name__), None) from None
+        except TimeoutError:
+            slow = f"no whole answer within {WHOLE_ANSWER_SECONDS:g} seconds"
+            raise _TryAgain(self._unreachable(slow), None) from None
         whole = httpx.Response(answer.status_code, headers=_plain(answer.headers), content=content)
         if whole.is_success:
             return whole
@@ -198,8 +205,7 @@ class GatewayClient:
             pieces.append(piece)
         return b"".join(pieces)
 
-    def _unreachable(self, error: httpx.HTTPError) -> TransportError:
-        reason = str(error) or type(error).__name__
+    def _unreachable(self, reason: str) -> TransportError:
         return TransportError(f"the gateway at {self.url} cannot be reached: {reason}", address=self.url)
 
     def _outcomes_of(self, answer: Any, count: int) -> list[Exception | None]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
+import anyio
 import httpx
 import pytest
 import stamina
@@ -178,3 +179,19 @@ async def test_answer_that_lacks_something_is_the_gateways_fault(answer: object)
     async with Gateway(httpx.Response(200, json=answer)).client() as client:
         with pytest.raises(GatewayFailed, match="the gateway's answer"):
             await GatewayCalls(client).communities()
+
+
+class Drips(httpx.AsyncByteStream):
+    """A byte, and then nothing for ever."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{"
+        await anyio.sleep_forever()
+
+
+async def test_gateway_that_sends_a_byte_at_a_time_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "WHOLE_ANSWER_SECONDS", 0.05)
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Drips()))
+    async with GatewayClient(URL, transport=transport, attempts=2) as client:
+        with pytest.raises(TransportError, match=r"no whole answer within 0\.05 seconds"):
+            await client.get("/v1/studies")
