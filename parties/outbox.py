@@ -1,4 +1,7 @@
-"""Sends what the store's outbox holds, until the gateway has it or has refused it for good.
+"""Sends what the store's outbox holds, until the gateway has it.
+
+What it refuses is set aside and tried again every hour: a receipt that a broken or hostile gateway refused once
+would else never reach its member, whoever runs the gateway later.
 
 A message is put in the outbox in the transaction that caused it, so a crash loses none; sending one twice
 is harmless since the gateway knows it by its digest. Messages to one path go together or side by side,
@@ -31,6 +34,7 @@ POLL_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 MAX_NOT_FOUND = 100
 """A gateway may learn of a study or query after this node did, so "not found" is tried again, but not for ever."""
+REFUSED_AGAIN_SECONDS = 3600.0
 _TRY_LATER = frozenset({408, 425, 429})
 
 
@@ -66,7 +70,11 @@ class Outbox:
     async def run(self) -> None:
         """Send for ever, with longer pauses while the gateway does not answer."""
         pause = POLL_SECONDS
+        refused_again = 0.0
         while True:
+            if anyio.current_time() >= refused_again:
+                await to_thread.run_sync(self._retry_refused)
+                refused_again = anyio.current_time() + REFUSED_AGAIN_SECONDS
             flushed = await self.flush()
             pause = POLL_SECONDS if flushed.problem is None else min(2 * pause, LONGEST_PAUSE_SECONDS)
             if flushed.problem is not None:
@@ -92,6 +100,10 @@ class Outbox:
                 if unreachable:
                     return Flushed(delivered, refused, kept + len(unreachable), unreachable[0])
             seen = batch[-1].number
+
+    def _retry_refused(self) -> None:
+        with self._store.writing() as transaction:
+            transaction.retry_refused()
 
     def _pending_after(self, number: int) -> list[OutboxItem]:
         with self._store.reading() as view:
@@ -162,7 +174,7 @@ class Outbox:
                         {"path": item.path, "digest": encode_base64url(item.digest), "problem": problem},
                     )
                     for item, outcome, problem in outcomes
-                    if outcome == "refused"
+                    if outcome == "refused" and problem != item.problem  # else it was noted before
                 ]
             )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 
 from mpc_cde.documents.envelope import Envelope
+from parties import outbox
 from parties.gateway_client import PartyGateway
 from parties.log import NodeLog
 from parties.outbox import MAX_NOT_FOUND, Outbox
@@ -97,6 +99,22 @@ async def test_a_message_refused_for_good_is_logged_and_not_sent_again(sender: S
     sender.gateway.faults = [status]
     assert (await sender.outbox().flush()).refused == 1
     assert (await sender.outbox().flush()).refused == 0
+    assert [entry.event for entry in sender.log.entries()] == ["outbox.refused_by_gateway"]
+
+
+async def test_what_a_gateway_refused_once_is_sent_again_by_the_hour_and_noted_once(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "REFUSED_AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(outbox, "POLL_SECONDS", 0.01)
+    sender.put("/v1/receipts", sender.paper.receipts(0)[0])
+    sender.gateway.faults = [403, 403, 403]
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sender.outbox().run)
+            while not sender.counts().get("delivered"):  # noqa: ASYNC110  # the store is what is looked at
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
     assert [entry.event for entry in sender.log.entries()] == ["outbox.refused_by_gateway"]
 
 
