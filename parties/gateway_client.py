@@ -5,11 +5,19 @@ A party dials out only. What comes back is verified by intake; here only its for
 
 from __future__ import annotations
 
+from anyio import to_thread
+
 from mpc_cde.client.gateway_calls import GatewayCalls
-from mpc_cde.client.http import GatewayClient, Reader
+from mpc_cde.client.http import GatewayClient, GatewayRefused, Reader
 from mpc_cde.documents.envelope import Envelope
-from mpc_cde.errors import BadDocument
+from mpc_cde.errors import BadDocument, CallerError
 from mpc_cde.feed_format import FeedFrame, read_frames
+
+FEED_ENDS_BEFORE = 416
+
+
+class FeedEndsBefore(CallerError):
+    """The gateway has given no item a number as high as the one that this party would go on from."""
 
 
 class PartyGateway(GatewayClient):
@@ -21,26 +29,20 @@ class PartyGateway(GatewayClient):
         """Feed items numbered above `after`, in order; empty if none came within `wait_seconds`.
 
         A broken frame ends the answer: what came before it stands, and if nothing did, BadDocument is raised.
-        Raises as GatewayClient.get.
+        Raises FeedEndsBefore, and as GatewayClient.get.
         """
-        answer = await self._request(
-            "GET",
-            f"/v1/parties/{party}/feed",
-            reader=reader,
-            parameters={"after": str(after), "wait": str(max(0, int(wait_seconds)))},
-        )
-        frames: list[FeedFrame] = []
         try:
-            for frame in read_frames(answer.content):
-                if frame.number <= after:
-                    raise BadDocument(
-                        "the feed repeats an item that was asked to be left out", whom="the gateway"
-                    )
-                frames.append(frame)
-        except BadDocument:
-            if not frames:
-                raise
-        return tuple(frames)
+            answer = await self._request(
+                "GET",
+                f"/v1/parties/{party}/feed",
+                reader=reader,
+                parameters={"after": str(after), "wait": str(max(0, int(wait_seconds)))},
+            )
+        except GatewayRefused as error:
+            if error.status == FEED_ENDS_BEFORE:
+                raise FeedEndsBefore(str(error), hint=error.hint) from None
+            raise
+        return await to_thread.run_sync(_frames, answer.content, after)  # it may be large
 
     async def communities(self) -> tuple[Envelope, ...]:
         """All versions that the gateway serves, oldest first, unverified."""
@@ -49,3 +51,18 @@ class PartyGateway(GatewayClient):
     async def study(self, terms_digest: bytes) -> Envelope:
         """The proposal with these terms, unverified. Raises NotFound."""
         return (await GatewayCalls(self).study(terms_digest)).study
+
+
+def _frames(content: bytes, after: int) -> tuple[FeedFrame, ...]:
+    frames: list[FeedFrame] = []
+    try:
+        for frame in read_frames(content):
+            if frame.number <= after:
+                raise BadDocument(
+                    "the feed repeats an item that was asked to be left out", whom="the gateway"
+                )
+            frames.append(frame)
+    except BadDocument:
+        if not frames:
+            raise
+    return tuple(frames)

@@ -14,6 +14,7 @@ from anyio import to_thread
 
 from mpc_cde.errors import MpcCdeError, OwnError
 from mpc_cde.feed_format import FeedFrame
+from parties.gateway_client import FeedEndsBefore
 from parties.intake import Intake, PlaceChanged
 from parties.operations import NodeHealth
 from parties.share_store import ShareStore
@@ -62,17 +63,31 @@ class GatewayFeed:
                     frames = await self._source(after=after, wait_seconds=wait_seconds)
             except (OwnError, PlaceChanged):
                 raise
+            except FeedEndsBefore as error:
+                # Whoever served a number out of the air would else have this party pass over all that follows.
+                self._health.feed_failed(str(error))
+                if after:
+                    after = await to_thread.run_sync(self._intake.read_again)
+                await anyio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                continue
             except (MpcCdeError, TimeoutError) as error:
                 self._health.feed_failed(str(error) or "no answer in time")
                 await anyio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 continue
-            pause = FIRST_PAUSE_SECONDS
             if frames:
-                after = await to_thread.run_sync(self._intake.take, frames)
+                taken = await to_thread.run_sync(self._intake.take, frames)
+                after = taken.feed_number
                 self._on_batch()
+                if taken.is_in_vain:
+                    self._health.feed_failed(f"nothing is accepted of what the gateway serves up to {after}")
+                    await anyio.sleep(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                    continue
             else:
                 wait_seconds = self._long_poll_seconds
+            pause = FIRST_PAUSE_SECONDS
             self._health.feed_answered(after)
 
     def _feed_number(self) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from mpc_cde.documents.authority import open_next_community
@@ -24,7 +24,7 @@ from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.submission import Submission
-from mpc_cde.errors import CallerError, PeerError
+from mpc_cde.errors import BadDocument, CallerError, PeerError
 from mpc_cde.feed_format import FeedFrame
 from mpc_cde.keys import Passphrase, SigningKey
 from mpc_cde.sealing import SealingPrivateKey
@@ -54,6 +54,10 @@ from protocols.randomness import Randomness
 RECEIPTS_PATH = "/v1/receipts"
 MAX_REASON_CHARACTERS = 500
 """An error may quote names that a stranger chose: a log entry has a limit, and what exceeds it stops the node."""
+MAX_REFUSALS_NOTED = 1000
+"""An hour. What exceeds it is counted."""
+MAX_REFUSED_EACH = 500
+"""Submissions of one member that are refused with a receipt, in all studies; then it gets none."""
 _PARTS_OF_A_SUBMISSION = 2
 
 
@@ -66,6 +70,7 @@ class _Batch:
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     studies: dict[bytes, KnownStudy | None] = field(default_factory=dict)
     members: dict[bytes, int] = field(default_factory=dict)
+    refused: int = 0
 
     def note(self, event: str, **details: str | int | bytes) -> None:
         texts = {
@@ -73,6 +78,37 @@ class _Batch:
             for name, value in details.items()
         }
         self.events.append((event, texts))
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Up to which number the feed is done; `is_in_vain` if no item of the batch was accepted."""
+
+    feed_number: int
+    is_in_vain: bool
+
+
+@dataclass(slots=True)
+class _RefusalNotes:
+    """Which refused items are noted: so many an hour, since the log is for ever and the gateway fills the feed."""
+
+    since: datetime | None = None
+    noted: int = 0
+    passed_over: int = 0
+
+    def begin_hour(self, now: datetime) -> int:
+        """How many were passed over in the hour before, if a new one begins now."""
+        if self.since is not None and timedelta(0) <= now - self.since < timedelta(hours=1):
+            return 0
+        passed_over, self.since, self.noted, self.passed_over = self.passed_over, now, 0, 0
+        return passed_over
+
+    def take_one(self) -> bool:
+        if self.noted >= MAX_REFUSALS_NOTED:
+            self.passed_over += 1
+            return False
+        self.noted += 1
+        return True
 
 
 class Intake:
@@ -100,6 +136,7 @@ class Intake:
         self._randomness = randomness
         self._passphrase = passphrase
         self._sealing_keys: dict[bytes, SealingPrivateKey] = {}
+        self._refusals = _RefusalNotes()
         own_index = community.party_index(identity.public_bytes)
         if own_index is None:
             raise ValueError("this party is not in the community")
@@ -114,22 +151,30 @@ class Intake:
     def own_index(self) -> int:
         return self._own_index
 
-    def take(self, items: Sequence[FeedFrame]) -> int:
-        """Judge and keep everything of a batch; returns the number up to which the feed is done. Blocks.
+    def take(self, items: Sequence[FeedFrame]) -> Taken:
+        """Judge and keep everything of a batch; the number is that up to which the feed is done. Blocks.
 
         Items at or below that number are passed over: they were done before.
         """
         with self._store.writing() as transaction:
             batch = _Batch(transaction, self._clock())
-            done = transaction.feed_number
+            done, taken = transaction.feed_number, 0
             for item in items:
                 if item.number <= done:
                     continue
-                done = item.number
+                done, taken = item.number, taken + 1
                 self._take_item(batch, item)
             transaction.set_feed_number(done)
             transaction.set_log_head(self._log.append_all(batch.events))
-        return done
+        return Taken(done, taken > 0 and batch.refused == taken)
+
+    def read_again(self) -> int:
+        """Go back to the beginning of the feed, where everything that was taken in is known; returns 0. Blocks."""
+        with self._store.writing() as transaction:
+            reached = transaction.feed_number
+            transaction.set_feed_number(0)
+            transaction.set_log_head(self._log.append("feed.read_again", {"reached": reached}))
+        return 0
 
     def _take_item(self, batch: _Batch, item: FeedFrame) -> None:
         try:
@@ -140,6 +185,14 @@ class Intake:
             else:
                 self._take_document(batch, item)
         except PeerError as error:
+            self._note_refused(batch, item, error)
+
+    def _note_refused(self, batch: _Batch, item: FeedFrame, error: PeerError) -> None:
+        batch.refused += 1
+        passed_over = self._refusals.begin_hour(batch.now)
+        if passed_over:
+            batch.note("feed.more_not_accepted", count=passed_over)
+        if self._refusals.take_one():
             batch.note(
                 "feed.not_accepted",
                 number=item.number,
@@ -208,6 +261,10 @@ class Intake:
             return
         context = self._context(batch)
         membership, countersigned = membership_of(context, submission.member, item.envelope)
+        if batch.transaction.count_refused(submission.member) >= MAX_REFUSED_EACH:
+            raise BadDocument(
+                f"{MAX_REFUSED_EACH} submissions of this member were refused", whom="the member"
+            )
         known = self._study(batch, submission.study_terms)
         if known is None:
             verdict: AcceptedSeeds | Refused = Refused("study_unknown", "This party knows no such study.")

@@ -152,6 +152,12 @@ class StoreView:
         query = select(func.count(t.c.member.distinct())).where(t.c.study == study, t.c.state == "accepted")
         return int(self.connection.scalar(query) or 0)
 
+    def count_refused(self, member: bytes) -> int:
+        """How many submissions of this member were refused, in all studies."""
+        t = tables.submissions
+        query = select(func.count()).where(t.c.member == member, t.c.state == "refused")
+        return int(self.connection.scalar(query) or 0)
+
     def registered_member(self, register_id: bytes) -> bytes | None:
         """The member id that this entry of the external register was first certified for, or None."""
         t = tables.register_entries
@@ -362,6 +368,14 @@ class StoreTransaction(StoreView):
         )
         if state == "delivered":  # the document itself is kept among the documents
             self.connection.execute(t.update().where(t.c.number == number).values(body=b"", attachment=None))
+
+    def retry_refused(self) -> int:
+        """Send what the gateway refused once more; returns how many messages."""
+        t = tables.outbox
+        changed = self.connection.execute(
+            t.update().where(t.c.state == "refused").values(state="pending", attempts=0)
+        )
+        return int(changed.rowcount)
 
 
 class ShareStore:

@@ -60,6 +60,7 @@ submissions = Table(
     Column("sealed_seeds", LargeBinary),
     Index("submissions_by_member", "study", "member"),
     Index("submissions_by_holding", "study", "holding"),
+    Index("refused_of_member", "member", sqlite_where=text("state = 'refused'")),
     Index(
         "one_accepted_per_sequence",
         "study",

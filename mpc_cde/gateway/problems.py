@@ -106,6 +106,9 @@ class ProblemKind(Enum):
         "The body is of another media type",
         "Send application/json, or multipart/form-data where parts are asked for.",
     )
+    FEED_ENDS_BEFORE = _Kind(
+        "feed-ends-before", 416, "The feed does not go so far", "Read it again from its beginning."
+    )
     DOCUMENT_REFUSED = _Kind(
         "document-refused",
         422,

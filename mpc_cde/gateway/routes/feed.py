@@ -58,6 +58,11 @@ def _batch(desk: Desk, view: StoreView, reader: Reader, party: int, after: int) 
     community = desk.chain(view).current
     if party >= community.party_count or community.party_key(party) != reader.key:
         raise RequestRefused(ProblemKind.READER_NOT_ENTITLED, f"this is the feed of party {party} alone")
+    newest = view.fact("feed") or 0
+    if after > newest:  # of another gateway, or of what this one was before it lost something
+        raise RequestRefused(
+            ProblemKind.FEED_ENDS_BEFORE, f"the newest item is {newest}, asked for was what follows {after}"
+        )
     limits = desk.limits
     return feed_batch(
         view, party, after=after, max_bytes=limits.feed_batch_bytes, max_items=limits.feed_batch_items

@@ -61,6 +61,14 @@ async def test_further_signatures_come_as_a_new_item_with_all_of_them(gateway: P
     assert [frame.number for frame in await gateway.feed(0)] == [1, 2, 3]
 
 
+async def test_party_that_is_further_than_the_feed_is_told_so(gateway: PaperGateway) -> None:
+    await gateway.open_study()
+    newest = (await gateway.feed(0))[-1].number
+    answer = await gateway.read(f"/v1/parties/0/feed?after={newest + 1}", gateway.paper.party_keys[0])
+    assert answer.status_code == 416
+    assert answer.json()["type"] == "urn:mpc-cde:problem:feed-ends-before"
+
+
 async def test_party_cannot_read_anothers_feed(gateway: PaperGateway) -> None:
     await gateway.found()
     problem(await gateway.read(FEED, gateway.paper.party_keys[1]), 403, "reader-not-entitled")
