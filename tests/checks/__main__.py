@@ -69,8 +69,13 @@ def pages_bundle_comes_from_its_lock_file() -> list[str]:
     return run("tests.checks.hpke_bundle", "--check")
 
 
+def commands_in_docs_exist() -> list[str]:
+    """What pages show of our commands, whether or not it is run, are commands and options that there are."""
+    return run("tests.checks.command_names")
+
+
 def every_attack_has_its_tests() -> list[str]:
-    """docs/attacks.md is what the table of attacks makes, and every test that it names exists."""
+    """docs/attacks.md is what the table of attacks makes; every test that it or the threat model names exists."""
     return run("tests.checks.attacks", "--check")
 
 
@@ -80,6 +85,7 @@ CHECKS: tuple[Callable[[], list[str]], ...] = (
     links_in_docs_exist,
     pages_bundle_comes_from_its_lock_file,
     every_attack_has_its_tests,
+    commands_in_docs_exist,
     commands_in_docs_work,
 )
 

@@ -7,6 +7,7 @@ pytest does not collect a test that the table names, or if an attack names none.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tomllib
@@ -19,6 +20,7 @@ from tests.checks.attack_tables import ROOT, Attack, attacks_in
 
 TABLE = Path(__file__).with_name("attacks.toml")
 PAGE = ROOT / "docs" / "attacks.md"
+THREAT_MODEL = ROOT / "docs" / "threat-model.md"
 HEAD = (
     "# Attacks, and the tests named after them\n\n"
     "What bad input and hostile parties come to. The page is made from `tests/checks/attacks.toml`, and from the "
@@ -92,6 +94,17 @@ def faults_of(places: Sequence[Place], collected: Iterable[str], page: str | Non
     return faults
 
 
+def named_tests(page: str) -> set[str]:
+    """The tests that a page for people names, as `tests/FILE.py::NAME`."""
+    return set(re.findall(r"`(tests/[\w/]+\.py::\w+)`", page))
+
+
+def unknown(named: Iterable[str], collected: Iterable[str]) -> list[str]:
+    """Those of them that pytest does not collect, under any parameters."""
+    known = {test.partition("[")[0] for test in collected}
+    return sorted(set(named) - known)
+
+
 def collected_tests(files: Iterable[str]) -> list[str]:
     """The ids of all tests in these files, long ones too. Raises RuntimeError if pytest cannot collect them."""
     present = [file for file in files if (ROOT / file).exists()]
@@ -113,9 +126,12 @@ def main(arguments: Sequence[str]) -> int:
     places = read_table(TABLE.read_text("utf-8"))
     if not checking:
         PAGE.write_text(page_of(places), "utf-8")
-    files = {test.partition("::")[0] for place in places for attack in place.attacks for test in attack.tests}
+    named = {test for place in places for attack in place.attacks for test in attack.tests}
+    told = named_tests(THREAT_MODEL.read_text("utf-8"))
+    collected = collected_tests(sorted({test.partition("::")[0] for test in named | told}))
     page = PAGE.read_text("utf-8") if PAGE.exists() else None
-    faults = faults_of(places, collected_tests(sorted(files)), page)
+    faults = faults_of(places, collected, page)
+    faults += [f"{THREAT_MODEL.relative_to(ROOT)}: no test {test}" for test in unknown(told, collected)]
     sys.stdout.writelines(f"{fault}\n" for fault in faults)
     return int(bool(faults))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.checks.attack_tables import Attack, Row, attack_of, attacks_of
-from tests.checks.attacks import TABLE, Place, faults_of, page_of, read_table
+from tests.checks.attacks import TABLE, Place, faults_of, named_tests, page_of, read_table, unknown
 
 PLACES = [Place("Here", "Only here.", (Attack("garbage", "is refused", ("tests/a.py::test_one",)),))]
 COLLECTED = ["tests/a.py::test_one[1]", "tests/a.py::test_one[2]"]
@@ -63,6 +63,11 @@ def test_rows_of_a_module_follow_the_attacks_of_their_place() -> None:
 def test_a_key_that_no_place_has_is_refused(key: str) -> None:
     with pytest.raises(TypeError):
         read_table(f"[[place]]\nname = 'Here'\n{key}\n")
+
+
+def test_a_test_that_the_threat_model_names_and_nobody_wrote_is_found() -> None:
+    named = named_tests("Shown by `tests/a.py::test_one` and `tests/a.py::test_two`; not by tests/a.py.")
+    assert unknown(named, COLLECTED) == ["tests/a.py::test_two"]
 
 
 def test_the_table_names_every_attack_that_the_product_promises_to_withstand() -> None:
