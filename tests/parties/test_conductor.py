@@ -24,6 +24,7 @@ from mpc_cde.encodings import encodings_of
 from parties import columns
 from parties.conductor import Conductor
 from parties.desk import Desk
+from parties.job_proposals import Proposal
 from parties.policy import PartyPolicy
 from parties.seed_vault import SeedVault
 from parties.share_store import StoredDocument
@@ -295,6 +296,55 @@ async def test_a_list_other_than_committed_is_refused(paper: PaperCommunity, tmp
     complaint = open_envelope(three.outbox(2, "/v1/complaints")[0], Complaint)
     assert (complaint.accused_party, complaint.expected) == (1, "the list it committed to")
     assert not three.documents(2, "roster/v1")
+
+
+async def test_a_checked_roster_signed_by_another_key_is_not_that_partys(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    def lie(sender: int, step: str, payload: bytes) -> bytes:
+        if sender != 0 or step != "signature":
+            return payload
+        honest = open_envelope(Envelope.parse_json(payload), CheckedRoster)
+        return sign_document(honest, paper.party_keys[2]).to_json()
+
+    mesh = MemoryMesh(paper.m, paper.t, tamper=lie)
+    three = Three(paper, tmp_path, mesh)
+    submit_and_close(three, submissions(paper))
+    async with three.running():
+        await three.until(lambda: three.outbox(1, "/v1/complaints"), relay=False)
+    complaint = open_envelope(three.outbox(1, "/v1/complaints")[0], Complaint)
+    assert (complaint.accused_party, complaint.expected) == (0, "its signature")
+    assert not three.documents(1, "checked-roster/v1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"study_terms": bytes(32)}, "the proposal is about another study"),
+        ({"subject": bytes(32)}, "the roster is not frozen here, or is another one"),
+        ({"roster": bytes(32)}, "the roster is not frozen here, or is another one"),
+        ({"kind": "query"}, "the inputs are not checked here"),
+    ],
+)
+async def test_a_proposal_that_does_not_fit_the_own_store_is_refused(
+    paper: PaperCommunity, tmp_path: Path, changes: dict[str, object], reason: str
+) -> None:
+    def lie(sender: int, _receiver: int, step: str, payload: bytes) -> bytes:
+        if sender != 0 or step != "proposal":
+            return payload
+        return Proposal.parse_payload(payload).model_copy(update=changes).payload_bytes()
+
+    three = Three(paper, tmp_path, MemoryMesh(paper.m, paper.t, lie=lie))
+    submit_and_close(three, submissions(paper))
+
+    def reasons() -> set[str]:
+        entries = three.parties[0].node.log.entries()
+        return {entry.details["reason"] for entry in entries if entry.event == "job.refused"}
+
+    async with three.running():
+        await three.until(reasons, relay=False)
+    assert reasons() == {reason}
+    assert not three.documents(1, "checked-roster/v1")
 
 
 async def test_another_result_from_the_same_inputs_is_refused(paper: PaperCommunity, tmp_path: Path) -> None:

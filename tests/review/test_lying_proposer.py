@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from mpc_cde.documents.query import Query
 from mpc_cde.errors import BadDocument
 from parties.job_proposals import Answer, OwnView, Proposal, agreed_digest, refusal_of_query
 from parties.job_runner import released_of
-from parties.release_ledger import Ledger, Released
+from parties.release_ledger import Ledger, LedgerEntry, Released
 from protocols.errors import OutOfRange
 from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.parties.memory_sessions import Lie, MemoryMesh
@@ -71,6 +72,71 @@ def test_a_result_says_no_time_that_is_not_now(paper: PaperCommunity, time: str)
     query = paper.query()
     refusal = refusal_of_query(proposal_of(query, time=time), view_of(query, NOW))
     assert refusal == "the proposal's time is not this party's"
+
+
+def test_a_proposer_cannot_do_without_every_partys_yes_about_this_checked_roster(
+    paper: PaperCommunity,
+) -> None:
+    query = paper.query()
+    own = view_of(query, NOW)
+
+    def refusal(**changes: object) -> str | None:
+        decisions = {**own.decisions, 1: own.decisions[1].model_copy(update=changes)}
+        return refusal_of_query(proposal_of(query), replace(own, decisions=decisions))
+
+    assert refusal() is None
+    assert refusal(answer="no") == "some party said no to the query"
+    assert refusal(checked_roster=b"d" * 32) == "some party decided about another checked roster"
+    missing = {party: own.decisions[party] for party in (0, 2)}
+    told = refusal_of_query(proposal_of(query), replace(own, decisions=missing))
+    assert told == "no decision of party 1 is here yet"
+
+
+def test_a_proposer_cannot_bring_another_checked_roster(paper: PaperCommunity) -> None:
+    query = paper.query()
+    refusal = refusal_of_query(proposal_of(query, roster=b"d" * 32), view_of(query, NOW))
+    assert refusal == "the checked roster is another one here"
+
+
+def started(query: Query, attempt: int, *, roster: bytes = b"c" * 32, item: int = 0) -> LedgerEntry:
+    return LedgerEntry(
+        query.study_terms, roster, query.digest(), bytes([attempt]) * 32, attempt, query.items[item], None
+    )
+
+
+def test_a_proposer_cannot_begin_the_study_on_a_second_roster(paper: PaperCommunity) -> None:
+    query = paper.query()
+    own = replace(view_of(query, NOW), ledger=Ledger((started(query, 1, roster=b"d" * 32),)))
+    refusal = refusal_of_query(proposal_of(query, attempt=2), own)
+    assert refusal == "something of this study was begun on another roster"
+
+
+def test_a_proposer_cannot_use_the_number_of_an_attempt_again(paper: PaperCommunity) -> None:
+    query = paper.query()
+    own = replace(view_of(query, NOW), ledger=Ledger((started(query, 1),)))
+    assert refusal_of_query(proposal_of(query, attempt=2), own) is None
+    assert refusal_of_query(proposal_of(query), own) == "this attempt was started before"
+
+
+def test_a_proposer_cannot_leave_out_what_was_released(paper: PaperCommunity) -> None:
+    query = paper.query()
+    place = next(i for i, item in enumerate(query.items) if item.function == "percentiles@1")
+    other = query.model_copy(update={"nonce": bytes(16)})
+    own = replace(view_of(query, NOW), ledger=Ledger((started(other, 1, item=place),)))
+    released = [Released() for _ in query.items]
+    for index, item in enumerate(query.items):
+        if item.figures == query.items[place].figures and item.group is None:
+            released[index] = Released(quantiles=("1/4", "1/2"))
+    assert refusal_of_query(proposal_of(query, released=tuple(released)), own) is None
+    forgetful = [*released[:place], Released(quantiles=("1/2",)), *released[place + 1 :]]
+    assert (
+        refusal_of_query(proposal_of(query, released=tuple(forgetful)), own)
+        == "the proposal leaves out what is released here"
+    )
+    assert (
+        refusal_of_query(proposal_of(query, released=tuple(released[:-1])), own)
+        == "the proposal lists another number of items"
+    )
 
 
 @pytest.mark.parametrize("text", [BOMB, "0/5", "5/1", "2/4", "1/0", "x", "1/3 ", "-1/2"])

@@ -1,0 +1,153 @@
+"""A party that lies while the roster is agreed on is named, and no honest party ends with a roster."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mpc_cde.documents.envelope import Envelope, sign_document
+from mpc_cde.documents.roster import Roster
+from mpc_cde.documents.roster_list import RosterList
+from mpc_cde.documents.withdrawal import Withdrawal
+from mpc_cde.keys import SigningKey
+from parties.agreement import RostersDiffer, SignedRoster, agree_on_roster
+from parties.roster import ListRefused, RosterBasis
+from tests.mpc_cde.client.paper import PaperCommunity, signed
+from tests.review.lying_sessions import Lie, LyingTable, truth
+from tests.review.test_two_faced_roster import basis_of, make_nodes, no_rows_yet
+
+LIAR = 1
+
+
+@pytest.fixture
+def paper() -> PaperCommunity:
+    return PaperCommunity()
+
+
+@pytest.fixture
+def bases(paper: PaperCommunity, tmp_path: Path) -> list[RosterBasis]:
+    return [basis_of(node) for node in make_nodes(paper, tmp_path)]
+
+
+async def outcome(paper: PaperCommunity, bases: list[RosterBasis], lie: Lie = truth) -> object:
+    """What party 0 ends with when the others are told what `lie` makes of it."""
+    chairs = LyingTable((0, 1, 2), lie).chairs()
+    ended = await asyncio.gather(
+        *(
+            agree_on_roster(chairs[i], bases[i], paper.party_keys[i], before_signing=no_rows_yet)
+            for i in range(3)
+        ),
+        return_exceptions=True,
+    )
+    return ended[0]
+
+
+def saying(step: str, data: bytes, *more: tuple[str, bytes]) -> Lie:
+    """Party 1 says this at this step, to everybody."""
+    said = dict([(step, data), *more])
+
+    def lie(sender: int, _receiver: int, at: str, payload: bytes) -> bytes:
+        return said.get(at, payload) if sender == LIAR else payload
+
+    return lie
+
+
+def showing(envelope: Envelope) -> Lie:
+    """Party 1 commits to this list and shows it."""
+    commitments = envelope.digest()
+
+    def lie(sender: int, receiver: int, step: str, payload: bytes) -> bytes:
+        if step == "roster commitments seen" and sender != LIAR:
+            return payload
+        return saying("roster commitment", commitments, ("roster list", envelope.to_json()))(
+            sender, receiver, step, payload
+        )
+
+    return lie
+
+
+def refused(found: object) -> tuple[int, str]:
+    assert isinstance(found, ListRefused), found
+    return found.party, found.expected
+
+
+async def test_honest_parties_sign_the_same_roster(paper: PaperCommunity, bases: list[RosterBasis]) -> None:
+    found = await outcome(paper, bases)
+    assert isinstance(found, SignedRoster)
+    assert len(found.envelope.signatures) == 3
+
+
+@pytest.mark.parametrize("commitment", [b"", bytes(31), bytes(33)])
+async def test_a_commitment_of_another_length_is_refused(
+    paper: PaperCommunity, bases: list[RosterBasis], commitment: bytes
+) -> None:
+    found = await outcome(paper, bases, saying("roster commitment", commitment))
+    assert refused(found) == (LIAR, "a commitment of 32 bytes")
+
+
+async def signature(paper: PaperCommunity, bases: list[RosterBasis]) -> Envelope:
+    honest = await outcome(paper, bases)
+    assert isinstance(honest, SignedRoster)
+    return sign_document(honest.inputs.roster, paper.party_keys[LIAR])
+
+
+async def test_a_signature_on_another_roster_is_no_roster(
+    paper: PaperCommunity, bases: list[RosterBasis]
+) -> None:
+    roster = Roster.parse_payload((await signature(paper, bases)).payload)
+    other = sign_document(roster.model_copy(update={"count": roster.count + 1}), paper.party_keys[LIAR])
+    found = await outcome(paper, bases, saying("roster signature", other.to_json()))
+    assert isinstance(found, RostersDiffer)
+    assert found.party == LIAR
+
+
+async def test_a_signature_on_the_same_bytes_as_another_type_is_no_roster(
+    paper: PaperCommunity, bases: list[RosterBasis]
+) -> None:
+    honest = await signature(paper, bases)
+    other = honest.model_copy(update={"payload_type": RosterList.payload_type()})
+    found = await outcome(paper, bases, saying("roster signature", other.to_json()))
+    assert isinstance(found, RostersDiffer)
+
+
+@pytest.mark.parametrize("key", ["another party's", "a stranger's"])
+async def test_a_roster_signed_by_another_key_is_not_that_partys(
+    paper: PaperCommunity, bases: list[RosterBasis], key: str
+) -> None:
+    roster = Roster.parse_payload((await signature(paper, bases)).payload)
+    forged = sign_document(roster, paper.party_keys[2] if "party" in key else SigningKey(bytes(32)))
+    found = await outcome(paper, bases, saying("roster signature", forged.to_json()))
+    assert refused(found) == (LIAR, "its signature on the roster")
+
+
+async def test_a_party_cannot_show_the_list_of_another_as_its_own(
+    paper: PaperCommunity, bases: list[RosterBasis]
+) -> None:
+    found = await outcome(paper, bases, showing(sign_document(bases[2].own_list, paper.party_keys[2])))
+    assert refused(found) == (LIAR, "its own list of this study")
+
+
+async def test_a_party_cannot_show_its_list_of_another_study(
+    paper: PaperCommunity, bases: list[RosterBasis]
+) -> None:
+    other = bases[LIAR].own_list.model_copy(update={"study_terms": bytes(32)})
+    found = await outcome(paper, bases, showing(sign_document(other, paper.party_keys[LIAR])))
+    assert refused(found) == (LIAR, "its own list of this study")
+
+
+@pytest.mark.parametrize("fault", ["signed by another member", "of another study"])
+async def test_a_party_cannot_take_a_member_out_by_a_withdrawal_that_is_none(
+    paper: PaperCommunity, bases: list[RosterBasis], fault: str
+) -> None:
+    another_study = fault == "of another study"
+    withdrawal = Withdrawal(
+        study_terms=bytes(32) if another_study else paper.study.terms_digest(),
+        member=paper.membership(0).member,
+        sequence=1,
+    )
+    envelope = signed(withdrawal, [paper.member_key(0 if another_study else 1)])
+    shown = bases[LIAR].own_list.model_copy(update={"withdrawals": (envelope,)})
+    found = await outcome(paper, bases, showing(sign_document(shown, paper.party_keys[LIAR])))
+    assert refused(found) == (LIAR, "withdrawals that members signed")
