@@ -127,9 +127,11 @@ def parse_entry(line: bytes, before: LogHead, public_key: Ed25519PublicKey | Non
 
 
 def read_log(path: Path, public_bytes: bytes) -> Iterator[LogEntry]:
-    """Every entry of the file, oldest first, chain and signatures verified. Raises LogDamaged."""
+    """Every entry of the file, oldest first, chain and signatures verified; no file, no entry. Raises LogDamaged."""
     public_key = Ed25519PublicKey.from_public_bytes(public_bytes)
     head = EMPTY
+    if not path.exists():
+        return
     with path.open("rb") as file:
         for line in file:
             if not line.endswith(b"\n"):

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mpc_cde.node_log import EMPTY, LogDamaged, LogHead, verify_log
+from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
+from mpc_cde.node_log import EMPTY, MAX_LINE_BYTES, LogDamaged, LogHead, parse_entry, verify_log
 from parties.log import NodeLog
 from tests.parties.keys import TestSigner
 
@@ -147,3 +148,35 @@ def test_lines_are_json_that_people_can_read(path: Path) -> None:
     assert first["event"] == "node.started"
     assert first["time"] == "2026-11-24T10:00:00Z"
     assert first["number"] == 1
+
+
+def test_an_entry_longer_than_a_line_may_be_is_not_written(path: Path) -> None:
+    log = open_log(path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="at most"):
+        log.append("too.long", {"text": "x" * MAX_LINE_BYTES})
+    assert path.read_bytes() == before
+    assert verify_log(path, PUBLIC) == log.head
+
+
+def test_a_reader_does_not_take_half_a_line_for_the_end(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b'{"details"')
+    with pytest.raises(LogDamaged, match="not finished"):
+        verify_log(path, PUBLIC)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("details", [], "not the fields"),
+        ("number", 99, "expected entry number"),
+        ("previous", "-", "no base64url"),
+        ("previous", encode_base64url(bytes(31)), "does not continue"),
+    ],
+)
+def test_an_entry_of_another_form_is_refused_before_its_signature_is_looked_at(
+    path: Path, field: str, value: object, said: str
+) -> None:
+    entry = json.loads(path.read_bytes().splitlines()[0])
+    with pytest.raises(LogDamaged, match=said):
+        parse_entry(canonical_bytes({**entry, field: value}), EMPTY)

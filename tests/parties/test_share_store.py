@@ -6,10 +6,12 @@ import stat
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 
 from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.envelope import Envelope, add_signature, sign_document
 from mpc_cde.errors import StoreDamaged
+from parties import store_tables as tables
 from parties.share_store import ShareStore, StoredDocument, SubmissionRecord
 from tests.parties.keys import TestSigner
 
@@ -169,3 +171,60 @@ def test_a_store_of_a_later_version_is_refused(store: ShareStore, tmp_path: Path
 def test_the_file_is_closed_to_others(store: ShareStore, tmp_path: Path) -> None:
     for path in tmp_path.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
+
+
+@pytest.mark.parametrize("held", [(None, b"seeds"), (b"correction", None)])
+def test_a_submission_that_lost_a_part_is_an_error_and_no_zero(
+    store: ShareStore, held: tuple[bytes | None, bytes | None]
+) -> None:
+    with store.writing() as transaction:
+        transaction.put_submission(record("one"), correction=b"correction", sealed_seeds=b"seeds")
+        transaction.connection.execute(
+            tables.submissions.update().values(correction=held[0], sealed_seeds=held[1])
+        )
+    with store.reading() as view, pytest.raises(StoreDamaged):
+        list(view.sealed_shares([record("one").digest]))
+
+
+@pytest.mark.parametrize(
+    ("state", "correction", "seeds"),
+    [
+        ("accepted", None, None),
+        ("accepted", b"c", None),
+        ("accepted", None, b"s"),
+        ("refused_here", b"c", b"s"),
+    ],
+)
+def test_what_is_accepted_comes_with_its_parts_and_nothing_else_does(
+    store: ShareStore, state: str, correction: bytes | None, seeds: bytes | None
+) -> None:
+    with pytest.raises(ValueError, match="comes with its correction"), store.writing() as transaction:
+        transaction.put_submission(record("one", state=state), correction=correction, sealed_seeds=seeds)
+
+
+def test_an_own_document_gets_its_place_when_it_comes_back_by_the_feed(store: ShareStore) -> None:
+    own = closing(TestSigner(b"own"))
+    with store.writing() as transaction:
+        assert transaction.put_document(stored(own, number=None))
+        assert not transaction.put_document(stored(own, number=5))
+    with store.reading() as view:
+        found = view.document(own.digest())
+    assert found is not None
+    assert found.feed_number == 5
+
+
+def test_a_store_whose_pages_were_altered_does_not_pass(store: ShareStore, tmp_path: Path) -> None:
+    with store.writing() as transaction:
+        for number in range(200):
+            transaction.connection.execute(
+                tables.register_entries.insert().values(register_id=b"%032d" % number, member=b"m" * 16)
+            )
+    store.verify()
+    store.close()
+    path = tmp_path / "node.sqlite3"
+    content = bytearray(path.read_bytes())
+    for page in range(4096, len(content), 4096):
+        content[page : page + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    with pytest.raises((StoreDamaged, DatabaseError)):
+        ShareStore.open(path).verify()

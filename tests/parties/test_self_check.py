@@ -1,0 +1,83 @@
+"""`mpc-party check` finds what would stop the node: each fault made by hand, and named."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from parties.clock import system_clock
+from parties.operator_desk import open_desk
+from parties.self_check import check_party
+from tests.parties.test_operator_desk import Office
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+def problems(office: Office, now: datetime | None = None) -> dict[str, str]:
+    """What is wrong, but for the gateway, which is not there."""
+    clock = system_clock if now is None else lambda: now
+    found = check_party(office.home, None, clock)
+    return {f.what: f.problem for f in found if f.problem is not None and f.what != "gateway"}
+
+
+def test_a_party_that_is_set_up_has_nothing_that_would_stop_it(office: Office) -> None:
+    assert problems(office) == {}
+
+
+def test_a_directory_that_others_may_enter_is_found(office: Office) -> None:
+    office.home.path.chmod(0o755)
+    assert "0755" in problems(office)["directories"]
+
+
+def test_a_mesh_key_of_another_party_is_found(office: Office) -> None:
+    other = office.parties[1].home.mesh_key_path.read_bytes()
+    office.home.mesh_key_path.write_bytes(other)
+    assert "do not belong together" in problems(office)["mesh certificate"]
+
+
+def test_an_expired_mesh_certificate_is_found(office: Office) -> None:
+    assert "has expired" in problems(office, datetime.now(UTC) + timedelta(days=365 * 40))["mesh certificate"]
+
+
+def test_a_card_of_another_party_is_found(office: Office) -> None:
+    office.home.card_path.write_bytes(office.parties[1].home.card_path.read_bytes())
+    assert "another identity key" in problems(office)["keys and card"]
+
+
+def test_a_community_that_waits_for_signatures_is_said(office: Office) -> None:
+    office.home.pinned_community().community_path.unlink()
+    assert "not every party has signed" in problems(office)["community"]
+
+
+def test_a_port_that_is_taken_is_found(office: Office) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        text = office.home.settings_path.read_text().replace("127.0.0.1:7800", f"127.0.0.1:{port}")
+        office.home.settings_path.write_text(text)
+        assert "mesh port" in problems(office)
+
+
+def test_a_log_that_is_gone_is_found(office: Office) -> None:
+    with open_desk(office.home, None, system_clock) as desk, desk.store.writing() as transaction:
+        transaction.set_log_head(desk.log.append("something"))
+    assert problems(office) == {}
+    office.home.pinned_community().log_path.unlink()
+    assert "is not in it" in problems(office)["store and log"]
+
+
+def test_a_store_that_was_altered_is_found(office: Office) -> None:
+    office.know(office.study("Shops"))
+    path = office.home.pinned_community().store_path
+    content = bytearray(path.read_bytes())
+    for page in range(4096, len(content), 4096):
+        content[page : page + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    assert "store and log" in problems(office)

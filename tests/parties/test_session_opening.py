@@ -1,0 +1,53 @@
+"""The lowest live party offers who computes; an offer that no honest party makes is a violation that names it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from parties import session_opening
+from parties.errors import PeerProtocolViolation
+from parties.session_opening import SessionOffer, SessionTerms
+from parties.time_limits import DEFAULT_LIMITS
+
+TERMS = SessionTerms("computing", b"c" * 32, b"s" * 32, b"r" * 32, b"k" * 32, "0.1.0", 1)
+
+
+class Offering:
+    """The channel to party 0, which says whom it offers."""
+
+    def __init__(self, parties: tuple[int, ...]) -> None:
+        self._offer = SessionOffer.model_construct(parties=parties).payload_bytes()
+
+    async def receive_up_to(self, *_: object, **__: object) -> bytes:
+        return self._offer
+
+
+def mesh_of_party_three(parties: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(session_opening, "live_parties", lambda mesh: (0, 1, 2, 3))
+
+    async def one(mesh: Any, waits: dict[int, Any], *_: object) -> dict[int, bytes]:
+        return {index: await wait for index, wait in waits.items()}
+
+    monkeypatch.setattr(session_opening, "_from_each", one)
+    peers = {index: SimpleNamespace(name=f"Party {index}") for index in range(3)}
+    return SimpleNamespace(own_index=3, peers=peers, channels={0: Offering(parties)}, limits=DEFAULT_LIMITS)
+
+
+async def chosen(parties: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
+    mesh = mesh_of_party_three(parties, monkeypatch)
+    return await session_opening._choose_parties(cast(Any, mesh), TERMS)
+
+
+async def test_the_offer_of_the_lowest_party_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await chosen((0, 1, 3), monkeypatch) == (0, 1, 3)
+
+
+@pytest.mark.parametrize("parties", [(0, 1), (0, 1, 2, 3), (0, 1, 1), (0, 3, 1), (1, 2, 3), (0, 1, 7)])
+async def test_an_offer_that_no_honest_party_makes_is_a_violation(
+    parties: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PeerProtocolViolation, match="Party 0"):
+        await chosen(parties, monkeypatch)
