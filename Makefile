@@ -34,6 +34,9 @@ test-tools:  ## what some tests use: strace, node and Chromium (as root, on Debi
 	  echo "missing:$$missing; tests that need them are skipped"; \
 	fi
 
+mutate: $(VENV)/ready  ## remove one guard at a time and see whether a test notices (long; goes on where it stopped)
+	@nice -n 19 $(BIN)/python -m tests.mutation $(MUTATE_ARGS)
+
 check: $(VENV)/ready  ## format, lint, types, import contracts, vectors, commands in the docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .

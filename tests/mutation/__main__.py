@@ -1,0 +1,106 @@
+"""`python -m tests.mutation [FILE...]`: see the package. Goes on where the last run stopped.
+
+Exit status 1 if a guard survives whose survival nobody explained in survivors.toml.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.mutation.results import Results, read_explained, stale
+from tests.mutation.sites import KINDS, Site, modules, rewrite
+
+ROOT = Path(__file__).resolve().parents[2]
+SURVIVORS = Path(__file__).with_name("survivors.toml")
+RESULTS = ROOT / ".mutation.json"
+TESTS = ("tests/protocols", "tests/parties", "tests/review", "tests/hostile", "tests/faults")
+DEFAULT_KINDS = ("remove", "operand", "call")
+
+
+def all_sites(tree: Path) -> list[Site]:
+    """Every mutant of the tree, in the order of files and lines."""
+    return [site for file in modules(tree) for site in rewrite((tree / file).read_text("utf-8"), file)[1]]
+
+
+def copy_tree(to: Path) -> None:
+    """The files that git knows, as they are now."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout
+    for name in filter(None, names.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+
+
+def report(sites: Sequence[Site], results: Results) -> int:
+    """Say which survive without an explanation; 1 if any does, or if an explanation has lost its check."""
+    explained = read_explained(SURVIVORS) if SURVIVORS.exists() else []
+    survivors = results.survivors(sites)
+    bare = [site for site in survivors if not any(each.covers(site) for each in explained)]
+    for site in bare:
+        sys.stdout.write(f"survives: {site.describe()}\n")
+    lost = stale(explained, all_sites(ROOT))
+    for each in lost:
+        sys.stdout.write(f"survivors.toml: {each.file} {each.function} has no such check: {each.check}\n")
+    ran = len(sites) - results.left(sites)
+    sys.stdout.write(
+        f"{ran} of {len(sites)} mutants ran: {ran - len(survivors)} found by tests, "
+        f"{len(survivors) - len(bare)} survive as explained, {len(bare)} survive\n"
+    )
+    return int(bool(bare or lost))
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("files", nargs="*", help="only these, for example parties/policy.py")
+    parser.add_argument("--kinds", default=",".join(DEFAULT_KINDS), help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--tests", nargs="*", default=None, help="only these tests")
+    parser.add_argument("--again", action="store_true", help="run what survived once more")
+    parser.add_argument("--minutes", type=float, default=600.0, help="stop after so many")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--report", action="store_true", help="run nothing, say what was found")
+    asked = parser.parse_args(arguments)
+    kinds = asked.kinds.split(",")
+    sites = [s for s in all_sites(ROOT) if s.kind in kinds and s.file.startswith(tuple(asked.files or [""]))]
+    if asked.report:
+        return report(sites, Results(asked.results))
+    with tempfile.TemporaryDirectory(prefix="mutation-") as temporary:
+        work = Path(temporary)
+        for name in ("tree", "code"):
+            (work / name).mkdir()
+        copy_tree(work / "tree")
+        plan = {
+            "results": str(asked.results.resolve()),
+            "kinds": kinds,
+            "again": asked.again,
+            "only": asked.files or [""],
+            "seconds": asked.minutes * 60,
+            "tests": asked.tests or [test for test in TESTS if (ROOT / test).exists()],
+        }
+        (work / "plan.json").write_text(json.dumps(plan), "utf-8")
+        done = subprocess.run(  # this tool itself, in the copy
+            [sys.executable, "-P", "-m", "tests.mutation.session", str(work)],
+            cwd=work / "tree",
+            env={**os.environ, "PYTHONPATH": str(work / "tree")},
+            check=False,
+        )
+        if done.returncode != 0:
+            sys.stdout.write((work / "pytest.txt").read_text("utf-8", errors="replace")[-3000:])
+            return done.returncode
+    return report(sites, Results(asked.results))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

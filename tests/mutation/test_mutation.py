@@ -1,0 +1,215 @@
+"""The mutation tool finds a guard that no test notices, and leaves programs as they are while no switch is on."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.mutation.results import Entry, Explained, Results, read_explained, stale
+from tests.mutation.sites import Site, rewrite
+from tests.mutation.switch import Switches
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = """
+def limited(number, most=10):
+    if number > most:
+        raise ValueError("too large")
+    return number
+
+
+def refused(name, known):
+    if name is None or name not in known:
+        return "unknown"
+    return None
+
+
+def fits(a, b) -> bool:
+    return 0 < a <= b and a != 7
+
+
+def _check(value):
+    assert isinstance(value, str)
+    return value
+
+
+def checked(value):
+    _check(value)
+    return value
+"""
+
+
+@pytest.fixture
+def switches(monkeypatch: pytest.MonkeyPatch) -> Switches:
+    made = Switches(None)
+    for name in ("removed", "granted", "dropped", "ordered"):
+        monkeypatch.setattr(builtins, f"__{name}__", getattr(made, name), raising=False)
+    return made
+
+
+@pytest.fixture
+def sample(switches: Switches) -> dict[str, Any]:
+    tree, _ = rewrite(SAMPLE, "parties/sample.py")
+    space: dict[str, Any] = {}
+    exec(compile(tree, "sample", "exec"), space)  # noqa: S102  # the sample above
+    return space
+
+
+def sites() -> list[Site]:
+    return rewrite(SAMPLE, "parties/sample.py")[1]
+
+
+def site(kind: str, text: str) -> Site:
+    (found,) = [each for each in sites() if each.kind == kind and each.text == text]
+    return found
+
+
+def raises(action: Callable[[], object]) -> bool:
+    try:
+        action()
+    except (ValueError, AssertionError):
+        return True
+    return False
+
+
+def test_every_guard_and_every_part_of_one_is_found() -> None:
+    assert [(each.kind, each.text) for each in sites()] == [
+        ("remove", "number > most"),
+        ("edge", "number > most"),
+        ("bound", "number > most"),
+        ("remove", "name is None or name not in known"),
+        ("operand", "name is None"),
+        ("operand", "name not in known"),
+        ("operand", "0 < a <= b"),
+        ("edge", "0 < a"),
+        ("bound", "0 < a"),
+        ("edge", "a <= b"),
+        ("bound", "a <= b"),
+        ("operand", "a != 7"),
+        ("remove", "isinstance(value, str)"),
+        ("call", "_check(value)"),
+    ]
+
+
+def test_a_key_outlives_lines_that_move() -> None:
+    moved = rewrite("import os\n\n\n" + SAMPLE, "parties/sample.py")[1]
+    assert [each.key for each in moved] == [each.key for each in sites()]
+    assert moved[0].line == sites()[0].line + 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "act", "off", "on"),
+    [
+        ("remove", "number > most", lambda s: raises(lambda: s["limited"](11)), True, False),
+        ("edge", "number > most", lambda s: raises(lambda: s["limited"](10)), False, True),
+        ("bound", "number > most", lambda s: raises(lambda: s["limited"](11)), True, False),
+        ("operand", "name is None", lambda s: s["refused"](None, [None]), "unknown", None),
+        ("operand", "name not in known", lambda s: s["refused"]("a", []), "unknown", None),
+        ("operand", "a != 7", lambda s: s["fits"](7, 9), False, True),
+        ("edge", "a <= b", lambda s: s["fits"](3, 3), True, False),
+        ("bound", "0 < a", lambda s: s["fits"](1, 3), True, False),
+        ("remove", "isinstance(value, str)", lambda s: raises(lambda: s["_check"](1)), True, False),
+        ("call", "_check(value)", lambda s: raises(lambda: s["checked"](1)), True, False),
+    ],
+)
+def test_a_switch_does_what_its_kind_says_and_nothing_while_it_is_off(
+    sample: dict[str, Any],
+    switches: Switches,
+    kind: str,
+    text: str,
+    act: Callable[[dict[str, Any]], object],
+    off: object,
+    on: object,
+) -> None:
+    switch = site(kind, text).switch
+    assert act(sample) == off
+    assert (switch in switches.differences) == (off != on)
+    switches.on = switch
+    assert act(sample) == on
+
+
+def test_an_entry_counts_until_its_function_changes(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results.json")
+    first, second = sites()[0], sites()[3]
+    results.put(first, Entry("tests/a.py::test_one", 1))
+    results.put(second, Entry(None, 0))
+    again = Results(tmp_path / "results.json")
+    assert again.survivors(sites()) == [second]
+    assert not again.is_open(first, again=True)
+    assert again.is_open(second, again=True)
+    changed = rewrite(SAMPLE.replace('"too large"', '"larger"'), "parties/sample.py")[1]
+    assert again.is_open(changed[0], again=False)
+    assert not again.is_open(changed[3], again=False)
+    again.forget_all_but([each for each in changed if each.kind == "edge"])
+    assert again.survivors(sites()) == [second], "nothing is forgotten of kinds that were not asked about"
+    again.forget_all_but(changed[:1])
+    assert again.survivors(sites()) == []
+
+
+def test_an_explanation_covers_its_check_and_is_stale_without_it() -> None:
+    explained = Explained("parties/sample.py", "refused", "because", check="name is None", kinds=("operand",))
+    assert [each.text for each in sites() if explained.covers(each)] == ["name is None"]
+    assert stale([explained], sites()) == []
+    gone = Explained("parties/sample.py", "refused", "because", check="name == 1")
+    assert stale([explained, gone], sites()) == [gone]
+
+
+def test_the_committed_explanations_say_why() -> None:
+    explained = read_explained(ROOT / "tests" / "mutation" / "survivors.toml")
+    assert all(len(each.why) > 20 for each in explained)
+
+
+def test_a_guard_that_no_test_notices_survives_and_one_that_is_tested_does_not(tmp_path: Path) -> None:
+    tree, work = tmp_path / "tree", tmp_path / "work"
+    shutil.copytree(ROOT / "tests" / "mutation", tree / "tests" / "mutation")
+    (tree / "protocols").mkdir()
+    (tree / "protocols" / "__init__.py").touch()
+    (tree / "protocols" / "sample.py").write_text(SAMPLE)
+    (tree / "tests" / "test_sample.py").write_text(
+        "import subprocess, sys\n"
+        "import pytest\n"
+        "from protocols.sample import checked, limited, refused\n"
+        "def test_limit():\n    pytest.raises(ValueError, limited, 11)\n"
+        "def test_unnoticed():\n    refused('a', [])\n"
+        "def test_elsewhere():\n"
+        "    code = 'from protocols.sample import checked; checked(1)'\n"
+        "    assert subprocess.run([sys.executable, '-c', code], env={}).returncode == 1\n"
+    )
+    (work / "code").mkdir(parents=True)
+    plan = {
+        "results": str(work / "results.json"),
+        "kinds": ["remove", "call"],
+        "again": False,
+        "only": [""],
+        "seconds": 60,
+        "tests": ["tests/test_sample.py"],
+    }
+    (work / "plan.json").write_text(json.dumps(plan))
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "tests.mutation.session", str(work)],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + (work / "pytest.txt").read_text()
+    found = {
+        key.partition("::")[2].rpartition("::")[0]: entry["found_by"]
+        for key, entry in json.loads((work / "results.json").read_text()).items()
+    }
+    assert found == {
+        "limited::remove::number > most": "tests/test_sample.py::test_limit",
+        "refused::remove::name is None or name not in known": None,
+        "_check::remove::isinstance(value, str)": "tests/test_sample.py::test_elsewhere",
+        "checked::call::_check(value)": "tests/test_sample.py::test_elsewhere",
+    }
+    assert "survived: protocols/sample.py:9 refused" in done.stdout
