@@ -7,12 +7,12 @@ type can never stand for another. Parsing refuses whatever does not come back to
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar, Self
+from typing import ClassVar, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mpc_cde.documents.canonical import DEFAULT_MAX_BYTES, canonical_bytes, digest_of, parse_canonical
-from mpc_cde.errors import BadDocument
+from mpc_cde.errors import BadDocument, NotCanonical
 
 
 class Part(BaseModel):
@@ -33,14 +33,26 @@ class Part(BaseModel):
     @classmethod
     def parse_payload(cls, payload: bytes) -> Self:
         """The part whose `payload_bytes()` are exactly `payload`. Raises BadDocument, quoting no value."""
+        if len(payload) <= cls.max_payload_bytes:
+            try:
+                part = cls.model_validate_json(payload)
+                # What comes back to the same bytes is canonical, strict and complete: no other text would.
+                if part.payload_bytes() == payload:
+                    return part
+            except (ValidationError, NotCanonical):
+                pass
+        return cls._refuse(payload)
+
+    @classmethod
+    def _refuse(cls, payload: bytes) -> NoReturn:
+        """Say what is wrong: its form first, then its fields."""
         parse_canonical(payload, max_bytes=cls.max_payload_bytes)
         try:
-            part = cls.model_validate_json(payload)
+            cls.model_validate_json(payload)
         except ValidationError as error:
             raise BadDocument(f"not a {cls.__name__}: {describe_validation(error)}") from None
-        if part.payload_bytes() != payload:  # a field left to its default would give one meaning two digests
-            raise BadDocument(f"not a {cls.__name__}: every field must be written out")
-        return part
+        # a field left to its default would give one meaning two digests
+        raise BadDocument(f"not a {cls.__name__}: every field must be written out")
 
     def __hash__(self) -> int:
         return hash(self.payload_bytes())

@@ -36,11 +36,43 @@ def canonical_bytes(value: Any) -> bytes:
     Raises NotCanonical for a float, an integer beyond 2^53 - 1, text that is not Unicode, other types.
     """
     try:
-        _refuse_floats(value)
+        if _is_plain(value):
+            return _PLAIN_ENCODER.encode(value).encode("utf-8")
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
         # rfc8785 0.1.4 lets the UnicodeEncodeError of a lone surrogate in a key through
         raise NotCanonical(f"no canonical form: {type(error).__name__}") from error
+
+
+_PLAIN_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+"""Equal to RFC 8785, and some ten times faster, for what `_is_plain` lets through: it sorts keys by code point
+where RFC 8785 sorts by UTF-16 unit, which is the same below the surrogates, and takes other types for keys and
+numbers."""
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the fast encoder writes this as RFC 8785 does. Raises NotCanonical for a float."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return -MAX_INTEGER <= value <= MAX_INTEGER
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii() or not _is_plain(item):
+                _refuse_floats(value)
+                return False
+        return True
+    if kind is list or kind is tuple:
+        for item in value:
+            if not _is_plain(item):
+                _refuse_floats(value)
+                return False
+        return True
+    _refuse_floats(value)
+    return False
 
 
 def _refuse_floats(value: Any) -> None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
@@ -41,6 +42,16 @@ objects = st.dictionaries(text, values, max_size=5)
 @given(objects)
 def test_what_was_written_is_read_back(value: dict[str, Any]) -> None:
     assert parse_canonical(canonical_bytes(value)) == value
+
+
+@given(objects)
+def test_bytes_are_those_of_rfc_8785(value: dict[str, Any]) -> None:
+    assert canonical_bytes(value) == rfc8785.dumps(value)
+
+
+def test_control_characters_are_escaped_as_rfc_8785_has_it() -> None:
+    every = {"a": "".join(map(chr, [*range(256), 0x2028, 0x2029, 0xFEFF, 0xFFFF, 0x1F600]))}
+    assert canonical_bytes(every) == rfc8785.dumps(every)
 
 
 @given(objects)
