@@ -37,6 +37,7 @@ from parties.document_checks import (
     withdrawn_sequences,
 )
 from parties.log import NodeLog
+from parties.looking_ahead import look_ahead
 from parties.party_home import CommunityHome
 from parties.seed_vault import SeedVault
 from parties.share_store import ShareStore, StoredDocument, StoreTransaction, SubmissionRecord
@@ -136,6 +137,9 @@ class Intake:
         self._randomness = randomness
         self._passphrase = passphrase
         self._sealing_keys: dict[bytes, SealingPrivateKey] = {}
+        self._vaults: dict[bytes, SeedVault] = {}
+        self._members: dict[bytes, int] = {}
+        """How many members have submitted to a study, as of the last batch: nobody else adds any."""
         self._refusals = _RefusalNotes()
         own_index = community.party_index(identity.public_bytes)
         if own_index is None:
@@ -157,15 +161,19 @@ class Intake:
         Items at or below that number are passed over: they were done before.
         """
         with self._store.writing() as transaction:
-            batch = _Batch(transaction, self._clock())
-            done, taken = transaction.feed_number, 0
-            for item in items:
+            batch = _Batch(transaction, self._clock(), members=dict(self._members))
+            done = reached = transaction.feed_number
+            fresh = [item for item in items if item.number > reached]
+            look_ahead(transaction, [item.envelope for item in fresh], self._community)
+            taken = 0
+            for item in fresh:
                 if item.number <= done:
                     continue
                 done, taken = item.number, taken + 1
                 self._take_item(batch, item)
             transaction.set_feed_number(done)
             transaction.set_log_head(self._log.append_all(batch.events))
+        self._members = batch.members
         return Taken(done, taken > 0 and batch.refused == taken)
 
     def read_again(self) -> int:
@@ -366,8 +374,9 @@ class Intake:
     def _keep_shares(
         self, batch: _Batch, record: SubmissionRecord, correction: bytes, accepted: AcceptedSeeds
     ) -> None:
-        vault = SeedVault(self._sealing_key(record.study), record.study)
-        locked = vault.lock(record.digest, accepted.seeds, self._randomness)
+        if record.study not in self._vaults:
+            self._vaults[record.study] = SeedVault(self._sealing_key(record.study), record.study)
+        locked = self._vaults[record.study].lock(record.digest, accepted.seeds, self._randomness)
         first = not batch.transaction.submissions(record.study, member=record.member, state="accepted")
         batch.transaction.put_submission(record, correction=correction, sealed_seeds=locked)
         if first and record.study in batch.members:

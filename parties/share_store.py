@@ -23,18 +23,34 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, func, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Insert,
+    MetaData,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import DatabaseError
 
 from mpc_cde.documents.envelope import Envelope, merge_signatures
 from mpc_cde.errors import StoreDamaged
+from mpc_cde.lookups import Lookup
 from mpc_cde.node_log import EMPTY, LogHead
 from parties import store_tables as tables
+from parties.gathered_rows import Gathered, Interest
 from parties.store_records import (
     OutboxItem,
     OutboxState,
@@ -62,11 +78,54 @@ __all__ = [
 _CHUNK = 500
 
 
+_DOCUMENTS = Lookup(lambda values: select(tables.documents).where(tables.documents.c.digest.in_(values)))
+_DOCUMENTS_ABOUT = Lookup(
+    lambda values: select(tables.documents).where(tables.documents.c.subject.in_(values))
+)
+_REGISTERED = Lookup(
+    lambda values: select(tables.register_entries).where(tables.register_entries.c.register_id.in_(values))
+)
+_SUBMISSIONS = Lookup(lambda values: submission_columns().where(tables.submissions.c.digest.in_(values)))
+_SUBMISSIONS_OF = Lookup(
+    lambda values: (
+        submission_columns()
+        .where(tables.submissions.c.member.in_(values))
+        .order_by(tables.submissions.c.digest)
+    )
+)
+
+
 class StoreView:
-    """Reading, in or outside a transaction."""
+    """Reading, in or outside a transaction. What was gathered is answered from memory."""
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+        self._connection = connection
+        self._gathered = Gathered()
+
+    @property
+    def connection(self) -> Connection:
+        """For further tables; what this transaction has changed so far is seen through it."""
+        return self._connection
+
+    def gather(self, interests: Iterable[Interest]) -> None:
+        """Read at once what is kept about these, so that looking at each costs no query."""
+        wanted = Interest.union(interests)
+        connection, gathered = self.connection, self._gathered
+        gathered.documents.update(dict.fromkeys(wanted.digests))
+        for row in _DOCUMENTS.rows_on(connection, wanted.digests):
+            gathered.documents[row.digest] = stored_document(row)
+        gathered.about.update((subject, []) for subject in wanted.subjects)
+        for row in _DOCUMENTS_ABOUT.rows_on(connection, wanted.subjects):
+            gathered.about[row.subject].append(stored_document(row))
+        gathered.submissions.update(dict.fromkeys(wanted.digests))
+        for row in _SUBMISSIONS.rows_on(connection, wanted.digests):
+            gathered.submissions[row.digest] = submission_record(row)
+        gathered.registered.update(dict.fromkeys(wanted.register_ids))
+        for row in _REGISTERED.rows_on(connection, wanted.register_ids):
+            gathered.registered[row.register_id] = row.member
+        gathered.of_member.update((member, []) for member in wanted.members)
+        for row in _SUBMISSIONS_OF.rows_on(connection, wanted.members):
+            gathered.of_member[row.member].append(submission_record(row))
 
     def fact(self, key: str) -> str | None:
         """A small fact kept under `key`, or None."""
@@ -88,6 +147,8 @@ class StoreView:
 
     def document(self, digest: bytes) -> StoredDocument | None:
         """The verified document with this digest, or None."""
+        if digest in self._gathered.documents:
+            return self._gathered.documents[digest]
         t = tables.documents
         row = self.connection.execute(select(t).where(t.c.digest == digest)).one_or_none()
         return None if row is None else stored_document(row)
@@ -101,6 +162,10 @@ class StoreView:
         party: int | None = None,
     ) -> list[StoredDocument]:
         """Verified documents of a type such as "approval/v1", as they came, narrowed by what is given."""
+        if subject is not None:
+            gathered = self._gathered.documents_about(type_name, subject, study, party)
+            if gathered is not None:
+                return gathered
         t = tables.documents
         query = select(t).where(t.c.type == type_name)
         if study is not None:
@@ -123,6 +188,8 @@ class StoreView:
 
     def submission(self, digest: bytes) -> SubmissionRecord | None:
         """The judged submission with this digest, or None."""
+        if digest in self._gathered.submissions:
+            return self._gathered.submissions[digest]
         row = self.connection.execute(
             submission_columns().where(tables.submissions.c.digest == digest)
         ).one_or_none()
@@ -132,6 +199,9 @@ class StoreView:
         self, study: bytes, *, member: bytes | None = None, state: SubmissionState | None = None
     ) -> list[SubmissionRecord]:
         """Judged submissions of a study (of one member), all sequences, sorted by digest."""
+        own = None if member is None else self._gathered.of_member.get(member)
+        if own is not None:
+            return [record for record in own if record.study == study and state in (None, record.state)]
         t = tables.submissions
         query = submission_columns().where(t.c.study == study)
         if member is not None:
@@ -154,12 +224,17 @@ class StoreView:
 
     def count_refused(self, member: bytes) -> int:
         """How many submissions of this member were refused, in all studies."""
+        own = self._gathered.of_member.get(member)
+        if own is not None:
+            return sum(record.state == "refused" for record in own)
         t = tables.submissions
         query = select(func.count()).where(t.c.member == member, t.c.state == "refused")
         return int(self.connection.scalar(query) or 0)
 
     def registered_member(self, register_id: bytes) -> bytes | None:
         """The member id that this entry of the external register was first certified for, or None."""
+        if register_id in self._gathered.registered:
+            return self._gathered.registered[register_id]
         t = tables.register_entries
         member: bytes | None = self.connection.scalar(
             select(t.c.member).where(t.c.register_id == register_id)
@@ -228,7 +303,36 @@ class StoreView:
 
 
 class StoreTransaction(StoreView):
-    """Writing: everything in it is durable when the `with` block ends, or nothing is."""
+    """Writing: everything in it is durable when the `with` block ends, or nothing is.
+
+    New rows are put together and written in one statement a table, before the next use of the database.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._new_rows: dict[str, tuple[Insert, list[dict[str, Any]]]] = {}
+        self._merged: list[dict[str, Any]] = []
+
+    @property
+    def connection(self) -> Connection:
+        self.write_rows()
+        return self._connection
+
+    def write_rows(self) -> None:
+        """Hand new rows, and documents that were merged with more signatures, to the database."""
+        new, self._new_rows = self._new_rows, {}
+        for statement, rows in new.values():
+            self._connection.execute(statement, rows)
+        merged, self._merged = self._merged, []
+        if merged:
+            t = tables.documents
+            self._connection.execute(update(t).where(t.c.digest == bindparam("merged")), merged)
+
+    def _insert(self, table: Table, *, or_ignore: bool = False, **row: Any) -> None:
+        if table.name not in self._new_rows:
+            statement = insert(table)
+            self._new_rows[table.name] = (statement.prefix_with("OR IGNORE") if or_ignore else statement, [])
+        self._new_rows[table.name][1].append(row)
 
     def set_fact(self, key: str, value: str) -> None:
         """Keep a small fact under `key`, in place of what was there."""
@@ -251,20 +355,20 @@ class StoreTransaction(StoreView):
         that makes more and more of them can neither fill the envelope nor make an old document look new.
         """
         t = tables.documents
-        before = self.document(stored.digest)
+        before = self._held(stored)
         if before is None:
-            self.connection.execute(
-                t.insert().values(
-                    digest=stored.digest,
-                    type=stored.type_name,
-                    study=stored.study,
-                    subject=stored.subject,
-                    party=stored.party,
-                    feed_number=stored.feed_number,
-                    received=stored.received,
-                    envelope=stored.envelope.to_json(),
-                )
+            self._insert(
+                t,
+                digest=stored.digest,
+                type=stored.type_name,
+                study=stored.study,
+                subject=stored.subject,
+                party=stored.party,
+                feed_number=stored.feed_number,
+                received=stored.received,
+                envelope=stored.envelope.to_json(),
             )
+            self._gathered.note_document(stored)
             return True
         held = {signature.keyid for signature in before.envelope.signatures}
         added = tuple(s for s in stored.envelope.signatures if s.keyid not in held)
@@ -273,21 +377,36 @@ class StoreTransaction(StoreView):
             return False
         news = stored.envelope.model_copy(update={"signatures": added})
         merged = merge_signatures(before.envelope, [news])
-        self.connection.execute(
-            t.update()
-            .where(t.c.digest == stored.digest)
-            .values(envelope=merged.to_json(), feed_number=stored.feed_number, received=stored.received)
+        self._merged.append(
+            {
+                "merged": stored.digest,
+                "envelope": merged.to_json(),
+                "feed_number": stored.feed_number,
+                "received": stored.received,
+            }
+        )
+        self._gathered.note_document(
+            replace(before, envelope=merged, feed_number=stored.feed_number, received=stored.received)
         )
         return bool(added)
+
+    def _held(self, stored: StoredDocument) -> StoredDocument | None:
+        """The document as it is kept; one whose subject was gathered would be there."""
+        about = None if stored.subject is None else self._gathered.about.get(stored.subject)
+        if about is None:
+            return self.document(stored.digest)
+        return next((other for other in about if other.digest == stored.digest), None)
 
     def claim_register_entry(self, register_id: bytes, member: bytes) -> None:
         """From now on this entry of the external register belongs to this member id."""
         t = tables.register_entries
-        changed = self.connection.execute(
-            t.update().where(t.c.register_id == register_id).values(member=member)
-        )
-        if changed.rowcount == 0:
-            self.connection.execute(t.insert().values(register_id=register_id, member=member))
+        holder = self.registered_member(register_id)
+        if holder is None:
+            self._insert(t, register_id=register_id, member=member)
+        elif holder != member:
+            self.connection.execute(t.update().where(t.c.register_id == register_id).values(member=member))
+        if register_id in self._gathered.registered:
+            self._gathered.registered[register_id] = member
 
     def put_submission(
         self, record: SubmissionRecord, *, correction: bytes | None = None, sealed_seeds: bytes | None = None
@@ -298,23 +417,24 @@ class StoreTransaction(StoreView):
                 "an accepted submission comes with its correction and seeds, a refused one without"
             )
         t = tables.submissions
-        self.connection.execute(t.delete().where(t.c.digest == record.digest, t.c.state == "refused"))
-        self.connection.execute(
-            t.insert().values(
-                digest=record.digest,
-                study=record.study,
-                member=record.member,
-                sequence=record.sequence,
-                membership=record.membership,
-                holding=record.holding,
-                state=record.state,
-                reason=record.reason,
-                judged=record.judged,
-                envelope=record.envelope.to_json(),
-                correction=correction,
-                sealed_seeds=sealed_seeds,
-            )
+        if self.submission(record.digest) is not None:
+            self.connection.execute(t.delete().where(t.c.digest == record.digest, t.c.state == "refused"))
+        self._insert(
+            t,
+            digest=record.digest,
+            study=record.study,
+            member=record.member,
+            sequence=record.sequence,
+            membership=record.membership,
+            holding=record.holding,
+            state=record.state,
+            reason=record.reason,
+            judged=record.judged,
+            envelope=record.envelope.to_json(),
+            correction=correction,
+            sealed_seeds=sealed_seeds,
         )
+        self._gathered.note_submission(record)
 
     def delete_shares(self, study: bytes) -> int:
         """Forget corrections and seeds of a study (records stay); returns of how many submissions."""
@@ -342,21 +462,19 @@ class StoreTransaction(StoreView):
         """
         body = envelope.to_json()
         identity = hashlib.sha256(path.encode() + b"\x00" + body).digest()
-        t = tables.outbox
-        if self.connection.scalar(select(t.c.number).where(t.c.identity == identity)) is None:
-            self.connection.execute(
-                t.insert().values(
-                    identity=identity,
-                    path=path,
-                    digest=envelope.digest(),
-                    body=body,
-                    attachment_name=None if attachment is None else attachment[0],
-                    attachment=None if attachment is None else attachment[1],
-                    state="pending",
-                    attempts=0,
-                    queued=queued,
-                )
-            )
+        self._insert(
+            tables.outbox,
+            or_ignore=True,
+            identity=identity,
+            path=path,
+            digest=envelope.digest(),
+            body=body,
+            attachment_name=None if attachment is None else attachment[0],
+            attachment=None if attachment is None else attachment[1],
+            state="pending",
+            attempts=0,
+            queued=queued,
+        )
 
     def settle(self, number: int, state: OutboxState, problem: str | None = None) -> None:
         """Note one attempt to send: delivered, refused for good, or still pending with a problem."""
@@ -412,6 +530,9 @@ class ShareStore:
     def create_tables(self, metadata: MetaData) -> None:
         """Make the tables that are not there yet."""
         metadata.create_all(self._engine)
+        for table in metadata.tables.values():
+            for index in table.indexes:  # a store of an earlier version may lack one
+                index.create(self._engine, checkfirst=True)
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -427,7 +548,9 @@ class ShareStore:
     def writing(self) -> Iterator[StoreTransaction]:
         """One transaction; it is on disk when the block ends, and undone if the block raises."""
         with self._engine.begin() as connection:
-            yield StoreTransaction(connection)
+            transaction = StoreTransaction(connection)
+            yield transaction
+            transaction.write_rows()
 
     def verify(self) -> None:
         """SQLite's own check of the file. Raises StoreDamaged."""

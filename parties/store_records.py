@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import Row, Select, select
 
 from mpc_cde.documents.base import Document
-from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.envelope import Envelope, parse_document
 from parties import store_tables as tables
 
 SubmissionState = Literal["accepted", "refused"]
@@ -39,7 +39,7 @@ class StoredDocument:
 
     def parse(self, document_class: type[DocumentT]) -> DocumentT:
         """The document inside. Raises BadDocument if it is of another type."""
-        return document_class.parse_payload(self.envelope.payload)
+        return parse_document(self.envelope.payload, document_class)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ documents = Table(
     Column("envelope", LargeBinary, nullable=False),
     Index("documents_by_study", "type", "study"),
     Index("documents_by_subject", "type", "subject"),
+    Index("documents_about", "subject"),
 )
 
 submissions = Table(
@@ -59,6 +60,7 @@ submissions = Table(
     Column("correction", LargeBinary),
     Column("sealed_seeds", LargeBinary),
     Index("submissions_by_member", "study", "member"),
+    Index("submissions_of_member", "member"),
     Index("submissions_by_holding", "study", "holding"),
     Index("refused_of_member", "member", sqlite_where=text("state = 'refused'")),
     Index(

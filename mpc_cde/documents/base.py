@@ -6,6 +6,7 @@ type can never stand for another. Parsing refuses whatever does not come back to
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import ClassVar, NoReturn, Self
 
@@ -66,16 +67,26 @@ class Document(Part):
     @classmethod
     def type_name(cls) -> str:
         """The value of `type`, such as "study/v1"."""
-        default = cls.model_fields["type"].default
-        if not isinstance(default, str):
-            raise TypeError(f"{cls.__name__} sets no type")
-        return default
+        return _type_name_of(cls)
 
     @classmethod
     def payload_type(cls) -> str:
         """The media type that is signed with the payload: application/vnd.mpc-cde.study.v1+json."""
-        name, version = cls.type_name().split("/")
-        return f"application/vnd.mpc-cde.{name}.{version}+json"
+        return _payload_type_of(cls)
+
+
+@cache
+def _type_name_of(document_class: type[Document]) -> str:
+    default = document_class.model_fields["type"].default
+    if not isinstance(default, str):
+        raise TypeError(f"{document_class.__name__} sets no type")
+    return default
+
+
+@cache
+def _payload_type_of(document_class: type[Document]) -> str:
+    name, version = _type_name_of(document_class).split("/")
+    return f"application/vnd.mpc-cde.{name}.{version}+json"
 
 
 def describe_validation(error: ValidationError) -> str:

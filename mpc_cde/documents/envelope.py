@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, Protocol, Self, TypeVar
 
 from cryptography.exceptions import InvalidSignature
@@ -28,6 +29,7 @@ from mpc_cde.errors import BadDocument, BadSignature, CallerError
 MAX_SIGNATURES = 64
 MAX_ENVELOPE_BYTES = 96 << 20
 KEYID_BYTES = 16
+MAX_REMEMBERED_BYTES = 8192
 
 DocumentT = TypeVar("DocumentT", bound=Document)
 
@@ -135,18 +137,28 @@ def _with_signatures(envelope: Envelope, signatures: Iterable[Signature]) -> Env
 def has_signature(envelope: Envelope, public_key: bytes) -> bool:
     """Whether this key signed these exact bytes; signatures with the matching hint are tried first."""
     hint = keyid_of(public_key)
-    try:
-        key = Ed25519PublicKey.from_public_bytes(public_key)
-    except ValueError:
-        return False
     message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
-    for signature in sorted(envelope.signatures, key=lambda candidate: candidate.keyid != hint):
-        try:
-            key.verify(signature.sig, message)
-        except InvalidSignature:
-            continue
-        return True
-    return False
+    ordered = sorted(envelope.signatures, key=lambda candidate: candidate.keyid != hint)
+    return any(is_signed(public_key, signature.sig, message) for signature in ordered)
+
+
+def is_signed(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether this is the key's Ed25519 signature of the message. What is short is remembered, since a document
+    that passes several doors is verified at each."""
+    if len(message) > MAX_REMEMBERED_BYTES:
+        return _verifies(public_key, signature, message)
+    return _verifies_again(public_key, signature, message)
+
+
+def _verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+_verifies_again = lru_cache(maxsize=8192)(_verifies)
 
 
 def verify_signature(envelope: Envelope, public_key: bytes, *, whom: str = "its signer") -> None:
@@ -167,4 +179,17 @@ def open_envelope(
         raise BadDocument(f"expected {document_class.payload_type()}, found {envelope.payload_type}")
     for public_key in signed_by:
         verify_signature(envelope, public_key)
-    return document_class.parse_payload(envelope.payload)
+    return parse_document(envelope.payload, document_class)
+
+
+def parse_document(payload: bytes, document_class: type[DocumentT]) -> DocumentT:
+    """As `parse_payload`; a small document that passes several doors is parsed at the first one only, which is
+    possible since a document never changes. Raises BadDocument."""
+    if len(payload) > MAX_REMEMBERED_BYTES:
+        return document_class.parse_payload(payload)
+    return _parse_once(payload, document_class)  # type: ignore[return-value]  # the cache forgets the type variable
+
+
+@lru_cache(maxsize=2048)
+def _parse_once(payload: bytes, document_class: type[Document]) -> Document:
+    return document_class.parse_payload(payload)

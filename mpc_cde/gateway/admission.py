@@ -10,11 +10,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from mpc_cde.documents.canonical import timestamp_of
-from mpc_cde.documents.envelope import Envelope, Signature, keyid_of, pre_authentication_encoding
+from mpc_cde.documents.envelope import Envelope, Signature, is_signed, keyid_of, pre_authentication_encoding
 from mpc_cde.errors import BadSignature
 from mpc_cde.gateway.communities import CommunityChain
 from mpc_cde.gateway.store_view import NewDocument, StoreView
@@ -91,16 +88,8 @@ def match_signers(envelope: Envelope, may_sign: Collection[bytes]) -> tuple[tupl
         candidates = by_hint.get(signature.keyid)
         if candidates is None:
             raise BadSignature("a signature is by a key that may not sign this document", whom="a signer")
-        signer = next((key for key in candidates if _is_signed(message, signature, key)), None)
+        signer = next((key for key in candidates if is_signed(key, signature.sig, message)), None)
         if signer is None:
             raise BadSignature("a signature is not over this document", whom="a signer")
         found.setdefault(signer, signature)
     return tuple(found.items())
-
-
-def _is_signed(message: bytes, signature: Signature, key: bytes) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature.sig, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True

@@ -7,7 +7,7 @@ from math import comb
 
 from mpc_cde.body_parts import CORRECTION_PART, DOCUMENT_PART, envelope_part
 from mpc_cde.documents.canonical import digest_of
-from mpc_cde.documents.envelope import Envelope, keyid_of
+from mpc_cde.documents.envelope import Envelope, keyid_of, open_envelope
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.query import Query, function_of
 from mpc_cde.documents.researcher import Researcher
@@ -16,7 +16,7 @@ from mpc_cde.documents.suites import ENCAPSULATION_LENGTHS
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument, BadSignature
 from mpc_cde.gateway.admission import Context, Rule
-from mpc_cde.gateway.parsed import open_posted, parse_stored
+from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
 from mpc_cde.gateway.standing import enrolled_researcher, valid_membership
 from mpc_cde.gateway.store_view import StoredDocument, StoreView
@@ -36,7 +36,7 @@ def submission_rule(
 
     Raises RequestRefused, NotFound, BadSignature, BadDocument.
     """
-    submission = open_posted(envelope, Submission)
+    submission = open_envelope(envelope, Submission)
     file = get_study(context.view, context.chain, submission.study_terms, context.now)
     community = file.community
     if not submission.fits(parties=community.party_count, threshold=community.threshold):
@@ -68,7 +68,7 @@ def submission_rule(
 
 def withdrawal_rule(envelope: Envelope, context: Context) -> Rule:
     """The member it names, until the roster is signed."""
-    withdrawal = open_posted(envelope, Withdrawal)
+    withdrawal = open_envelope(envelope, Withdrawal)
     file = get_study(context.view, context.chain, withdrawal.study_terms, context.now)
     _, membership = _membership_that_signed(envelope, context, withdrawal.member)
 
@@ -94,7 +94,7 @@ def withdrawal_rule(envelope: Envelope, context: Context) -> Rule:
 
 def query_rule(envelope: Envelope, context: Context) -> Rule:
     """A researcher whom all parties enrolled, or a member; only what the study allows. Parties decide anew."""
-    query = open_posted(envelope, Query)
+    query = open_envelope(envelope, Query)
     file = get_study(context.view, context.chain, query.study_terms, context.now)
     key = _asker_key(query, context)
 

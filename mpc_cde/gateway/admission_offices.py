@@ -5,7 +5,7 @@ from __future__ import annotations
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.community import Community, RoleKey
-from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.revocation import Revocation
@@ -14,7 +14,7 @@ from mpc_cde.errors import BadSignature
 from mpc_cde.gateway import communities
 from mpc_cde.gateway.admission import Context, Rule
 from mpc_cde.gateway.communities import party_keys, registrar_keys
-from mpc_cde.gateway.parsed import open_posted, parse_stored
+from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
 from mpc_cde.gateway.standing import is_revoked
 from mpc_cde.gateway.store_view import StoredDocument, StoreView
@@ -24,7 +24,7 @@ from mpc_cde.life_cycles import study as life
 
 def community_rule(envelope: Envelope, context: Context) -> Rule:
     """A version: any of the parties that must sign it may begin."""
-    community = open_posted(envelope, Community)
+    community = open_envelope(envelope, Community)
     digest = envelope.digest()
     keys = communities.may_be_kept(community, digest, context.chain, fingerprint=context.fingerprint)
 
@@ -43,7 +43,7 @@ def community_rule(envelope: Envelope, context: Context) -> Rule:
 
 def membership_rule(envelope: Envelope, context: Context) -> Rule:
     """Its registrar begins; other registrars and parties countersign. One entry of the register, one member."""
-    membership = open_posted(envelope, Membership)
+    membership = open_envelope(envelope, Membership)
     community = context.chain.named(membership.community)
     registrar = _registrar(community, membership.registrar)
 
@@ -76,7 +76,7 @@ def membership_rule(envelope: Envelope, context: Context) -> Rule:
 
 def revocation_rule(envelope: Envelope, context: Context) -> Rule:
     """A registrar, or parties one by one until there are t + 1."""
-    revocation = open_posted(envelope, Revocation)
+    revocation = open_envelope(envelope, Revocation)
     community = context.chain.named(revocation.community)
     keys = registrar_keys(community) | party_keys(community)
     return Rule(Revocation.type_name(), keys, (), subject=revocation.subject)
@@ -84,7 +84,7 @@ def revocation_rule(envelope: Envelope, context: Context) -> Rule:
 
 def researcher_rule(envelope: Envelope, context: Context) -> Rule:
     """A registrar or a party begins; it counts when every party has signed."""
-    researcher = open_posted(envelope, Researcher)
+    researcher = open_envelope(envelope, Researcher)
     community = context.chain.named(researcher.community)
     keys = registrar_keys(community) | party_keys(community)
     return Rule(Researcher.type_name(), keys, (), reader_key=researcher.signing_key)
@@ -92,7 +92,7 @@ def researcher_rule(envelope: Envelope, context: Context) -> Rule:
 
 def study_rule(envelope: Envelope, context: Context) -> Rule:
     """The steward it names, for the version of the community in force. The same terms once at a time."""
-    study = open_posted(envelope, Study)
+    study = open_envelope(envelope, Study)
     community = context.chain.named(study.terms.community)
     if community != context.chain.current:
         raise RequestRefused(
@@ -118,7 +118,7 @@ def study_rule(envelope: Envelope, context: Context) -> Rule:
 
 def amendment_rule(envelope: Envelope, context: Context) -> Rule:
     """Any party begins; it counts when every party has signed."""
-    amendment = open_posted(envelope, Amendment)
+    amendment = open_envelope(envelope, Amendment)
     file = get_study(context.view, context.chain, amendment.study_terms, context.now)
     if all(stored.digest != envelope.digest() for stored in file.amendments):
         newest = file.amendments[-1].digest if file.amendments else file.stored.digest
@@ -138,7 +138,7 @@ def amendment_rule(envelope: Envelope, context: Context) -> Rule:
 
 def closing_rule(envelope: Envelope, context: Context) -> Rule:
     """The steward it names proposes, while the study is open; it counts when every party has signed."""
-    closing = open_posted(envelope, Closing)
+    closing = open_envelope(envelope, Closing)
     file = get_study(context.view, context.chain, closing.study_terms, context.now)
     steward = file.community.steward(closing.steward)
     if steward is None:

@@ -16,7 +16,7 @@ from mpc_cde.documents.checked_roster import CheckedRoster
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.complaint import Complaint
 from mpc_cde.documents.decision import Decision
-from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.query import Query
 from mpc_cde.documents.receipt import Receipt
@@ -26,7 +26,7 @@ from mpc_cde.documents.study import Study
 from mpc_cde.errors import BadDocument, BadSignature, NotFound
 from mpc_cde.gateway.admission import Context, Rule
 from mpc_cde.gateway.communities import party_keys
-from mpc_cde.gateway.parsed import open_posted, parse_stored
+from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
 from mpc_cde.gateway.store_view import StoreView
 from mpc_cde.gateway.study_files import get_study
@@ -50,7 +50,7 @@ def _answer_to_study(
     document_class: type[AnswerT],
     excluding: Sequence[type[Document]],
 ) -> Rule:
-    answer = open_posted(envelope, document_class)
+    answer = open_envelope(envelope, document_class)
     stored = context.view.document(answer.study)
     if stored is None or stored.type_name != Study.type_name():
         raise NotFound("this gateway knows no such study")
@@ -70,7 +70,7 @@ def _answer_to_study(
 
 def receipt_rule(envelope: Envelope, context: Context) -> Rule:
     """The party it names, once for each submission that is kept here."""
-    receipt = open_posted(envelope, Receipt)
+    receipt = open_envelope(envelope, Receipt)
     submission = context.view.submission(receipt.submission)
     if submission is None:
         raise NotFound("this gateway knows no such submission")
@@ -88,7 +88,7 @@ def receipt_rule(envelope: Envelope, context: Context) -> Rule:
 
 def decision_rule(envelope: Envelope, context: Context) -> Rule:
     """The party it names, once for each query that is kept here."""
-    decision = open_posted(envelope, Decision)
+    decision = open_envelope(envelope, Decision)
     query = context.view.document(decision.query)
     if query is None or query.type_name != Query.type_name():
         raise NotFound("this gateway knows no such query")
@@ -106,7 +106,7 @@ def decision_rule(envelope: Envelope, context: Context) -> Rule:
 
 def complaint_rule(envelope: Envelope, context: Context) -> Rule:
     """The party it names; anything may be complained about."""
-    complaint = open_posted(envelope, Complaint)
+    complaint = open_envelope(envelope, Complaint)
     community = context.chain.named(complaint.community)
     return _of_one_party(
         Complaint, community, complaint.party, study=complaint.study_terms, subject=complaint.job
@@ -115,7 +115,7 @@ def complaint_rule(envelope: Envelope, context: Context) -> Rule:
 
 def checkpoint_rule(envelope: Envelope, context: Context) -> Rule:
     """The party whose log it is; others countersign."""
-    checkpoint = open_posted(envelope, LogCheckpoint)
+    checkpoint = open_envelope(envelope, LogCheckpoint)
     community = context.chain.named(checkpoint.community)
     rule = _of_one_party(LogCheckpoint, community, checkpoint.party)
     return Rule(rule.type_name, party_keys(community), rule.must_sign, party=rule.party)
@@ -123,14 +123,14 @@ def checkpoint_rule(envelope: Envelope, context: Context) -> Rule:
 
 def roster_rule(envelope: Envelope, context: Context) -> Rule:
     """Any party begins; it counts when every party has signed."""
-    roster = open_posted(envelope, Roster)
+    roster = open_envelope(envelope, Roster)
     community = community_of_study(context, roster.study_terms)
     return Rule(Roster.type_name(), party_keys(community), (), study=roster.study_terms)
 
 
 def checked_roster_rule(envelope: Envelope, context: Context) -> Rule:
     """Any of the 2t + 1 parties it names begins; it counts when all of them have signed."""
-    checked = open_posted(envelope, CheckedRoster)
+    checked = open_envelope(envelope, CheckedRoster)
     community = community_of_study(context, checked.study_terms)
     if len(checked.parties) != community.session_size:
         raise BadDocument(f"expected {community.session_size} parties, found {len(checked.parties)}")
@@ -140,7 +140,7 @@ def checked_roster_rule(envelope: Envelope, context: Context) -> Rule:
 
 def result_rule(envelope: Envelope, context: Context) -> Rule:
     """Any of the parties it names begins; it is published when all of them have signed."""
-    result = open_posted(envelope, Result)
+    result = open_envelope(envelope, Result)
     community = community_of_study(context, result.study_terms)
     if len(result.parties) < community.session_size:
         raise BadDocument(f"expected at least {community.session_size} parties, found {len(result.parties)}")

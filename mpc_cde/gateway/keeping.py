@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.submission import Submission
@@ -20,7 +20,6 @@ from mpc_cde.gateway.admission import Context, Rule
 from mpc_cde.gateway.completeness import waiting_for
 from mpc_cde.gateway.gathered import Interest
 from mpc_cde.gateway.group_work import GroupWork
-from mpc_cde.gateway.parsed import open_posted
 from mpc_cde.gateway.store import Kept, Store, StoreTransaction
 from mpc_cde.gateway.store_view import NewDocument, StoreView
 
@@ -118,14 +117,14 @@ def interest_of(envelope: Envelope) -> Interest:
     try:
         match envelope.payload_type:
             case "application/vnd.mpc-cde.submission.v1+json":
-                return _about_member(digests, open_posted(envelope, Submission))
+                return _about_member(digests, open_envelope(envelope, Submission))
             case "application/vnd.mpc-cde.withdrawal.v1+json":
-                return _about_member(digests, open_posted(envelope, Withdrawal))
+                return _about_member(digests, open_envelope(envelope, Withdrawal))
             case "application/vnd.mpc-cde.receipt.v1+json":
-                submission = open_posted(envelope, Receipt).submission
+                submission = open_envelope(envelope, Receipt).submission
                 return Interest(frozenset({*digests, submission}), frozenset({submission}))
             case "application/vnd.mpc-cde.membership.v1+json":
-                membership = open_posted(envelope, Membership)
+                membership = open_envelope(envelope, Membership)
                 return Interest(
                     frozenset(digests),
                     frozenset({membership.member}),

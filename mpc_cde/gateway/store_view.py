@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from mpc_cde.documents.envelope import Envelope, Signature
 from mpc_cde.gateway import tables
 from mpc_cde.gateway.gathered import COLUMNS, Gathered, Interest
+from mpc_cde.lookups import Lookup
 
 MAX_ON_SHELF = 1000
-_SIZES = (1, 8, 64, 256)
-
 T = TypeVar("T")
 
 
@@ -125,45 +124,26 @@ class Shelf:
         return made
 
 
-class _Lookup:
-    """Rows for which a column is one of many values. A statement for each of a few sizes is compiled once: the
-    database layer works out a list of other length anew each time, which costs more than the rows."""
-
-    def __init__(self, select_in: Callable[[Sequence[BindParameter[Any]]], Select[Any]]) -> None:
-        self._select_in = select_in
-        self._by_size: dict[int, Select[Any]] = {}
-
-    def parts(self, values: Sequence[bytes]) -> Iterator[tuple[Select[Any], dict[str, bytes]]]:
-        """Statements with their parameters which together name all the values."""
-        for start in range(0, len(values), _SIZES[-1]):
-            part = values[start : start + _SIZES[-1]]
-            size = next(size for size in _SIZES if size >= len(part))
-            if size not in self._by_size:
-                self._by_size[size] = self._select_in([bindparam(f"v{i}") for i in range(size)])
-            padded = [*part, *[part[-1]] * (size - len(part))]
-            yield self._by_size[size], {f"v{i}": value for i, value in enumerate(padded)}
-
-
 _d, _g, _s, _e = (
     table.c for table in (tables.documents, tables.signatures, tables.submissions, tables.sealed_envelopes)
 )
 _SUBMISSION = select(_s.digest, _s.study, _s.member, _s.sequence, _s.membership)
 _DOCUMENTS_BY = {
-    name: _Lookup(
+    name: Lookup(
         lambda values, column=_d[name]: (  # type: ignore[misc]  # the default only fixes the column
             select(tables.documents).where(column.in_(values)).order_by(_d.number)
         )
     )
     for name in ("digest", *COLUMNS)
 }
-_SIGNATURES = _Lookup(
+_SIGNATURES = Lookup(
     lambda values: select(tables.signatures).where(_g.digest.in_(values)).order_by(_g.signer)
 )
-_SUBMISSIONS = _Lookup(lambda values: _SUBMISSION.where(_s.digest.in_(values)))
-_SUBMISSIONS_OF = _Lookup(
+_SUBMISSIONS = Lookup(lambda values: _SUBMISSION.where(_s.digest.in_(values)))
+_SUBMISSIONS_OF = Lookup(
     lambda values: _SUBMISSION.where(_s.study == bindparam("study"), _s.member.in_(values))
 )
-_PARTS = _Lookup(
+_PARTS = Lookup(
     lambda values: select(_s.digest, _s.correction, _e.content).where(
         _s.digest.in_(values), _e.submission == _s.digest, _e.party == bindparam("party")
     )
@@ -303,10 +283,10 @@ class StoreView:
     def _scalar(self, statement: Any) -> Any:
         return self._rows(statement).scalar()
 
-    def _rows_of(self, lookup: _Lookup, values: Sequence[bytes], **given: Any) -> list[Any]:
-        return [row for part, named in lookup.parts(values) for row in self._rows(part, {**named, **given})]
+    def _rows_of(self, lookup: Lookup, values: Sequence[bytes], **given: Any) -> list[Any]:
+        return lookup.rows(self._rows, values, **given)
 
-    def _load_all(self, lookup: _Lookup, values: Sequence[bytes]) -> list[StoredDocument]:
+    def _load_all(self, lookup: Lookup, values: Sequence[bytes]) -> list[StoredDocument]:
         return self._with_signatures(self._rows_of(lookup, values))
 
     def _load(self, *conditions: Any) -> list[StoredDocument]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from mpc_cde.body_parts import CORRECTION_PART, DOCUMENT_PART, envelope_part
-from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.roster import RosterProof
 from mpc_cde.documents.submission import Submission
@@ -19,7 +19,7 @@ from mpc_cde.gateway.answers import SubmissionAnswer, send
 from mpc_cde.gateway.bodies import MULTIPART, parse_envelope, parse_multipart, read_body, require_media_type
 from mpc_cde.gateway.desk import Desk, DeskOf
 from mpc_cde.gateway.keeping import Verified
-from mpc_cde.gateway.parsed import open_posted, parse_stored
+from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.postings import keep, post_one_of, rule_for
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
 from mpc_cde.gateway.proofs import is_removed
@@ -62,7 +62,7 @@ async def post_submission(request: Request, desk: DeskOf) -> Response:
 def _verify(envelope: Envelope, parts: Mapping[str, bytes], context: Context) -> Verified:
     rule, membership = submission_rule(envelope, context, parts)
     new = admit(envelope, rule, context)
-    submission = open_posted(envelope, Submission)
+    submission = open_envelope(envelope, Submission)
     row = SubmissionRow(
         digest=envelope.digest(),
         study=submission.study_terms,
