@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from mpc_cde.demo.plain import PlainCell, PlainItem
+from mpc_cde.demo.plain import PlainCell
+from mpc_cde.demo.plain_facts import plain_item
+from mpc_cde.demo.plain_functions import PlainItem
 from mpc_cde.documents.canonical import decimal_text
-from mpc_cde.documents.query import QueryItem
 from mpc_cde.documents.result import Cell
 
 
@@ -23,31 +23,39 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`compared` cells of which `withheld` are withheld on both sides, and all that differ."""
+    """`compared` cells, those that differ, and by rule those that are withheld on both sides, in words.
 
-    compared: int
-    withheld: int
-    differences: tuple[Difference, ...]
+    Which rule it was only the plain calculation says; a result says `minimum` or `disclosure`.
+    """
+
+    compared: int = 0
+    withheld_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def withheld(self) -> int:
+        """How many cells are withheld on both sides."""
+        return sum(len(cells) for cells in self.withheld_by.values())
 
     @property
     def all_equal(self) -> bool:
         """Whether something was compared and nothing differs."""
         return self.compared > 0 and not self.differences
 
-
-def plain_item(item: QueryItem | Cell) -> PlainItem:
-    """An item of a query, or a cell of a result, in the terms of the plain calculation."""
-    quantiles = item.parameters.get("quantiles", ())
-    if not isinstance(quantiles, tuple):
-        raise TypeError("quantiles are a tuple of fractions")
-    group = None if item.group is None else (item.group.attribute, item.group.value)
-    return PlainItem(item.function, item.figures[0], group, tuple(Fraction(text) for text in quantiles))
+    def joined(self, other: Comparison) -> Comparison:
+        """Both comparisons in one."""
+        rules = [*self.withheld_by, *(rule for rule in other.withheld_by if rule not in self.withheld_by)]
+        return Comparison(
+            self.compared + other.compared,
+            {rule: (*self.withheld_by.get(rule, ()), *other.withheld_by.get(rule, ())) for rule in rules},
+            (*self.differences, *other.differences),
+        )
 
 
 def compare(expected: Sequence[PlainCell], published: Sequence[Cell]) -> Comparison:
     """Cell by cell, in order; a cell too many or too few is a difference too."""
     differences = []
-    withheld = 0
+    withheld: dict[str, tuple[str, ...]] = {}
     for position in range(max(len(expected), len(published))):
         plain = expected[position] if position < len(expected) else None
         cell = published[position] if position < len(published) else None
@@ -55,8 +63,8 @@ def compare(expected: Sequence[PlainCell], published: Sequence[Cell]) -> Compari
         wanted, found = _plain_text(plain), _published_text(cell, plain)
         if wanted != found:
             differences.append(Difference(name, wanted, found))
-        elif plain is not None and plain.withheld is not None:
-            withheld += 1
+        elif plain is not None and plain.rule is not None:
+            withheld[plain.rule] = (*withheld.get(plain.rule, ()), name)
     return Comparison(max(len(expected), len(published)), withheld, tuple(differences))
 
 
@@ -64,7 +72,7 @@ def describe_item(item: PlainItem) -> str:
     """ "percentiles@1 of annual_sales where full_timers_class is 1-2 (1/4, 1/2, 3/4)"."""
     group = "" if item.group is None else f" where {item.group[0]} is {item.group[1]}"
     quantiles = f" ({', '.join(str(quantile) for quantile in item.quantiles)})" if item.quantiles else ""
-    return f"{item.function} of {item.figure}{group}{quantiles}"
+    return f"{item.function} of {' and '.join(item.figures)}{group}{quantiles}"
 
 
 def _plain_text(cell: PlainCell | None) -> str:
@@ -78,7 +86,7 @@ def _plain_text(cell: PlainCell | None) -> str:
 def _published_text(cell: Cell | None, plain: PlainCell | None) -> str:
     if cell is None:
         return "no cell"
-    if plain is not None and plain_item(cell) != plain.item:
+    if plain is not None and plain_item(cell, row=plain.item.row) != plain.item:
         return f"another cell: {describe_item(plain_item(cell))}"
     if cell.withheld is not None:
         return f"withheld: {cell.withheld}"

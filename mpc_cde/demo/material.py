@@ -7,23 +7,14 @@ for the plain calculation, which reads the file again by itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mpc_cde.client.figures import Value, check_figures, columns_of
 from mpc_cde.client.tables import Table, read_table
-from mpc_cde.demo.comparison import plain_item
-from mpc_cde.demo.plain import (
-    PlainCell,
-    PlainClass,
-    PlainFigure,
-    PlainFormula,
-    PlainRules,
-    calculate,
-    read_rows,
-)
-from mpc_cde.documents.figure import Figure
+from mpc_cde.demo import plain_facts
+from mpc_cde.demo.plain import PlainCell, calculate
+from mpc_cde.demo.plain_table import read_rows
 from mpc_cde.documents.query import QueryItem
 from mpc_cde.documents.study import Study
 from mpc_cde.documents.study_terms import StudyTerms
@@ -31,6 +22,7 @@ from mpc_cde.errors import CallerError
 from mpc_cde.study_templates import StudyTemplate, read_template, study_from_template
 
 DATA = Path(__file__).parent / "data"
+SHOPS_P_PERCENT = 15
 _NOWHERE = bytes(32)
 _EARLY, _LATE = "2000-01-01T00:00:00Z", "2000-01-02T00:00:00Z"
 
@@ -52,38 +44,57 @@ class MemberRow:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A checked table and template; `path` is read again by the plain calculation alone."""
+    """A checked table and template; `path` is read again by the plain calculation alone.
+
+    `p_percent` is the unpublished p of the study's p% rule, None without one.
+    """
 
     path: Path
     template: StudyTemplate
     members: tuple[MemberRow, ...]
+    p_percent: int | None = field(default=None, repr=False)
 
-    def study(self, *, community: bytes, steward: str, opens: str, closes: str) -> Study:
-        """The study that the steward proposes."""
+    def study(
+        self, *, community: bytes, steward: str, opens: str, closes: str, p_percent: bytes | None = None
+    ) -> Study:
+        """The study that the steward proposes; `p_percent` is the commitment to its p, if there is one."""
         return study_from_template(
-            self.template, community=community, steward=steward, opens=opens, closes=closes
+            self.template,
+            community=community,
+            steward=steward,
+            opens=opens,
+            closes=closes,
+            p_percent=p_percent,
         )
 
-    def expected(self, items: Iterable[QueryItem], terms: StudyTerms) -> list[PlainCell]:
-        """What the plain calculation says of these cells."""
-        rules = PlainRules(terms.disclosure.minimum_contributors, terms.disclosure.minimum_contributors_group)
-        classes = [
-            PlainClass(group.attribute, one.value, group.column, one.lower, one.upper, one.equals)
-            for group in self.template.groups
-            for one in group.classes
-        ]
-        figures = [_plain_figure(figure) for figure in terms.figures]
+    def expected(
+        self,
+        items: Iterable[QueryItem],
+        terms: StudyTerms,
+        *,
+        row: int | None = None,
+        earlier: Iterable[PlainCell] = (),
+    ) -> list[PlainCell]:
+        """What the plain calculation says of these cells; `row` asks for its own place."""
         return calculate(
-            read_rows(str(self.path)), figures, classes, [plain_item(item) for item in items], rules
+            read_rows(str(self.path)),
+            plain_facts.plain_figures(terms),
+            plain_facts.plain_classes(self.template),
+            plain_facts.plain_study(terms),
+            [plain_facts.plain_item(item, row=row) for item in items],
+            plain_facts.plain_rules(terms, self.p_percent),
+            earlier,
         )
 
 
 def default_material() -> Material:
     """400 real shops and their study, out of the package."""
-    return load_material(DATA / "clothing_stores.csv", DATA / "clothing_stores.toml")
+    return load_material(
+        DATA / "clothing_stores.csv", DATA / "clothing_stores.toml", p_percent=SHOPS_P_PERCENT
+    )
 
 
-def load_material(figures: Path, study: Path) -> Material:
+def load_material(figures: Path, study: Path, *, p_percent: int | None = None) -> Material:
     """Read and check a table with a template. Raises CallerError naming file, row, column or key."""
     template = read_template(study)
     table = read_table(figures)
@@ -104,7 +115,7 @@ def load_material(figures: Path, study: Path) -> Material:
             hint=f"Raise roster_cap in {study.name}.",
         )
     values = {row.row: row.values for row in checked.rows}
-    return Material(figures, template, _members(table, template, values))
+    return Material(figures, template, _members(table, template, values), p_percent)
 
 
 def _members(
@@ -135,18 +146,3 @@ def _members(
 
 def _cell(cells: Mapping[str, str | None], column: str | None) -> str:
     return "" if column is None else (cells.get(column) or "").strip()
-
-
-def _plain_figure(figure: Figure) -> PlainFigure:
-    if figure.minimum is None or figure.step is None or figure.publish_step is None:
-        return PlainFigure(figure.name)
-    formula = figure.derived
-    return PlainFigure(
-        figure.name,
-        Fraction(figure.minimum),
-        Fraction(figure.step),
-        Fraction(figure.publish_step),
-        None
-        if formula is None
-        else PlainFormula(formula.operation, formula.operands, Fraction(formula.scale)),
-    )

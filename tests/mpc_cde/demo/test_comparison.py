@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from mpc_cde.demo.comparison import compare
-from mpc_cde.demo.plain import PlainCell, PlainItem
+from mpc_cde.demo.plain import PlainCell
+from mpc_cde.demo.plain_functions import PlainItem
 from mpc_cde.demo.report import DemoReport, print_json, print_report
 from mpc_cde.documents.disclosure_bundle import DisclosureBundle
 from mpc_cde.documents.figure import Figure
@@ -21,9 +22,9 @@ from mpc_cde.documents.study_terms import FunctionTerms, GroupTerms, StudyTerms
 MEDIAN = (Fraction(1, 2),)
 
 EXPECTED = [
-    PlainCell(PlainItem("sum@1", "sales"), (Fraction("1000000.5"),), 20, None),
-    PlainCell(PlainItem("percentiles@1", "sales", None, MEDIAN), (Fraction(1200),), 20, None),
-    PlainCell(PlainItem("sum@1", "sales", ("size", "small")), None, None, "minimum"),
+    PlainCell(PlainItem("sum@1", ("sales",)), (Fraction("1000000.5"),), 20, None),
+    PlainCell(PlainItem("percentiles@1", ("sales",), None, MEDIAN), (Fraction(1200),), 20, None),
+    PlainCell(PlainItem("sum@1", ("sales",), ("size", "small")), None, None, "minimum"),
 ]
 
 PUBLISHED = [
