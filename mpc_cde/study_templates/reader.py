@@ -10,26 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from mpc_cde.errors import CallerError
+from mpc_cde.study_templates.function_reader import EVERYBODY, FunctionReader
 from mpc_cde.study_templates.radices import LARGEST_RADIX, NoRadices, choose_radices
 from mpc_cde.study_templates.table import BadTemplate, TemplateTable, amount_text
 from mpc_cde.study_templates.template import (
     StudyTemplate,
     TemplateClass,
     TemplateFigure,
-    TemplateFunction,
     TemplateGroup,
 )
-from protocols.catalog import FUNCTIONS, check_parameters, specification
-from protocols.errors import OutOfRange
+from protocols.concentration_rules import LARGEST_CONTRIBUTIONS
 
 FORMAT = "mpc-cde study template 1"
-EVERYBODY = "all"
 MAX_TEMPLATE_BYTES = 1 << 20
-QUANTILES = {
-    "median": ("1/2",),
-    "quartiles": ("1/4", "1/2", "3/4"),
-    "deciles": ("1/10", "1/5", "3/10", "2/5", "1/2", "3/5", "7/10", "4/5", "9/10"),
-}
 DEFAULT_CONSENT = (
     "Your figures are split into shares on your own device. No party can read them, and only the results "
     "that this study names are ever computed."
@@ -76,10 +69,10 @@ def parse_template(text: str) -> StudyTemplate:
     _refuse_twice("figures", [figure.name for figure in figures])
     groups = tuple(_group(one) for one in table.tables("groups"))
     _refuse_twice("groups", [group.attribute for group in groups] + [figure.name for figure in figures])
+    roster_cap = table.integer("roster_cap", 10_000, low=2, high=1 << 27)
+    asked = FunctionReader(figures, [group.attribute for group in groups], roster_cap, disclosure)
     functions = tuple(
-        function
-        for one in table.tables("functions", least=1)
-        for function in _functions(one, figures, [group.attribute for group in groups])
+        function for one in table.tables("functions", least=1) for function in asked.functions(one)
     )
     members = table.table("members") or TemplateTable({}, "members")
     template = StudyTemplate(
@@ -92,7 +85,7 @@ def parse_template(text: str) -> StudyTemplate:
         functions=functions,
         disclosure=disclosure,
         engine=table.choice("engine", ("passive", "verified"), "passive"),
-        roster_cap=table.integer("roster_cap", 10_000, low=2, high=1 << 27),
+        roster_cap=roster_cap,
         retention_days=table.integer("retention_days", 365, low=1, high=3660),
         queries=table.integer("queries", 1000, low=0, high=1_000_000),
         register_column=members.text("register_column") if members.has("register_column") else None,
@@ -120,11 +113,17 @@ def _disclosure(table: TemplateTable | None) -> dict[str, Any]:
         )
     for flag in ("allow_exact", "complementary", "waivers", "reciprocity"):
         values[flag] = source.flag(flag, default=False)
+    if source.has("p_percent"):
+        raise source.fail(
+            "p_percent",
+            "no p here, since it is unpublished",
+            hint="Write it with `mpc-cde steward p-percent`, and propose the study with --p-percent FILE.",
+        )
     values["minimum_age_months"] = source.integer("minimum_age_months", 0, low=0, high=120)
     dominance = source.table("dominance")
     if dominance is not None:
         values["dominance"] = {
-            "contributors": dominance.integer("contributors", low=1, high=16),
+            "contributors": dominance.integer("contributors", low=1, high=LARGEST_CONTRIBUTIONS),
             "percent": dominance.integer("percent", low=1, high=99),
         }
         dominance.finish()
@@ -250,69 +249,6 @@ def _refuse_overlap(key: str, classes: tuple[TemplateClass, ...]) -> None:
             if not texts and not apart:
                 found = f'"{one.value}" and "{other.value}" with numbers in common'
                 raise BadTemplate(key, "ranges that lie apart", found)
-
-
-def _functions(
-    table: TemplateTable, figures: tuple[TemplateFigure, ...], attributes: list[str]
-) -> list[TemplateFunction]:
-    """`each` gives a function for each of its figures, `by` one for each group that it names."""
-    name = table.text("function")
-    if name not in FUNCTIONS:
-        raise table.fail("function", f"one of {', '.join(sorted(FUNCTIONS))}")
-    if table.has("each") == table.has("figures"):
-        raise table.fail("figures", "either figures, or each = a list for a function of every one of them")
-    named = table.texts("each") if table.has("each") else table.texts("figures")
-    kinds = {figure.name: bool(figure.categories) for figure in figures}
-    for figure in named:
-        if figure not in kinds:
-            raise BadTemplate(table.key("figures"), f"figures among {', '.join(kinds)}", f'"{figure}"')
-        if kinds[figure] and name != "count@1":
-            raise BadTemplate(table.key("figures"), f"numbers, as {name} needs", f'the category "{figure}"')
-    argument_lists = [(figure,) for figure in named] if table.has("each") else [named]
-    if any(len(arguments) != specification(name).figures for arguments in argument_lists):
-        expected = f"{specification(name).figures} figure(s) for {name}; a list of several goes into each"
-        raise table.fail("figures", expected)
-    parameters = _parameters(table, name)
-    groups = table.texts("by", (EVERYBODY,))
-    known = [EVERYBODY, *attributes, *(figure for figure, is_category in kinds.items() if is_category)]
-    for group in groups:
-        if group not in known:
-            raise BadTemplate(table.key("by"), f"groups among {', '.join(known)}", f'"{group}"')
-    grid = table.optional_amount("grid")
-    edges = table.amounts("edges")
-    scheduled = table.flag("scheduled", default=False)
-    audience = table.choice("audience", ("public", "contributors", "researchers", "self"), "researchers")
-    table.finish()
-    return [
-        TemplateFunction(
-            name,
-            arguments,
-            None if group == EVERYBODY else group,
-            parameters,
-            grid,
-            edges,
-            scheduled,
-            audience,
-        )
-        for group in groups
-        for arguments in argument_lists
-    ]
-
-
-def _parameters(table: TemplateTable, function: str) -> dict[str, Any]:
-    parameters: dict[str, Any] = {}
-    if table.has("quantiles"):
-        quantiles = table.raw("quantiles")
-        parameters["quantiles"] = (
-            QUANTILES[quantiles]
-            if isinstance(quantiles, str) and quantiles in QUANTILES
-            else table.texts("quantiles")
-        )
-    try:
-        check_parameters(function, parameters)
-    except OutOfRange as error:
-        raise table.fail("quantiles", f"{', '.join(QUANTILES)} or a list of fractions ({error})") from None
-    return parameters
 
 
 def _refuse_twice(key: str, names: list[str]) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from mpc_cde.errors import CallerError
 from mpc_cde.study_templates.table import exact_amount
+from protocols.decimals import exact_text
+from protocols.encoding import FigureEncoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,19 @@ class TemplateFigure:
             return None
         half = 0 if self.publish_step == self.step else self.publish_step / self.step / 2
         return self.minimum + self.step * (prod(self.radices) - 1 - half)
+
+    def encoding(self, *, allow_exact: bool) -> FigureEncoding:
+        """How it will be shared. Raises OutOfRange where radices and steps do not fit."""
+        if self.minimum is None or self.step is None or self.publish_step is None:
+            return FigureEncoding.category(len(self.categories), blank_allowed=self.blank_allowed)
+        return FigureEncoding.create(
+            minimum=exact_text(self.minimum),
+            step=exact_text(self.step),
+            publish_step=exact_text(self.publish_step),
+            radices=self.radices,
+            allow_exact=allow_exact,
+            blank_allowed=self.blank_allowed,
+        )
 
 
 @dataclass(frozen=True, slots=True)
