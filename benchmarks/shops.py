@@ -4,7 +4,7 @@ The demo's story with real processes; before its own query the researcher asks f
 query after another in one session. `compute_seconds` are the slowest party's, from its log (`job.computed`): from
 a job's acceptance to its opened answer, all randomness made inside. `answer_seconds` are what the researcher waits:
 from sending the query, through all parties' decisions, to the verified answer. `equal_to_plain` compares the demo's
-100 cells, asked last, with the plain calculation. With other work on the machine (`load_before`) seconds say little.
+cells, asked last, with the plain calculation. With other work on the machine (`load_before`) seconds say little.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def measure() -> dict[str, Any]:
             )
         logs = sorted(kept.glob("*/party/*/log.jsonl"))
         by_party = [jobs_of(log) for log in logs]
-    names = ["input checks", *questions.answer_seconds, "100 cells"]
+    names = ["input checks", *questions.answer_seconds, f"{report.comparison.compared} cells"]
     jobs = []
     for name, costs in zip(names, zip(*by_party, strict=True), strict=True):
         job = {"job": name, "compute_seconds": max(cost["microseconds"] for cost in costs) / 1e6}

@@ -33,10 +33,12 @@ MAX_PARTIES = 16
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """`figures` and `study` come together or not at all; `keep` is a directory to leave everything in."""
+    """`figures` and `study` come together or not at all, and `p_percent` with them; `keep` is a directory to leave
+    everything in."""
 
     figures: Path | None = None
     study: Path | None = None
+    p_percent: int | None = None
     parties: int = 3
     threshold: int = 1
     serve: bool = False
@@ -53,6 +55,9 @@ def parse_options(arguments: Sequence[str]) -> DemoOptions:
     )
     parser.add_argument("--figures", type=Path, metavar="FILE", help="a CSV, one member a row")
     parser.add_argument("--study", type=Path, metavar="FILE", help="its study, see docs/study-templates.md")
+    parser.add_argument(
+        "--p-percent", type=int, metavar="P", help="the unpublished p of its p%% rule, if any"
+    )
     parser.add_argument("--parties", type=int, default=3, metavar="N", help="how many parties (3)")
     parser.add_argument(
         "--threshold", type=int, metavar="T", help="how many of them may collude and learn nothing"
@@ -65,6 +70,10 @@ def parse_options(arguments: Sequence[str]) -> DemoOptions:
         raise CallerError(
             "--figures and --study come together", hint="docs/study-templates.md has an example."
         )
+    if given.p_percent is not None and (given.study is None or not 1 <= given.p_percent <= 100):
+        raise CallerError(
+            "--p-percent goes with --study and lies from 1 to 100", hint="Such as --p-percent 15."
+        )
     threshold = (given.parties - 1) // 2 if given.threshold is None else given.threshold
     if not (3 <= given.parties <= MAX_PARTIES and threshold >= 1 and 2 * threshold + 1 <= given.parties):
         raise CallerError(
@@ -74,7 +83,14 @@ def parse_options(arguments: Sequence[str]) -> DemoOptions:
     if given.keep is not None and given.keep.exists():
         raise CallerError(f"{given.keep} is there already", hint="Name a directory that does not exist yet.")
     return DemoOptions(
-        given.figures, given.study, given.parties, threshold, given.serve, given.json, given.keep
+        given.figures,
+        given.study,
+        given.p_percent,
+        given.parties,
+        threshold,
+        given.serve,
+        given.json,
+        given.keep,
     )
 
 
@@ -152,7 +168,7 @@ async def _play(
 def _material(options: DemoOptions) -> Material:
     if options.figures is None or options.study is None:
         return default_material()
-    return load_material(options.figures, options.study)
+    return load_material(options.figures, options.study, p_percent=options.p_percent)
 
 
 def _print(report: DemoReport, options: DemoOptions) -> None:

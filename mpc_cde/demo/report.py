@@ -51,6 +51,7 @@ class DemoReport:
             "results": [_cell_json(cell) for cell in self.cells],
             "compared": self.comparison.compared,
             "withheld": self.comparison.withheld,
+            "withheld_by": {rule: list(cells) for rule, cells in self.comparison.withheld_by.items()},
             "all_equal_to_plain": self.comparison.all_equal,
             "differences": [
                 {"cell": difference.cell, "expected": difference.expected, "found": difference.found}

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import anyio
 
@@ -37,11 +38,13 @@ from mpc_cde.demo.node_logs import job_bytes, last_failure, log_entries
 from mpc_cde.demo.report import Narrator
 from mpc_cde.documents.community import format_fingerprint
 from mpc_cde.documents.envelope import Envelope, sign_document
+from mpc_cde.documents.p_percent import PPercent
 from mpc_cde.documents.query import QueryItem
 from mpc_cde.errors import CallerError, DeadlinePassed, NotFound, PeerError
 from mpc_cde.keys import SigningKey
 from mpc_cde.reader_signatures import SignedReader
 from mpc_cde.sealing import SealingPrivateKey
+from mpc_cde.secret_files import write_secret_file
 from protocols.catalog import FUNCTIONS
 from protocols.randomness import Randomness
 
@@ -202,17 +205,20 @@ class Story:
         cast = self.cast
         with self.narrator.phase("study", "the steward proposes the study, every party approves") as step:
             now = datetime.now(UTC)
+            secret = self._choose_p()
             envelope, study = propose_study(
                 self.material.template,
                 community=connection.trusted.current,
                 signing_key=cast.steward.key,
                 opens=now,
                 closes=now + OPEN_FOR,
+                p_percent=secret,
             )
             await connection.calls.post("studies", envelope)
             path = cast.steward.home.root / "study.json"
             path.write_bytes(envelope.to_json())
-            await cast.of_every_party("approve", str(path), "--yes")
+            handed = () if secret is None else ("--p-percent", str(self._hand_over(secret)))
+            await cast.of_every_party("approve", str(path), "--yes", *handed)
             terms = study.terms_digest()
 
             async def is_open() -> bool:
@@ -222,6 +228,17 @@ class Story:
             await _until(is_open, "the study open")
             step.note = study.terms.title
             return await connection.verified_study(terms)
+
+    def _choose_p(self) -> PPercent | None:
+        """The p of the study's p% rule with a fresh salt, if it has the rule: the terms only commit to it."""
+        p = self.material.p_percent
+        return None if p is None else PPercent.choose(p, self.randomness)
+
+    def _hand_over(self, secret: PPercent) -> Path:
+        """The file that the steward gives to each party, past the gateway."""
+        path = self.cast.steward.home.root / "p-percent.json"
+        write_secret_file(path, secret.payload_bytes())
+        return path
 
     async def _submit(
         self,

@@ -34,11 +34,21 @@ def test_the_plain_calculation_reads_the_file_by_itself() -> None:
     study = material.study(
         community=bytes(32), steward="s", opens="2026-01-01T00:00:00Z", closes="2026-01-02T00:00:00Z"
     )
-    items = [item for function in study.terms.functions for item in items_of(function, study.terms)]
+    items = [
+        item
+        for function in study.terms.functions
+        if function.function == "count@1"
+        for item in items_of(function, study.terms)
+    ]
     cells = material.expected(items, study.terms)
-    assert len(cells) == 5 * (1 + 4) * 4
-    assert {cell.withheld for cell in cells} == {None, "disclosure"}
     assert cells[0].values == (400,)
+    assert {cell.withheld for cell in cells} == {None, "minimum", "disclosure"}
+
+
+def test_p_is_not_in_the_repr_of_a_study_that_keeps_it_unpublished() -> None:
+    material = default_material()
+    assert material.p_percent == 15
+    assert "p_percent" not in repr(material)
 
 
 def test_a_members_figures_stay_out_of_its_repr() -> None:
@@ -71,6 +81,14 @@ def test_figures_without_a_study_are_refused() -> None:
 )
 def test_impossible_communities_are_refused(arguments: list[str]) -> None:
     with pytest.raises(CallerError, match="cannot be"):
+        parse_options(arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--p-percent", "15"], ["--figures", "a", "--study", "b", "--p-percent", "0"]]
+)
+def test_a_p_belongs_to_a_study_of_ones_own(arguments: list[str]) -> None:
+    with pytest.raises(CallerError, match="from 1 to 100"):
         parse_options(arguments)
 
 
