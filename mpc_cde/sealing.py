@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import NoReturn, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
@@ -38,33 +38,77 @@ _SUITES: dict[str, hpke.Suite] = {
     X25519: hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM),
 }
 
-EnvelopeKind = Literal["submission", "result"]
+
+class Context(Protocol):
+    """Where an envelope belongs: all of it enters HPKE's `info`. `party` is who seals or is sealed to."""
+
+    @property
+    def party(self) -> int: ...
+
+    @property
+    def described(self) -> str:
+        """In words, for whoever reads that it does not open."""
+        ...
+
+    def info(self, suite: SuiteName) -> bytes:
+        """HPKE's `info`: canonical bytes, the same in browser and Python."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class SealingContext:
-    """Where an envelope belongs. `study_terms` has 32 bytes, `member` 16; `party` is who is sealed to.
-
-    For kind "result" the party is the one that seals, since the key is the member's.
-    """
+    """A submission's envelope to one party. `study_terms` has 32 bytes, `member` 16; `party` is who is sealed to."""
 
     study_terms: bytes
     member: bytes
     sequence: int
     party: int
-    kind: EnvelopeKind = "submission"
+
+    @property
+    def described(self) -> str:
+        return f"the envelope to party {self.party}, sequence {self.sequence},"
 
     def info(self, suite: SuiteName) -> bytes:
-        """HPKE's `info`: canonical bytes, the same in browser and Python."""
         return canonical_bytes(
             {
                 "protocol": PROTOCOL_VERSION,
                 "suite": suite,
-                "kind": self.kind,
+                "kind": "submission",
                 "study_terms": encode_base64url(self.study_terms),
                 "member": encode_base64url(self.member),
                 "sequence": self.sequence,
                 "party": self.party,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResultContext:
+    """One party's share of a value that is for one member alone, sealed to the key in its membership.
+
+    `job` (32 bytes) names session, query and checked roster, and so the study; `cell` is its number in the result,
+    from 0; `party` is who seals.
+    """
+
+    job: bytes
+    member: bytes
+    party: int
+    cell: int
+
+    @property
+    def described(self) -> str:
+        return f"what party {self.party} sealed for cell {self.cell + 1}"
+
+    def info(self, suite: SuiteName) -> bytes:
+        return canonical_bytes(
+            {
+                "protocol": PROTOCOL_VERSION,
+                "suite": suite,
+                "kind": "result",
+                "job": encode_base64url(self.job),
+                "member": encode_base64url(self.member),
+                "party": self.party,
+                "cell": self.cell,
             }
         )
 
@@ -113,7 +157,7 @@ class SealingPrivateKey:
         raise TypeError("a private key is not pickled")
 
 
-def seal(public_key: PublicSealingKey, plaintext: bytes, context: SealingContext) -> bytes:
+def seal(public_key: PublicSealingKey, plaintext: bytes, context: Context) -> bytes:
     """Encapsulation and ciphertext, 16 bytes of tag included. Raises SealRefused for a false key."""
     info = context.info(public_key.suite)
     try:
@@ -126,10 +170,10 @@ def seal(public_key: PublicSealingKey, plaintext: bytes, context: SealingContext
             key = X25519PublicKey.from_public_bytes(public_key.key)
         return _SUITES[public_key.suite].encrypt(plaintext, key, info)
     except ValueError:
-        raise SealRefused(f"the sealing key of party {context.party} is not a key of its suite") from None
+        raise SealRefused(f"{context.described} cannot be sealed: that is no key of its suite") from None
 
 
-def open_sealed(private_key: SealingPrivateKey, sealed: bytes, context: SealingContext) -> bytes:
+def open_sealed(private_key: SealingPrivateKey, sealed: bytes, context: Context) -> bytes:
     """The plaintext, if it was sealed to this key for exactly this context. Raises SealRefused, not why.
 
     Suite and kind enter `info` from the key and the context, so another suite cannot be slipped in.
@@ -140,7 +184,16 @@ def open_sealed(private_key: SealingPrivateKey, sealed: bytes, context: SealingC
             return private_key.open(sealed, context.info(private_key.suite))
         except (InvalidTag, ValueError):
             pass
-    raise SealRefused(f"the envelope to party {context.party}, sequence {context.sequence}, does not open")
+    raise SealRefused(f"{context.described} does not open")
+
+
+def is_sealing_key(public_key: PublicSealingKey) -> bool:
+    """Whether anything can be sealed to it: what stands in a document may be no key at all."""
+    try:
+        seal(public_key, b"", ResultContext(bytes(32), bytes(16), 0, 0))
+    except SealRefused:
+        return False
+    return True
 
 
 def pack_seeds(seeds: Sequence[bytes]) -> bytes:

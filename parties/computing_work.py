@@ -17,13 +17,12 @@ from typing import TypeVar
 from mpc_cde.documents.authority import verify_parties
 from mpc_cde.documents.checked_roster import CheckedRoster
 from mpc_cde.documents.envelope import Envelope, merge_signatures, sign_document
-from mpc_cde.documents.job_names import input_check_job_id, job_id
+from mpc_cde.documents.job_names import input_check_job_id
 from mpc_cde.documents.query import Query
-from mpc_cde.documents.result import LogHead, Result
 from mpc_cde.documents.roster import Roster, RosterEntry
 from mpc_cde.errors import BadDocument, OwnError, PeerError
 from mpc_cde.life_cycles import study as life
-from parties import ledger_table
+from parties import answers_table, ledger_table
 from parties.desk import Desk
 from parties.job_proposals import (
     Answer,
@@ -31,17 +30,19 @@ from parties.job_proposals import (
     Proposal,
     agreed_digest,
     next_attempt,
+    refusal_of_answer,
     refusal_of_query,
     released_by,
     union,
 )
-from parties.job_specifications import check_specification, query_specification
+from parties.job_specifications import check_specification
 from parties.policy import MAX_ATTEMPTS
+from parties.query_work import PartyDisagrees, QueryWork
 from parties.release_ledger import Released
-from parties.results import AgreedJob, build_checked_roster, build_result
+from parties.results import build_checked_roster
 from parties.session_supervisor import JobOutcome
 from parties.sessions import ComputingSession
-from parties.share_store import StoreTransaction, StoreView
+from parties.share_store import StoreView
 from parties.studies import KnownStudy
 from parties.worker_pipe import JobSpecification
 
@@ -49,16 +50,6 @@ Said = TypeVar("Said", Proposal, Answer)
 KEEP_SECONDS = 20.0
 REFUSAL_PAUSE_SECONDS = 0.5
 MAX_REFUSALS_IN_A_ROW = 60
-
-
-class PartyDisagrees(PeerError):
-    """A party of the session showed something other than what all must come to; `party` is its index."""
-
-    def __init__(self, party: int, expected: str, found: str) -> None:
-        super().__init__(f"party {party}: expected {expected}, found {found}", whom=f"party {party}")
-        self.party = party
-        self.expected = expected
-        self.found = found
 
 
 @dataclass(slots=True)
@@ -74,6 +65,7 @@ class ComputingWork:
     p_percent: int | None
     wait_for_change: Callable[[float], Awaitable[None]]
     other_wants: Callable[[bytes], Awaitable[bool]]
+    _unknown_elsewhere: set[bytes] = field(default_factory=set, init=False)
     _refusals: int = field(default=0, init=False)
     _refused: Counter[bytes] = field(default_factory=Counter, init=False)
     _attempts_known: dict[bytes, int] = field(default_factory=dict, init=False)
@@ -131,6 +123,7 @@ class ComputingWork:
         roster: bytes,
         attempt: int = 1,
         released: tuple[Released, ...] = (),
+        job: bytes | None = None,
     ) -> Proposal:
         return Proposal.model_validate(
             {
@@ -141,6 +134,7 @@ class ComputingWork:
                 "attempt": attempt,
                 "time": self.desk.now(),
                 "released": released,
+                "job": job,
             }
         )
 
@@ -154,6 +148,11 @@ class ComputingWork:
         pending_queries = self.desk.pending_queries(view, self.known)
         # One that some party keeps refusing (its feed lacks a decision, say) must not hold up the others.
         for pending in sorted(pending_queries, key=lambda found: self._refused[found.digest]):
+            for answer in answers_table.read_answers(view, pending.digest):
+                if answer.parties == self.session.parties and answer.job not in self._unknown_elsewhere:
+                    return self._proposal(
+                        "answered", pending.digest, state.checked, answer.attempt, job=answer.job
+                    )
             own = released_by(ledger, pending.digest, pending.query.items)
             heard = self._released_known.get(pending.digest, own)
             attempt = max(next_attempt(ledger, pending.digest), self._attempts_known.get(pending.digest, 1))
@@ -166,11 +165,13 @@ class ComputingWork:
         self._refusals += 1
         self._refused[proposal.subject] += 1
         no = {party: each for party, each in answers.items() if not each.accepts}
+        if proposal.job is not None:
+            self._unknown_elsewhere.add(proposal.job)
         for party, each in no.items():
             await self.desk.note("job.refused", by=party, reason=each.reason or "", subject=proposal.subject)
             if each.next_attempt > proposal.attempt:
                 self._attempts_known[proposal.subject] = each.next_attempt
-            if len(each.released) == len(proposal.released):
+            if proposal.released and len(each.released) == len(proposal.released):
                 self._released_known[proposal.subject] = union([proposal.released, each.released])
         await self.wait_for_change(REFUSAL_PAUSE_SECONDS)
 
@@ -204,6 +205,13 @@ class ComputingWork:
             return "the query is not here yet", 1, ()
         query = stored.parse(Query)
         ledger = ledger_table.read_ledger(view, self.known.terms_digest)
+        if proposal.kind == "answered":
+            known = answers_table.read_answers(view, stored.digest)
+            return (
+                refusal_of_answer(proposal, self.session.parties, known),
+                next_attempt(ledger, stored.digest),
+                (),
+            )
         own = OwnView(
             query=query,
             query_digest=stored.digest,
@@ -224,8 +232,10 @@ class ComputingWork:
     async def _run(self, proposal: Proposal, answers: Mapping[int, Answer]) -> None:
         if proposal.kind == "input_checks":
             await self._run_checks(proposal, answers)
+        elif proposal.kind == "query":
+            await self._query_work(proposal, answers).run(proposal, answers)
         else:
-            await self._run_query(proposal, answers)
+            await self._query_work(proposal, answers).finish(proposal)
 
     async def _run_checks(self, proposal: Proposal, answers: Mapping[int, Answer]) -> None:
         roster = self.roster.digest()
@@ -248,71 +258,22 @@ class ComputingWork:
             )
         )
 
-    async def _run_query(self, proposal: Proposal, answers: Mapping[int, Answer]) -> None:
-        state = self.known.state
-        if not isinstance(state, life.Checked | life.Answering):
-            raise OwnError("a query job without checked inputs")
-        stored = await self.desk.read(lambda view: view.document(proposal.subject))
-        if stored is None:
-            raise OwnError("the query vanished from the store")
-        query = stored.parse(Query)
-        name = job_id(
-            session_id=self.session.session_id,
-            query=proposal.subject,
-            checked_roster=state.checked,
-            functions=sorted({item.function for item in query.items}),
-            attempt=proposal.attempt,
+    def _query_work(self, proposal: Proposal, answers: Mapping[int, Answer]) -> QueryWork:
+        async def compute(job: JobSpecification) -> JobOutcome:
+            found = await self._compute(job, proposal, answers)
+            await self._note_cost(found, cells=len(job.cells))
+            return found
+
+        return QueryWork(
+            desk=self.desk,
+            session=self.session,
+            known=self.known,
+            roster=self.roster.digest(),
+            entries=self.entries,
+            p_percent=self.p_percent,
+            compute=compute,
+            sign_together=self._sign_together,
         )
-
-        def begin(transaction: StoreTransaction) -> None:
-            ledger_table.begin_job(
-                transaction,
-                study_terms=self.known.terms_digest,
-                checked_roster=state.checked,
-                query=proposal.subject,
-                job=name,
-                attempt=proposal.attempt,
-                items=query.items,
-            )
-
-        await self.desk.write(begin)
-        await self.desk.note("job.started", job=name, kind="query", query=proposal.subject)
-        specification = query_specification(
-            name,
-            self.roster.digest(),
-            self.known.terms,
-            self.entries,
-            state.removed,
-            query,
-            proposal.released,
-            self.p_percent,
-        )
-        found = await self._compute(specification, proposal, answers)
-        if found.cells is None or len(found.cells) != len(query.items):
-            raise OwnError("the worker answered a query with something else")
-        outcomes = found.cells
-        await self._note_cost(found, cells=len(outcomes))
-        job = AgreedJob(
-            name,
-            self.session.parties,
-            proposal.attempt,
-            proposal.time,
-            tuple(
-                LogHead(party=party, head=each.log_head, length=each.log_length)
-                for party, each in sorted(answers.items())
-            ),
-        )
-        document = build_result(self.known.terms, query, state.checked, job, outcomes)
-        envelope = await self._sign_together(sign_document(document, self.desk.identity))
-        await self.desk.note("result.signed", result=envelope.digest(), query=proposal.subject)
-
-        def keep(transaction: StoreTransaction) -> None:
-            ledger_table.note_outcomes(transaction, name, [o.withheld is not None for o in outcomes])
-            self.desk.keep_and_post(
-                transaction, Result, envelope, study=self.known.terms_digest, subject=proposal.subject
-            )
-
-        await self.desk.write(keep)
 
     async def _compute(
         self, job: JobSpecification, proposal: Proposal, answers: Mapping[int, Answer]

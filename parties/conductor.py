@@ -28,13 +28,14 @@ from mpc_cde.errors import OwnError
 from mpc_cde.life_cycles import study as life
 from parties import roster_table
 from parties.agreement import RostersDiffer, agree_on_roster
-from parties.computing_work import ComputingWork, PartyDisagrees
+from parties.computing_work import ComputingWork
 from parties.decisions import decide_pending
 from parties.desk import Desk
 from parties.document_checks import DocumentContext
 from parties.errors import PartyError, PeerProtocolViolation
 from parties.party_home import CommunityHome
 from parties.policy import MAX_ATTEMPTS, PartyPolicy
+from parties.query_work import PartyDisagrees
 from parties.roster import AgreedInputs, ListRefused, RosterWaits, read_basis
 from parties.session_supervisor import SessionInputs
 from parties.sessions import Sessions

@@ -15,13 +15,15 @@ from mpc_cde.documents.envelope import sign_document
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.query import Query
 from mpc_cde.documents.researcher import Researcher
+from mpc_cde.documents.roster import RosterEntry
 from mpc_cde.errors import PeerError
 from mpc_cde.keys import SigningKey
 from mpc_cde.life_cycles import study as life
+from parties import roster_table
 from parties.document_checks import DocumentContext, is_revoked
 from parties.ledger_table import read_ledger
 from parties.policy import PartyPolicy, QueryContext, Verdict, decide
-from parties.share_store import StoredDocument, StoreTransaction
+from parties.share_store import StoredDocument, StoreTransaction, StoreView
 from parties.studies import KnownStudy
 
 DECISIONS_PATH = "/v1/decisions"
@@ -48,6 +50,7 @@ def decide_pending(
     if not isinstance(known.state, life.Checked | life.Answering):
         return []
     made = []
+    agreed = _agreed(transaction, known, party)
     for stored in transaction.documents(Query.type_name(), study=known.terms_digest):
         if transaction.documents(Decision.type_name(), subject=stored.digest, party=party):
             continue
@@ -63,7 +66,8 @@ def decide_pending(
                 checked_roster=known.state.checked,
                 asker=asker,
                 asker_revoked=_asker_is_revoked(context, query, asker),
-                asker_contributed=_contributed(transaction, known, asker),
+                contribution=_contribution(transaction, known, asker),
+                agreed=agreed,
                 ledger=read_ledger(transaction, known.terms_digest),
                 now=timestamp_of(context.now),
             ),
@@ -90,6 +94,8 @@ def decide_pending(
         )
         transaction.enqueue(DECISIONS_PATH, envelope, queued=timestamp_of(context.now))
         made.append(MadeDecision(stored.digest, verdict))
+        if verdict.agrees:
+            agreed.append((query, _member_of(transaction, query)))
     return made
 
 
@@ -113,11 +119,37 @@ def _asker_is_revoked(context: DocumentContext, query: Query, asker: Researcher 
     return is_revoked(context, subject)
 
 
-def _contributed(
-    transaction: StoreTransaction, known: KnownStudy, asker: Researcher | Membership | None
-) -> bool:
-    """Whether a member's submission of this study was accepted here and not removed by the input checks."""
-    if not isinstance(asker, Membership) or not isinstance(known.state, life.Checked | life.Answering):
-        return False
-    accepted = transaction.submissions(known.terms_digest, member=asker.member, state="accepted")
-    return any(record.digest not in known.state.removed for record in accepted)
+def _contribution(
+    view: StoreView, known: KnownStudy, asker: Researcher | Membership | None
+) -> RosterEntry | None:
+    """The row of the asking member in the checked roster, or None."""
+    if not isinstance(asker, Membership):
+        return None
+    found = find_contribution(view, known, asker.member)
+    return None if found is None else found[1]
+
+
+def find_contribution(view: StoreView, known: KnownStudy, member: bytes) -> tuple[int, RosterEntry] | None:
+    """Where a member stands in the roster, unless the input checks removed it: the same at every party."""
+    if not isinstance(known.state, life.Checked | life.Answering):
+        return None
+    accepted = [r.digest for r in view.submissions(known.terms_digest, member=member, state="accepted")]
+    found = roster_table.find_entry(view, known.state.roster, accepted)
+    return None if found is None or found[1].submission in known.state.removed else found
+
+
+def _agreed(view: StoreView, known: KnownStudy, party: int) -> list[tuple[Query, bytes | None]]:
+    """Queries about the study that this party said yes to, and the member that asked, if one did."""
+    decisions = view.documents(Decision.type_name(), study=known.terms_digest, party=party)
+    yes = {stored.subject for stored in decisions if stored.parse(Decision).agrees}
+    queries = [
+        s.parse(Query) for s in view.documents(Query.type_name(), study=known.terms_digest) if s.digest in yes
+    ]
+    return [(query, _member_of(view, query)) for query in queries]
+
+
+def _member_of(view: StoreView, query: Query) -> bytes | None:
+    stored = view.document(query.asker)
+    if stored is None or stored.type_name != Membership.type_name():
+        return None
+    return stored.parse(Membership).member

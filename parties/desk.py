@@ -23,7 +23,7 @@ from mpc_cde.documents.result import Result
 from mpc_cde.documents.roster import Roster, RosterEntry
 from mpc_cde.errors import OwnError, PeerError
 from mpc_cde.keys import SigningKey
-from parties import ledger_table, roster_table
+from parties import answers_table, ledger_table, roster_table
 from parties.clock import Clock
 from parties.intake import Intake
 from parties.job_proposals import next_attempt
@@ -60,6 +60,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.store.create_tables(ledger_table.metadata)
         self.store.create_tables(roster_table.metadata)
+        self.store.create_tables(answers_table.metadata)
 
     @property
     def community(self) -> Community:
@@ -127,7 +128,9 @@ class Desk:
         return {decision.party: decision for decision in found}
 
     def pending_queries(self, view: StoreView, known: KnownStudy) -> list[PendingQuery]:
-        """Queries with m yes decisions, no complete result and attempts left, in order of arrival."""
+        """Queries with m yes decisions and no complete result, that have attempts left or an answer to sign, in order
+        of arrival.
+        """
         ledger = ledger_table.read_ledger(view, known.terms_digest)
         pending = []
         for stored in view.documents(Query.type_name(), study=known.terms_digest):
@@ -136,7 +139,9 @@ class Desk:
             agreed = len(decisions) == self.community.party_count and all(
                 decision.agrees for decision in decisions.values()
             )
-            left = next_attempt(ledger, stored.digest) <= MAX_ATTEMPTS
+            left = next_attempt(ledger, stored.digest) <= MAX_ATTEMPTS or answers_table.has_answer(
+                view, stored.digest
+            )
             if agreed and left and self.now() < query.expires and not self.is_answered(view, stored.digest):
                 pending.append(PendingQuery(stored.digest, query, decisions))
         return pending

@@ -16,11 +16,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from mpc_cde.documents.base import Part
-from mpc_cde.documents.canonical import Count, Digest, ShortText, Timestamp, datetime_of, digest_of
+from mpc_cde.documents.canonical import Bytes32, Count, Digest, ShortText, Timestamp, datetime_of, digest_of
 from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.query import Query, QueryItem
 from parties.policy import MAX_ATTEMPTS
 from parties.release_ledger import Ledger, Released
+from parties.results import FoundAnswer
 
 MAX_SECONDS_APART = 300
 """How far a proposal's time may lie from an answering party's clock: it stands in the result, and `expires` is held
@@ -35,17 +36,18 @@ class Proposal(Part):
     """The next job, or the end of the session. `released[i]` is what item i must keep clear of.
 
     `subject` is the roster's digest for input checks and the query's for a query; `roster` the roster's or the
-    checked roster's.
+    checked roster's. "answered" finishes what `job` came to before: nothing is computed again.
     """
 
     max_payload_bytes: ClassVar[int] = 8 << 20
 
-    kind: Literal["input_checks", "query", "end"]
+    kind: Literal["input_checks", "query", "answered", "end"]
     study_terms: Digest
     subject: Digest
     roster: Digest
     attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)]
     time: Timestamp
+    job: Bytes32 | None = None
     released: Facts = ()
 
 
@@ -94,6 +96,18 @@ def next_attempt(ledger: Ledger, query: bytes) -> int:
 def union(sets: Sequence[tuple[Released, ...]]) -> tuple[Released, ...]:
     """Item by item what any party has let out."""
     return tuple(reduce(Released.joined, position) for position in zip(*sets, strict=True))
+
+
+def refusal_of_answer(
+    proposal: Proposal, parties: tuple[int, ...], answers: Sequence[FoundAnswer]
+) -> str | None:
+    """Why this party does not sign what an earlier job came to, in a session of these parties, or None."""
+    for answer in answers:
+        if answer.job == proposal.job and answer.query == proposal.subject:
+            if answer.checked_roster != proposal.roster:
+                return "that job was about another checked roster"
+            return None if answer.parties == parties else "that job ran among other parties"
+    return "this party does not know what that job came to"
 
 
 def refusal_of_query(proposal: Proposal, own: OwnView) -> str | None:

@@ -8,7 +8,7 @@ before anything that depends on it leaves.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from mpc_cde.documents.study_terms import parse_quantile
 from mpc_cde.encodings import encoding_of
+from mpc_cde.sealing import ResultContext, seal
 from parties.process_memory import anonymous_bytes
-from parties.worker_pipe import CellFound, JobCell, JobMask, JobResult, JobSpecification
+from parties.worker_pipe import CellFound, JobAsker, JobCell, JobMask, JobResult, JobSpecification
 from protocols import field as fp
-from protocols.cells import CellRequest
-from protocols.engine import Engine
+from protocols.cells import CellOutcome, CellRequest
+from protocols.engine import Engine, Shared
 from protocols.errors import OutOfRange
 from protocols.records import Records, arrange
 
@@ -69,7 +70,7 @@ def unpack_masks(job: JobSpecification) -> Mapping[str, NDArray[np.uint8]]:
     return masks
 
 
-def request_of(cell: JobCell) -> CellRequest:
+def request_of(cell: JobCell, asker: JobAsker | None = None) -> CellRequest:
     """A cell of a job as the computations take it. Raises OutOfRange for a released quantile that is none."""
     return CellRequest(
         function=cell.function,
@@ -84,6 +85,7 @@ def request_of(cell: JobCell) -> CellRequest:
         p_percent=cell.p_percent,
         complementary=cell.complementary,
         table=cell.table,
+        row=None if asker is None else asker.row,
     )
 
 
@@ -123,18 +125,40 @@ class CostMeter:
         return True
 
 
+def cells_found(job: JobSpecification, outcomes: Sequence[CellOutcome], party: int) -> tuple[CellFound, ...]:
+    """What the node may know: a share of a value that is for one member is sealed to it here."""
+    return tuple(
+        CellFound(
+            contributors=cell.contributors,
+            values=None if cell.own_share is not None else cell.values,
+            sealed=None if cell.own_share is None else (_seal(job, cell.own_share, number, party),),
+            withheld=cell.withheld,
+        )
+        for number, cell in enumerate(outcomes)
+    )
+
+
+def _seal(job: JobSpecification, share: Shared, cell: int, party: int) -> bytes:
+    if job.asker is None:
+        raise OutOfRange("a member's own place needs the member that asks")
+    context = ResultContext(job.job_id, job.asker.member, party, cell)
+    return seal(job.asker.sealing_key, fp.to_bytes(share.values), context)
+
+
 def build_result(
-    job: JobSpecification, outcome: Outcome, engine: Engine, meter: CostMeter, *, rounds: int, bytes_sent: int
+    job: JobSpecification,
+    outcome: Outcome,
+    engine: Engine,
+    meter: CostMeter,
+    *,
+    party: int,
+    rounds: int,
+    bytes_sent: int,
 ) -> JobResult:
-    """The message for the node."""
+    """The message for the node of `party`."""
     meter.look()
     faulty = outcome if isinstance(outcome, tuple) else None
-    cells = None
-    if isinstance(outcome, list):
-        cells = tuple(
-            CellFound(contributors=cell.contributors, values=cell.values, withheld=cell.withheld)
-            for cell in outcome
-        )
+    cells = cells_found(job, outcome, party) if isinstance(outcome, list) else None
     return JobResult(
         job_id=job.job_id,
         faulty_rows=faulty,

@@ -16,7 +16,7 @@ from mpc_cde.documents.roster import RosterEntry
 from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms
 from parties.release_ledger import Released
 from parties.release_tables import ReleaseTable, tables_of
-from parties.worker_pipe import JobCategory, JobCell, JobMask, JobSpecification
+from parties.worker_pipe import JobAsker, JobCategory, JobCell, JobMask, JobSpecification
 from protocols import catalog
 from protocols.cells import NEEDING_SIBLINGS
 
@@ -41,10 +41,12 @@ def query_specification(
     query: Query,
     released: Sequence[Released],
     p_percent: int | None = None,
+    asker: JobAsker | None = None,
 ) -> JobSpecification:
     """The cells of a query, in its order; `released[i]` is what item i must keep clear of.
 
-    `p_percent` is what the study's commitment stands for, None if it has none.
+    `p_percent` is what the study's commitment stands for, None if it has none; `asker` the member that asks for its
+    own place, if one does.
     """
     cells = _Cells(terms, p_percent)
     asked = tuple(cells.cell(item, released=own) for item, own in zip(query.items, released, strict=True))
@@ -59,6 +61,7 @@ def query_specification(
         masks=tuple(_mask(name, terms, groups[name], entries, removed) for name in sorted(groups)),
         cells=asked,
         siblings=siblings,
+        asker=asker,
     )
 
 

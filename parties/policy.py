@@ -7,17 +7,22 @@ can make it stricter, never looser.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpc_cde.documents.canonical import short_text_of
 from mpc_cde.documents.membership import Membership
-from mpc_cde.documents.query import Query, function_of
+from mpc_cde.documents.query import Query, QueryItem, function_of
 from mpc_cde.documents.researcher import Researcher
+from mpc_cde.documents.roster import RosterEntry
 from mpc_cde.documents.study_terms import StudyTerms
+from mpc_cde.sealing import is_sealing_key
 from parties.release_ledger import Ledger
 from parties.study_limits import unsupported
 
 MAX_ATTEMPTS = 3
+MAX_OWN_QUERIES = 3
+"""Of one member about one cell of its own. On one roster the answer is always the same: more are only work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class QueryContext:
-    """What the decision rests on. `asker` is the verified document that the query names, None if unknown."""
+    """What the decision rests on. `asker` is the verified document that the query names, None if unknown.
+
+    `contribution` is the asking member's row of the checked roster, if it has one. `agreed` are the queries about
+    the study that this party has said yes to, each with the member that asked, if one did.
+    """
 
     query: Query
     query_digest: bytes
@@ -48,7 +57,8 @@ class QueryContext:
     checked_roster: bytes | None
     asker: Researcher | Membership | None
     asker_revoked: bool
-    asker_contributed: bool
+    contribution: RosterEntry | None
+    agreed: Sequence[tuple[Query, bytes | None]]
     ledger: Ledger
     now: str
 
@@ -97,18 +107,39 @@ def _about_the_study(policy: PartyPolicy, context: QueryContext) -> Verdict | No
 
 
 def _about_the_items(policy: PartyPolicy, context: QueryContext) -> Verdict | None:
+    audiences = set()
     for item in context.query.items:
         function = function_of(item, context.terms)
         if function is None:
             return _no("not_in_study", f"{item.function} of these figures is not in the study")
-        if function.audience == "self":
-            return _no("audience", "this version cannot answer for audience self")
+        audiences.add(function.audience)
         asker = context.asker
-        if isinstance(asker, Researcher):
+        if function.audience == "self":
+            refusal = _about_an_own_place(context, item)
+            if refusal is not None:
+                return refusal
+        elif isinstance(asker, Researcher):
             if not asker.may_ask(item.function, context.terms_digest):
                 return _no("asker_not_allowed", f"the asker may not ask for {item.function} here")
-        elif function.audience == "researchers" or not context.asker_contributed:
+        elif function.audience == "researchers" or context.contribution is None:
             return _no("asker_not_allowed", "a member may ask for what contributors get, if it contributed")
+    if "self" in audiences and len(audiences) > 1:
+        return _no("mixed_audiences", "what is for the asker alone is asked for in a query of its own")
+    return None
+
+
+def _about_an_own_place(context: QueryContext, item: QueryItem) -> Verdict | None:
+    """A member asks for its own place, in a group that it is of, and not over and over."""
+    asker, own = context.asker, context.contribution
+    if not isinstance(asker, Membership) or own is None:
+        return _no("asker_not_allowed", "a place is told to a member that contributed, about itself")
+    if item.group is not None and own.groups.get(item.group.attribute) != item.group.value:
+        return _no("not_in_group", "the asker is not in the group that it asks about")
+    if not is_sealing_key(asker.sealing_key):
+        return _no("asker_key", "nothing can be sealed to the key in the asker's membership")
+    before = [query for query, member in context.agreed if member == asker.member and item in query.items]
+    if len(before) >= MAX_OWN_QUERIES:
+        return _no("asked_before", f"the member has asked for this place {len(before)} times; it is the same")
     return None
 
 
@@ -118,7 +149,14 @@ def _about_the_ledger(policy: PartyPolicy, context: QueryContext) -> Verdict | N
         return _no("second_roster", "something of this study was begun on another roster")
     if ledger.attempts(context.query_digest) >= MAX_ATTEMPTS:
         return _no("attempts", f"the query was attempted {MAX_ATTEMPTS} times")
-    known = any(entry.query == context.query_digest for entry in ledger.entries)
-    if not known and ledger.queries >= context.terms.budget.queries:
-        return _no("budget", f"the study's budget of {context.terms.budget.queries} queries is used up")
+    charged = [query for query, _ in context.agreed if not is_about_oneself(query, context.terms)]
+    budget = context.terms.budget.queries
+    if len(charged) >= budget and not is_about_oneself(context.query, context.terms):
+        return _no("budget", f"the study's budget of {budget} queries is used up")
     return None
+
+
+def is_about_oneself(query: Query, terms: StudyTerms) -> bool:
+    """Whether it asks for places of the asker alone: it releases nothing to anybody else, and charges nobody."""
+    functions = [function_of(item, terms) for item in query.items]
+    return all(function is not None and function.audience == "self" for function in functions)

@@ -71,11 +71,6 @@ class Ledger:
 
     entries: tuple[LedgerEntry, ...]
 
-    @property
-    def queries(self) -> int:
-        """How many queries were started: what the budget counts. Attempts of one query count once."""
-        return len({entry.query for entry in self.entries})
-
     def other_roster(self, checked_roster: bytes) -> bool:
         """Whether anything of this study was begun on another roster: then nothing more is let out."""
         return any(entry.checked_roster != checked_roster for entry in self.entries)

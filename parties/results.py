@@ -7,72 +7,71 @@ posts only its signature. Time and log heads are those stated in the job's propo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import ClassVar
 
+from mpc_cde.documents.base import Part
+from mpc_cde.documents.canonical import Bytes32, Count, Digest, PartyIndex, Timestamp
 from mpc_cde.documents.checked_roster import MALFORMED_ENCODING, CheckedRoster, RemovedSubmission
 from mpc_cde.documents.query import Query, QueryItem
 from mpc_cde.documents.result import Cell, LogHead, Result
 from mpc_cde.documents.roster import RosterEntry
 from mpc_cde.documents.study_terms import StudyTerms
+from parties.worker_pipe import CellFound
 from protocols import catalog
 
 
-@dataclass(frozen=True, slots=True)
-class CellValues:
-    """What a worker found for one item: exact decimal text, or by which rule it is withheld."""
+class FoundAnswer(Part):
+    """What a job came to at this party, with all that was agreed on before it: its result can be built again.
 
-    contributors: int | None
-    values: tuple[str, ...] | None
-    withheld: str | None
+    Kept on disk before anything that depends on it is signed or sent. `parties` are those of its session; `time` and
+    `log_heads` stood in its proposal and acceptances, and so are the same at each of them.
+    """
 
+    max_payload_bytes: ClassVar[int] = 64 << 20
 
-@dataclass(frozen=True, slots=True)
-class AgreedJob:
-    """What all parties of the session accepted before the job began; same bytes at each of them."""
-
-    job_id: bytes
-    session_parties: tuple[int, ...]
-    attempt: int
-    time: str
+    job: Bytes32
+    query: Digest
+    checked_roster: Digest
+    parties: tuple[PartyIndex, ...]
+    attempt: Count
+    time: Timestamp
     log_heads: tuple[LogHead, ...]
+    cells: tuple[CellFound, ...]
+
+    def says_the_same(self, other: FoundAnswer) -> bool:
+        """Whether both attempts opened the same; sealed shares are made anew each time and say nothing."""
+        return [cell.model_copy(update={"sealed": None}) for cell in self.cells] == [
+            cell.model_copy(update={"sealed": None}) for cell in other.cells
+        ]
 
 
-def build_result(
-    terms: StudyTerms, query: Query, checked_roster: bytes, job: AgreedJob, outcomes: Sequence[CellValues]
-) -> Result:
+def build_result(terms: StudyTerms, query: Query, answer: FoundAnswer) -> Result:
     """The result of a query job: one cell an item, in query order."""
     return Result(
-        job=job.job_id,
+        job=answer.job,
         study_terms=terms.digest(),
-        checked_roster=checked_roster,
-        query=query.digest(),
-        cells=tuple(_cell(item, outcome) for item, outcome in zip(query.items, outcomes, strict=True)),
+        checked_roster=answer.checked_roster,
+        query=answer.query,
+        cells=tuple(_cell(item, found) for item, found in zip(query.items, answer.cells, strict=True)),
         engine=terms.engine,
-        parties=job.session_parties,
-        time=job.time,
-        log_heads=job.log_heads,
+        parties=answer.parties,
+        time=answer.time,
+        log_heads=answer.log_heads,
     )
 
 
-def _cell(item: QueryItem, outcome: CellValues) -> Cell:
-    definition = catalog.specification(item.function).definition
-    if outcome.withheld is not None:  # a withheld cell says by which rule and nothing else
-        return Cell(
-            function=item.function,
-            figures=item.figures,
-            group=item.group,
-            parameters=item.parameters,
-            withheld="minimum" if outcome.withheld == "minimum" else "disclosure",
-            definition=definition,
-        )
+def _cell(item: QueryItem, found: CellFound) -> Cell:
+    withheld = found.withheld is not None  # such a cell says by which rule and nothing else
     return Cell(
         function=item.function,
         figures=item.figures,
         group=item.group,
         parameters=item.parameters,
-        values=outcome.values,
-        contributors=outcome.contributors,
-        definition=definition,
+        values=None if withheld else found.values,
+        sealed=None if withheld else found.sealed,
+        withheld=None if not withheld else "minimum" if found.withheld == "minimum" else "disclosure",
+        contributors=None if withheld else found.contributors,
+        definition=catalog.specification(item.function).definition,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, select
+from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, select
 
 from mpc_cde.documents.roster import Roster, RosterEntry, verify_entries
 from mpc_cde.errors import BadProof, StoreDamaged
@@ -17,7 +17,9 @@ rows = Table(
     metadata,
     Column("roster", LargeBinary(32), primary_key=True),
     Column("row", Integer, primary_key=True),
+    Column("submission", LargeBinary(32), nullable=False),
     Column("entry", LargeBinary, nullable=False),
+    Index("roster_rows_by_submission", "roster", "submission"),
 )
 
 
@@ -29,10 +31,27 @@ def put_entries(transaction: StoreTransaction, roster: bytes, entries: Sequence[
         transaction.connection.execute(
             rows.insert(),
             [
-                {"roster": roster, "row": row, "entry": entry.payload_bytes()}
+                {
+                    "roster": roster,
+                    "row": row,
+                    "submission": entry.submission,
+                    "entry": entry.payload_bytes(),
+                }
                 for row, entry in enumerate(entries)
             ],
         )
+
+
+def find_entry(
+    view: StoreView, roster: bytes, submissions: Sequence[bytes]
+) -> tuple[int, RosterEntry] | None:
+    """The row of one member, whose accepted submissions these are, and its entry; a roster has one of each."""
+    found = view.connection.execute(
+        select(rows.c.row, rows.c.entry).where(
+            rows.c.roster == roster, rows.c.submission.in_(list(submissions))
+        )
+    ).first()
+    return None if found is None else (found.row, RosterEntry.parse_payload(found.entry))
 
 
 def read_entries(view: StoreView, roster: Roster) -> tuple[RosterEntry, ...]:

@@ -26,10 +26,10 @@ from typing import Any, Literal, TypeVar
 
 from parties.errors import DeadlinePassed, PartyError, SessionClosed, WorkerMisbehaved
 from parties.mesh_identity import MeshCredentials, PinnedPeer
-from parties.results import CellValues
 from parties.time_limits import DEFAULT_LIMITS, TimeLimits
 from parties.worker_failures import failure_of
 from parties.worker_pipe import (
+    CellFound,
     End,
     ExchangeAll,
     Exchanged,
@@ -79,7 +79,7 @@ class JobOutcome:
 
     job_id: bytes
     faulty_rows: tuple[int, ...] | None
-    cells: tuple[CellValues, ...] | None
+    cells: tuple[CellFound, ...] | None
     rounds: int
     bytes_sent: int
     seconds: float
@@ -167,13 +167,10 @@ class Session:
         found = await self._ask(wish, JobResult, deadline, "the job")
         if found.job_id != job.job_id:
             raise self._fail(WorkerMisbehaved("the result is another job's"))
-        cells = None
-        if found.cells is not None:
-            cells = tuple(CellValues(cell.contributors, cell.values, cell.withheld) for cell in found.cells)
         return JobOutcome(
             found.job_id,
             found.faulty_rows,
-            cells,
+            found.cells,
             found.rounds,
             found.bytes_sent,
             found.microseconds / 1e6,

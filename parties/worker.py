@@ -87,7 +87,7 @@ def computation_of(engine: Engine, job: JobSpecification, columns_path: str | No
         engine,
         records,
         unpack_masks(job),
-        [request_of(cell) for cell in job.cells],
+        [request_of(cell, job.asker) for cell in job.cells],
         [request_of(cell) for cell in job.siblings],
     )
 
@@ -245,6 +245,7 @@ class Worker:
             outcome,
             engine,
             meter,
+            party=mesh.own_index,
             rounds=runtime.rounds - rounds_before,
             bytes_sent=mesh.bytes_sent - bytes_before,
         )

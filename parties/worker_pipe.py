@@ -1,7 +1,8 @@
 """What a node and its worker say to each other: length-prefixed canonical JSON over a socket pair.
 
 The worker is told who its peers are and what to compute, and says what it opened and found. Nothing of a share
-crosses here; the private key of the mesh does, once, downwards. Each message is one small class with a `type`.
+crosses here but a share of a member's own place, which the worker has sealed to that member; the private key of the
+mesh does, once, downwards. Each message is one small class with a `type`.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from mpc_cde.documents.canonical import (
     Digest,
     FunctionName,
     Identifier,
+    MemberId,
     PartyIndex,
     decode_base64url,
     encode_base64url,
 )
 from mpc_cde.documents.figure import Figure
+from mpc_cde.documents.result import SealedShare
 from mpc_cde.documents.study_terms import Parameters
+from mpc_cde.documents.suites import PublicSealingKey
 from parties.errors import WorkerMisbehaved
 
 MAX_PIPE_BYTES = 512 << 20
@@ -121,6 +125,14 @@ class JobCell(Part):
     table: Annotated[tuple[Identifier, ...], Field(max_length=256)] = ()
 
 
+class JobAsker(Part):
+    """The member that asks for its own place: its row among the records, and the key that the place is sealed to."""
+
+    member: MemberId
+    row: Count
+    sealing_key: PublicSealingKey
+
+
 class JobMask(Part):
     """A public selector of records: one bit a row, lowest bit first in each byte."""
 
@@ -144,6 +156,7 @@ class JobSpecification(Part):
     masks: Annotated[tuple[JobMask, ...], Field(max_length=10_000)] = ()
     cells: Annotated[tuple[JobCell, ...], Field(max_length=1024)] = ()
     siblings: Annotated[tuple[JobCell, ...], Field(max_length=1 << 18)] = ()
+    asker: JobAsker | None = None
     rounds: Annotated[int, Field(ge=0, le=10**6)] = 0
     agreed: Bytes32 = bytes(32)
 
@@ -216,10 +229,14 @@ class Opened(PipeMessage):
 
 
 class CellFound(Part):
-    """One cell's outcome: exact decimal texts, or by which rule it is withheld."""
+    """One cell's outcome: exact decimal texts, or shares sealed to a member, or by which rule it is withheld.
+
+    From a worker `sealed` is its party's own; once the parties have shown them, those of all in session order.
+    """
 
     contributors: Count | None
     values: tuple[Words, ...] | None
+    sealed: tuple[SealedShare, ...] | None = None
     withheld: Words | None
 
 

@@ -17,6 +17,8 @@ from protocols.parameters import parse_edges, parse_grid, parse_maximum, parse_p
 
 MAX_QUANTILES = 100
 MAX_DENOMINATOR = 1000
+OWN_RANK_PERCENT = 5
+"""A member's own place is a multiple of it."""
 
 
 @dataclass(frozen=True, slots=True)

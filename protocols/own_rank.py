@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from protocols import field as fp
+from protocols.catalog import OWN_RANK_PERCENT
 from protocols.cells import Cell, CellRequest
 from protocols.engine import Engine, PublicMask, Shared, concatenate, require_bounded
 from protocols.errors import OutOfRange
@@ -27,9 +28,7 @@ from protocols.moments import at_degree_t
 from protocols.plans import require_number
 from protocols.records import FigureRecords
 
-PERCENT = 5
-"""The grid: a place is a multiple of so many percent."""
-STEPS = 100 // PERCENT
+STEPS = 100 // OWN_RANK_PERCENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ async def own_places(engine: Engine, places: Sequence[OwnPlace]) -> list[Shared]
         for place, below in zip(places, smaller, strict=True)
     ]
     reached = (await engine.at_least_zero(concatenate(compared))).reshape(len(places), STEPS)
-    return [reached[i].reshape(-1, 1).sum().times(PERCENT) for i in range(len(places))]
+    return [reached[i].reshape(-1, 1).sum().times(OWN_RANK_PERCENT) for i in range(len(places))]
 
 
 async def _count_smaller(engine: Engine, places: Sequence[OwnPlace]) -> list[Shared]:

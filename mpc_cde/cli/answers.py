@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from mpc_cde.cli.showing import say, say_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mpc_cde.client.own_place import OwnPlace
     from mpc_cde.client.verification import VerifiedResult
     from mpc_cde.documents.result import Cell
 
@@ -74,6 +77,29 @@ def show_result(verified: VerifiedResult) -> None:
         for cell in verified.cells
     ]
     say_table(["figure", "group", "function", "N", "value"], rows, right=[3])
+
+
+def place_json(place: OwnPlace) -> dict[str, Any]:
+    """The cell, and the member's own place as only its machine knows it."""
+    return {**cell_json(place.cell), "percent_below": place.percent}
+
+
+def show_places(places: Iterable[OwnPlace]) -> None:
+    """One line a place, for the member itself."""
+    rows = [
+        [
+            ", ".join(place.cell.figures),
+            "all members"
+            if place.cell.group is None
+            else f"{place.cell.group.attribute} {place.cell.group.value}",
+            "" if place.cell.contributors is None else str(place.cell.contributors),
+            _answer(place.cell)
+            if place.percent is None
+            else f"{place.percent} % of the others lie below you",
+        ]
+        for place in places
+    ]
+    say_table(["figure", "group", "N", "your place"], rows, right=[2])
 
 
 def _asked(cell: Cell) -> str:

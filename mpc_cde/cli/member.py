@@ -1,4 +1,4 @@
-"""`mpc-cde member`: keys, submitting figures, receipts, withdrawing."""
+"""`mpc-cde member`: keys, submitting figures, receipts, withdrawing, one's own place."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from mpc_cde.cli.options import (
     StudyOption,
     YesOption,
 )
-from mpc_cde.cli.roles import certified_member, submission_records
+from mpc_cde.cli.roles import certified_member, reader_with, submission_records
 from mpc_cde.cli.showing import remark, say, say_json
 from mpc_cde.cli.surroundings import confirm, write_file
 
 if TYPE_CHECKING:
     from mpc_cde.client.connection import Connection
+    from mpc_cde.client.own_place import OwnPlace
     from mpc_cde.client.receipts import ReceiptStatus
 
 app = typer.Typer(help="Take part: make keys, submit figures, see receipts.", no_args_is_help=True)
@@ -222,6 +223,56 @@ def withdraw(
 
     title = run_connected(take_out, home=home, gateway=gateway, fingerprint=fingerprint)
     say(f"Your figures are taken out of {title}.")
+
+
+@app.command()
+def place(
+    study: StudyOption = None,
+    figures: Annotated[
+        list[str] | None,
+        typer.Option("--figure", help="Default: every figure that the study tells a place for."),
+    ] = None,
+    by: Annotated[list[str] | None, typer.Option("--by", help="Only within this group of yours.")] = None,
+    wait: Annotated[
+        float, typer.Option("--wait", min=1, metavar="SECONDS", help="How long to wait for the answer.")
+    ] = 600.0,
+    membership: MembershipOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Ask where you stand among the others; the parties seal the answer to you, and nobody else can open it."""
+    from mpc_cde.cli.answers import place_json, show_places
+    from mpc_cde.client.own_place import ask_own_place, choose_own_items, open_own_places
+    from mpc_cde.client.query import run_query
+    from mpc_cde.client.role_cards import load_own_sealing_key
+    from protocols.randomness import SystemRandomness
+
+    own = community_home(home, fingerprint)
+    sealing_key = load_own_sealing_key(own.role("member"))
+
+    async def ask(connection: Connection) -> tuple[OwnPlace, ...]:
+        member = await certified_member(connection, own, membership)
+        listing = await connection.find_study(study)
+        verified = await connection.verified_study(listing.terms)
+        items = choose_own_items(verified, member, figures=figures or (), by=by or ())
+        result = await run_query(
+            connection,
+            verified,
+            member,
+            ask_own_place(verified, member, items, randomness=SystemRandomness()),
+            reader=reader_with(member.signing_key),
+            deadline_seconds=wait,
+            on_change=lambda status: remark(status.describe()),
+        )
+        return open_own_places(result, member, sealing_key)
+
+    found = run_connected(ask, home=home, gateway=gateway, fingerprint=fingerprint)
+    if as_json:
+        say_json([place_json(each) for each in found])
+    else:
+        show_places(found)
 
 
 def _show_status(status: ReceiptStatus, *, as_json: bool, state: str | None = None) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
 
 import anyio
 
@@ -49,6 +50,13 @@ class EnrolledResearcher:
         if researcher.signing_key != signing_key.public_bytes:
             raise CallerError("the enrolment is for another key than the one on this machine")
         return cls(signing_key, researcher, envelope)
+
+
+class Asker(Protocol):
+    """Who asks; `envelope` is the document that says so: an enrolment, or a membership."""
+
+    @property
+    def envelope(self) -> Envelope: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +144,40 @@ def make_query(
                 f"you are not enrolled for {item.function} in this study",
                 hint="Ask for it with `mpc-cde researcher request`.",
             )
+    return signed_query(
+        study,
+        items,
+        asker.signing_key,
+        asker_kind="researcher",
+        asker=asker.researcher.digest(),
+        randomness=randomness,
+        now=now,
+        valid_seconds=valid_seconds,
+    )
+
+
+def signed_query(
+    study: VerifiedStudy,
+    items: tuple[QueryItem, ...],
+    signing_key: SigningKey,
+    *,
+    asker_kind: Literal["researcher", "member"],
+    asker: bytes,
+    randomness: Randomness,
+    now: datetime | None,
+    valid_seconds: float,
+) -> Envelope:
+    """A query of whoever has the key; `asker` is the digest of its document."""
     moment = now or datetime.now(UTC)
     query = Query(
         study_terms=study.terms_digest,
         items=items,
-        asker_kind="researcher",
-        asker=asker.researcher.digest(),
+        asker_kind=asker_kind,
+        asker=asker,
         nonce=randomness.random_bytes(16),
         expires=timestamp_of(moment + timedelta(seconds=valid_seconds)),
     )
-    return sign_document(query, asker.signing_key)
+    return sign_document(query, signing_key)
 
 
 async def query_status(
@@ -176,7 +208,7 @@ async def query_status(
 async def run_query(
     connection: Connection,
     study: VerifiedStudy,
-    asker: EnrolledResearcher,
+    asker: Asker,
     envelope: Envelope,
     *,
     reader: Reader | None = None,
@@ -184,6 +216,8 @@ async def run_query(
     on_change: Callable[[QueryStatus], None] | None = None,
 ) -> VerifiedResult:
     """Send a query, wait for its result, verify it. Sending the same one again only waits again.
+
+    `asker` is whoever signed it: a researcher, or a member.
 
     Raises QueryDeclined with every party's reason, DeadlinePassed, PeerError for a result that does not verify.
     """

@@ -16,8 +16,10 @@ from mpc_cde.documents.suites import ENCAPSULATION_LENGTHS, SUITES, X25519, X_WI
 from mpc_cde.errors import CallerError, SealRefused
 from mpc_cde.sealing import (
     MAX_PLAINTEXT_BYTES,
+    ResultContext,
     SealingContext,
     SealingPrivateKey,
+    is_sealing_key,
     open_sealed,
     pack_seeds,
     parse_seeds,
@@ -103,6 +105,35 @@ def test_sealing_twice_shows_nothing_in_common(suite: Any) -> None:
     assert first[-32:] != second[-32:]
 
 
+OWN_PLACE = ResultContext(b"\x11" * 32, b"\x22" * 16, 1, 2)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize(
+    "moved",
+    [
+        replace(OWN_PLACE, job=b"\x12" * 32),
+        replace(OWN_PLACE, member=b"\x23" * 16),
+        replace(OWN_PLACE, party=0),
+        replace(OWN_PLACE, cell=1),
+        SealingContext(b"\x11" * 32, b"\x22" * 16, 2, 1),
+    ],
+    ids=["of another job", "of another member", "of another party", "of another cell", "as a submission"],
+)
+def test_moved_share_of_a_result_does_not_open(suite: Any, moved: Any) -> None:
+    sealed = seal(key(suite).public, bytes(8), OWN_PLACE)
+    assert open_sealed(key(suite), sealed, OWN_PLACE) == bytes(8)
+    with pytest.raises(SealRefused):
+        open_sealed(key(suite), sealed, moved)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_what_is_no_key_is_told_before_anything_is_sealed(suite: Any) -> None:
+    public = key(suite).public
+    assert is_sealing_key(public)
+    assert not is_sealing_key(public.model_copy(update={"key": b"\xff" * (len(public.key) - 32) + bytes(32)}))
+
+
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize(
     "moved",
@@ -111,14 +142,12 @@ def test_sealing_twice_shows_nothing_in_common(suite: Any) -> None:
         {"member": b"\x23" * 16},
         {"sequence": 8},
         {"party": 0},
-        {"kind": "result"},
     ],
     ids=[
         "to another study",
         "to another member",
         "replayed in another round",
         "to another party",
-        "as a result",
     ],
 )
 def test_moved_envelope_does_not_open(suite: Any, moved: dict[str, Any]) -> None:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from parties.errors import JobsDiffer, PeerLost
-from parties.job_runner import open_records
-from parties.results import CellValues
+from parties.job_runner import cells_found, open_records
 from parties.session_supervisor import JobOutcome, Journal, SessionInputs
 from parties.worker import computation_of
 from parties.worker_pipe import JobSpecification
@@ -61,7 +60,7 @@ class _Table:
     closed: bool = False
     seated: set[int] = field(default_factory=set)
     steps: dict[int, dict[int, object]] = field(default_factory=dict)
-    outcomes: dict[bytes, JobOutcome] = field(default_factory=dict)
+    outcomes: dict[bytes, dict[int, JobOutcome]] = field(default_factory=dict)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def until(self, ready: Callable[[], bool]) -> None:
@@ -133,9 +132,9 @@ class MemorySession:
             raise PeerLost(1, "Party 1", step="a computation", expected="a peer", found="none")
         if self._journal is not None:
             await self._journal(job.job_id, "everything", (1,))
-        return self._table.outcomes[job.job_id]
+        return self._table.outcomes[job.job_id][self._own]
 
-    def _compute(self, job: JobSpecification, columns: dict[int, object]) -> JobOutcome:
+    def _compute(self, job: JobSpecification, columns: dict[int, object]) -> dict[int, JobOutcome]:
         network = LocalNetwork(self.parties, self._table.mesh.threshold, ScriptedRandomness(job.job_id))
 
         def at(engine: Engine, party: int) -> Computation[object]:
@@ -144,12 +143,12 @@ class MemorySession:
             open_records(job, str(item[1]))
             return computation_of(engine, job, str(item[1]))
 
-        found = network.run(at)[self.parties[0]]
-        cells = None
-        if isinstance(found, list):
-            cells = tuple(CellValues(cell.contributors, cell.values, cell.withheld) for cell in found)
-        faulty = found if isinstance(found, tuple) else None
-        return JobOutcome(job.job_id, faulty, cells, network.rounds, 0, 0.0, 0, 0, 0, 0)
+        found = {}
+        for party, outcome in network.run(at).items():
+            cells = cells_found(job, outcome, party) if isinstance(outcome, list) else None
+            faulty = outcome if isinstance(outcome, tuple) else None
+            found[party] = JobOutcome(job.job_id, faulty, cells, network.rounds, 0, 0.0, 0, 0, 0, 0)
+        return found
 
     async def wait_failed(self) -> Exception:
         await self._table.until(lambda: self._table.closed)

@@ -28,6 +28,7 @@ from mpc_cde.gateway.settings import GatewaySettings
 from mpc_cde.gateway.store import Store
 from mpc_cde.reader_signatures import SignedReader
 from mpc_cde.secret_files import make_private_directory
+from protocols.catalog import specification
 from protocols.randomness import SystemRandomness
 from tests.mpc_cde.client.paper import PaperCommunity, secret, signed
 
@@ -130,7 +131,7 @@ class PaperGateway:
                     values=(str(contributors),) if item.function == "count@1" else None,
                     withheld=None if item.function == "count@1" else "disclosure",
                     contributors=contributors if item.function == "count@1" else None,
-                    definition="as in the catalogue",
+                    definition=specification(item.function).definition,
                 )
                 for item in query.items
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -36,6 +36,7 @@ from mpc_cde.documents.study_terms import FunctionTerms, GroupTerms, StudyTerms
 from mpc_cde.documents.submission import Submission
 from mpc_cde.keys import SigningKey
 from mpc_cde.sealing import SealingPrivateKey
+from protocols.catalog import specification
 
 SCRIPTED = "for tests only: "
 
@@ -120,6 +121,7 @@ class PaperCommunity:
     t: int = 1
     members: int = 12
     removed: tuple[int, ...] = ()
+    terms_of: Callable[[bytes], StudyTerms] = paper_terms
     party_keys: list[SigningKey] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -152,7 +154,7 @@ class PaperCommunity:
         self.fingerprint = self.community.fingerprint()
         self.community_envelope = signed(self.community, self.party_keys)
         self.study = Study(
-            terms=paper_terms(self.community.digest()),
+            terms=self.terms_of(self.community.digest()),
             presentation=Presentation(opens="2026-01-01T00:00:00Z", closes="2027-01-01T00:00:00Z"),
             steward="steward",
         )
@@ -260,7 +262,7 @@ class PaperCommunity:
                 values=values,
                 withheld=None if values else "minimum",
                 contributors=number if values else None,
-                definition="as in the catalogue",
+                definition=specification(item.function).definition,
             )
             for item, values in zip(self.query().items, answers, strict=True)
         )
