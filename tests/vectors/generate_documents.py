@@ -138,7 +138,7 @@ def sealing_vectors(kept: dict[str, str]) -> list[dict[str, Any]]:
                 "suite": suite,
                 "secret": b64(key.secret_bytes()),
                 "public": b64(key.public.key),
-                "kind": context.kind,
+                "kind": "submission",
                 "study_terms": b64(context.study_terms),
                 "member": b64(context.member),
                 "sequence": context.sequence,
