@@ -28,7 +28,7 @@ Replies = Mapping[int, bytes]
 class Exchange:
     """One round: bytes to send to peers, and the exact number of bytes expected from peers."""
 
-    outgoing: Mapping[int, bytes]
+    outgoing: Mapping[int, bytes | memoryview]
     incoming: Mapping[int, int]
 
     def __repr__(self) -> str:  # the payloads are masked shares: their sizes are enough to read
@@ -60,7 +60,7 @@ class _Yield(Awaitable[Any]):
         return (yield self._request)
 
 
-async def exchange(outgoing: Mapping[int, bytes], incoming: Mapping[int, int]) -> Replies:
+async def exchange(outgoing: Mapping[int, bytes | memoryview], incoming: Mapping[int, int]) -> Replies:
     """Send and receive in one round; the reply from peer i has exactly `incoming[i]` bytes."""
     replies: Replies = await _Yield(Exchange(outgoing, incoming))
     return replies
@@ -119,7 +119,7 @@ def merge(requests: list[Exchange]) -> Exchange:
     """Concatenate the payloads of several exchanges, peer by peer, in the order given."""
     if len(requests) == 1:
         return requests[0]
-    outgoing: dict[int, list[bytes]] = {}
+    outgoing: dict[int, list[bytes | memoryview]] = {}
     incoming: dict[int, int] = {}
     for request in requests:
         for peer, payload in request.outgoing.items():

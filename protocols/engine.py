@@ -146,18 +146,23 @@ class Engine(ABC):
 
     def product(self, a: Shared, b: Shared) -> Shared:
         """Elementwise product, degree 2t. Both factors have degree t."""
-        _require_degree_t(a, b)
+        require_degree_t(a, b)
         shape = a.values.shape
         return Shared(kernels.multiply(a.values.ravel(), b.values.ravel()).reshape(shape), 2)
 
     def inner_products(self, matrix: Shared, vector: Shared) -> Shared:
         """Row sums of `matrix` (k, n) against `vector` (n,): shape (k,), degree 2t. No communication."""
-        _require_degree_t(matrix, vector)
+        require_degree_t(matrix, vector)
         return Shared(kernels.inner_products(matrix.values, vector.values), 2)
+
+    def inner_product_table(self, matrix: Shared, vectors: Sequence[Shared]) -> Shared:
+        """As `inner_products` with each of v vectors (n,): shape (v, k), degree 2t; reads the matrix once."""
+        require_degree_t(matrix, *vectors)
+        return Shared(kernels.inner_product_table(matrix.values, [vector.values for vector in vectors]), 2)
 
     def combination(self, matrix: Shared, coefficients: Shared) -> Shared:
         """The sum over rows e of coefficients[e] * matrix[e], `matrix` (k, n): shape (n,), degree 2t; local."""
-        _require_degree_t(matrix, coefficients)
+        require_degree_t(matrix, coefficients)
         return Shared(kernels.linear_combination(matrix.values, coefficients.values), 2)
 
     def selected_sums(self, matrix: Shared, mask: PublicMask) -> Shared:
@@ -170,7 +175,7 @@ class Engine(ABC):
 
     def bit_defects(self, matrix: Shared, weights: fp.FieldVector) -> Shared:
         """Per record i the sum over rows e of weights[e] * x_ei (x_ei - 1): shape (n,), degree 2t."""
-        _require_degree_t(matrix)
+        require_degree_t(matrix)
         return Shared(kernels.bit_defects(matrix.values, weights), 2)
 
     def weighted_sum(self, vector: Shared, weights: fp.FieldVector) -> Shared:
@@ -219,7 +224,18 @@ class Engine(ABC):
 
     async def multiply(self, a: Shared, b: Shared) -> Shared:
         """Elementwise product, degree t: one resharing."""
-        return await self.reshare(self.product(a, b))
+        return (await self.multiply_pairs([(a, b)]))[0]
+
+    async def multiply_pairs(self, pairs: Sequence[tuple[Shared, Shared]]) -> list[Shared]:
+        """The elementwise product of each pair, degree t: one resharing for all of them, one round."""
+        products = [self.product(a, b) for a, b in pairs]
+        lowered = await self.reshare(concatenate([product.reshape(-1) for product in products]))
+        found, place = [], 0
+        for product in products:
+            size = product.values.size
+            found.append(Shared(lowered.values[place : place + size].reshape(product.values.shape)))
+            place += size
+        return found
 
     async def reveal(self, value: Shared, label: str) -> fp.FieldVector:
         """Open what the answer consists of."""
@@ -233,7 +249,8 @@ class Engine(ABC):
             await effects.record(label, plain)
 
 
-def _require_degree_t(*factors: Shared) -> None:
+def require_degree_t(*factors: Shared) -> None:
+    """Refuse a factor that is a product itself."""
     if any(factor.degree != 1 for factor in factors):
         raise ProtocolMisuse("a factor of a product must have degree t: reshare it first")
 

@@ -107,6 +107,22 @@ def to_bytes(a: FieldVector) -> bytes:
     return np.asarray(a).astype("<u8", copy=False).tobytes()
 
 
+def view_bytes(a: FieldVector) -> memoryview:
+    """What `to_bytes` writes, without a copy where the machine is little endian; the vector must not change."""
+    return np.ascontiguousarray(a).astype("<u8", copy=False).data.cast("B")
+
+
+def view_words(data: bytes | bytearray | memoryview, count: int) -> NDArray[np.uint64]:
+    """The `count` words in `data`, without a copy, and not yet known to be elements.
+
+    Raises MalformedMessage for another length.
+    """
+    found = len(memoryview(data).cast("B"))
+    if found != count * ELEMENT_BYTES:
+        raise MalformedMessage(f"field elements: expected {count * ELEMENT_BYTES} bytes, found {found}")
+    return np.frombuffer(data, dtype="<u8").astype(np.uint64, copy=False)
+
+
 def from_bytes(data: bytes | bytearray | memoryview, count: int | None = None) -> FieldVector:
     """The vector of `count` elements (None: as many as there are) that `to_bytes` wrote; an own copy.
 

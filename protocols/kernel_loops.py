@@ -20,10 +20,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _P = np.uint64(fp.P)
 _ONE = np.uint64(1)
-_LOW_26 = np.uint64((1 << 26) - 1)
 _LOW_29 = np.uint64((1 << 29) - 1)
+_LOW_31 = np.uint64((1 << 31) - 1)
 _LOW_32 = np.uint64((1 << 32) - 1)
-_3, _26, _29, _32, _35, _61 = (np.uint64(shift) for shift in (3, 26, 29, 32, 35, 61))
+_AT_31 = np.uint64(1 << 31)
+_3, _29, _31, _32, _61 = (np.uint64(shift) for shift in (3, 29, 31, 32, 61))
 _BLOCK = 1 << 15  # elements of a row at a time: what all rows meet stays in the second-level cache
 _ROOT_BLOCK = 1 << 10  # its few vectors stay in the first-level cache
 
@@ -56,11 +57,16 @@ def _product(a: np.uint64, b: np.uint64) -> np.uint64:
 
 
 @_compiled
-def _from_halves(at_0: np.uint64, at_32: np.uint64, at_64: np.uint64, at_96: np.uint64) -> np.uint64:
-    """at_0 + 2^32 at_32 + 2^64 at_64 + 2^96 at_96 mod p, each sum below 2^58."""
-    shifted_32 = (at_32 >> _29) + ((at_32 & _LOW_29) << _32)
-    shifted_96 = (at_96 >> _26) + ((at_96 & _LOW_26) << _35)  # 2^96 = 2^35
-    return _canonical(_canonical(at_0 + shifted_32) + (at_64 << _3) + shifted_96)  # 2^64 = 8
+def _from_halves(at_0: np.uint64, at_32: np.uint64) -> np.uint64:
+    """at_0 + 2^32 at_32 mod p, both below 2^60."""
+    return _canonical(at_0 + (at_32 >> _29) + ((at_32 & _LOW_29) << _32))
+
+
+@_compiled
+def _element(word: np.uint64) -> np.uint64:
+    """A uniform 64-bit word as a uniform element (up to 2^-61): 61 bits, and p to 0."""
+    low = word & _P
+    return np.uint64(0) if low == _P else low
 
 
 # loops -----------------------------------------------------------------------------------------------------
@@ -97,26 +103,50 @@ def axpy(y: Any, factor: np.uint64, x: Any) -> None:
 
 
 @_compiled
-def _inner_block(a: Any, b: Any) -> np.uint64:
-    """The inner product of at most 2^24 elements."""
-    at_0 = at_32 = at_64 = at_96 = np.uint64(0)
-    for i in range(a.size):
-        a0, a1, b0, b1 = a[i] & _LOW_32, a[i] >> _32, b[i] & _LOW_32, b[i] >> _32
-        low, middle, high = a0 * b0, a1 * b0 + a0 * b1, a1 * b1
-        at_0 += low & _LOW_32
-        at_32 += (low >> _32) + (middle & _LOW_32)
-        at_64 += (middle >> _32) + (high & _LOW_32)
-        at_96 += high >> _32
-    return _from_halves(at_0, at_32, at_64, at_96)
+def _high(a: np.uint64) -> np.uint64:
+    """The upper limb; saying that it has 32 bits makes LLVM multiply by one instruction instead of three."""
+    return (a >> _31) & _LOW_32
 
 
 @_compiled
-def inner_products(matrix: Any, vector: Any, out: Any) -> None:
-    rows, n = matrix.shape
-    for start in range(0, n, _BLOCK):
-        part = vector[start : start + _BLOCK]
-        for r in range(rows):
-            out[r] = _canonical(out[r] + _inner_block(matrix[r, start : start + _BLOCK], part))
+def _inner_block(a: Any, b: Any) -> np.uint64:
+    """The inner product of at most 2^24 elements, in limbs of 31 and 30 bits.
+
+    A product of limbs is below 2^62, so four of them fit a word: one of each quarter is added, and only then
+    the sum is split into halves.
+    """
+    low_0 = low_32 = middle_0 = middle_32 = high_0 = high_32 = np.uint64(0)
+    quarter = a.size >> 2
+    a_0, a_1, a_2, a_3 = a[:quarter], a[quarter:], a[2 * quarter :], a[3 * quarter :]
+    b_0, b_1, b_2, b_3 = b[:quarter], b[quarter:], b[2 * quarter :], b[3 * quarter :]
+    for i in range(quarter):
+        r, s, t, u = a_0[i] & _LOW_31, a_1[i] & _LOW_31, a_2[i] & _LOW_31, a_3[i] & _LOW_31
+        v, w, x, y = b_0[i] & _LOW_31, b_1[i] & _LOW_31, b_2[i] & _LOW_31, b_3[i] & _LOW_31
+        rr, ss, tt, uu = _high(a_0[i]), _high(a_1[i]), _high(a_2[i]), _high(a_3[i])
+        vv, ww, xx, yy = _high(b_0[i]), _high(b_1[i]), _high(b_2[i]), _high(b_3[i])
+        low = r * v + s * w + t * x + u * y
+        middle = (rr * v + r * vv) + (ss * w + s * ww) + (tt * x + t * xx) + (uu * y + u * yy)
+        high = rr * vv + ss * ww + tt * xx + uu * yy
+        low_0 += low & _LOW_32
+        low_32 += low >> _32
+        middle_0 += middle & _LOW_32
+        middle_32 += middle >> _32
+        high_0 += high & _LOW_32
+        high_32 += high >> _32
+    total = _from_halves(low_0, low_32)
+    total = _canonical(total + _product(_from_halves(middle_0, middle_32), _AT_31))
+    total = _canonical(total + (_from_halves(high_0, high_32) << _ONE))  # 2^62 = 2
+    for i in range(4 * quarter, a.size):
+        total = _canonical(total + _product(a[i], b[i]))
+    return total
+
+
+@_compiled
+def inner_products(matrix: Any, vector: Any, start: int, out: Any) -> None:
+    """Adds to `out` what `vector` gives with the columns of `matrix` from `start` on."""
+    for r in range(matrix.shape[0]):
+        found = _inner_block(matrix[r, start : start + vector.size], vector)
+        out[r] = _canonical(out[r] + found)
 
 
 @_compiled
@@ -126,7 +156,7 @@ def _masked_block(a: Any, mask: Any) -> np.uint64:
         kept = a[i] & (np.uint64(0) - np.uint64(mask[i]))
         at_0 += kept & _LOW_32
         at_32 += kept >> _32
-    return _from_halves(at_0, at_32, np.uint64(0), np.uint64(0))
+    return _from_halves(at_0, at_32)
 
 
 @_compiled
@@ -144,7 +174,7 @@ def _sum_block(a: Any) -> np.uint64:
     for i in range(a.size):
         at_0 += a[i] & _LOW_32
         at_32 += a[i] >> _32
-    return _from_halves(at_0, at_32, np.uint64(0), np.uint64(0))
+    return _from_halves(at_0, at_32)
 
 
 @_compiled
@@ -239,8 +269,52 @@ def inverse_square_roots(y: Any, out: Any) -> None:
 @_compiled
 def mask_to_elements(words: Any) -> None:
     for i in range(words.size):
-        low = words[i] & _P
-        words[i] = np.uint64(0) if low == _P else low
+        words[i] = _element(words[i])
+
+
+@_compiled
+def multiply_into(a: Any, b: Any, start: int, out: Any) -> None:
+    _multiply_block(a[start : start + out.size], b[start : start + out.size], out)
+
+
+@_compiled
+def _multiply_block(a: Any, b: Any, out: Any) -> None:
+    for i in range(out.size):
+        out[i] = _canonical(_product(a[i], b[i]))
+
+
+@_compiled
+def _deal_block(value: Any, factor: np.uint64, words: Any, of_words: np.uint64, out: Any) -> None:
+    for i in range(out.size):
+        dealt = _canonical(_product(value[i], factor))
+        out[i] = _canonical(dealt + _product(_element(words[i]), of_words))
+
+
+@_compiled
+def add_words(y: Any, factor: np.uint64, words: Any) -> None:
+    for i in range(y.size):
+        y[i] = _canonical(y[i] + _product(_element(words[i]), factor))
+
+
+@_compiled
+def deal(values: Any, words: Any, coefficients: Any, out: Any, start: int) -> None:
+    """By row m of `out`, from column `start` on: c[m, 0] values + sum over k of c[m, 1 + k] words[k]."""
+    for m in range(out.shape[0]):
+        row = out[m, start : start + values.size]
+        _deal_block(values, coefficients[m, 0], words[0], coefficients[m, 1], row)
+        for k in range(1, words.shape[0]):
+            add_words(row, coefficients[m, 1 + k], words[k])
+
+
+@_compiled
+def scale_and_add(y: Any, own_factor: np.uint64, factor: np.uint64, x: Any) -> np.uint64:
+    """y = own_factor y + factor x; returns the largest x."""
+    largest = np.uint64(0)
+    for i in range(y.size):
+        found = x[i]
+        largest = max(largest, found)
+        y[i] = _canonical(_canonical(_product(y[i], own_factor)) + _product(found, factor))
+    return largest
 
 
 @_compiled

@@ -11,7 +11,7 @@ each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from protocols import field as fp
 from protocols import kernel_loops
 from protocols.errors import ProtocolMisuse
+
+_INNER_BLOCK = 1 << 14  # elements of a row at a time: the vectors' blocks stay in the second-level cache
 
 
 def add(a: fp.FieldVector, b: fp.FieldVector) -> fp.FieldVector:
@@ -60,10 +62,19 @@ def inner_product(a: fp.FieldVector, b: fp.FieldVector) -> int:
 
 def inner_products(matrix: fp.FieldVector, vector: fp.FieldVector) -> fp.FieldVector:
     """Every row of `matrix` (k, n) against `vector` (n,): shape (k,). Of shares: degree 2t."""
-    matrix, vector = _input(matrix, 2), _input(vector, 1)
-    _require(matrix.shape[1] == len(vector), f"rows of {matrix.shape[1]} against {len(vector)} elements")
-    out = np.zeros(len(matrix), dtype=np.uint64)
-    kernel_loops.inner_products(matrix, vector, out)
+    return inner_product_table(matrix, [vector]).reshape(-1)
+
+
+def inner_product_table(matrix: fp.FieldVector, vectors: Sequence[fp.FieldVector]) -> fp.FieldVector:
+    """Every row of `matrix` (k, n) against each of v vectors (n,): shape (v, k). Reads the matrix once."""
+    matrix, vectors = _input(matrix, 2), [_input(vector, 1) for vector in vectors]
+    n = matrix.shape[1]
+    for vector in vectors:
+        _require(n == len(vector), f"rows of {n} against {len(vector)} elements")
+    out = np.zeros((len(vectors), len(matrix)), dtype=np.uint64)
+    for start in range(0, n, _INNER_BLOCK):
+        for vector, found in zip(vectors, out, strict=True):
+            kernel_loops.inner_products(matrix, vector[start : start + _INNER_BLOCK], start, found)
     return out
 
 
@@ -135,6 +146,50 @@ def mask_to_elements(words: NDArray[np.uint64]) -> None:
     kernel_loops.mask_to_elements(words)
 
 
+def multiply_block(a: fp.FieldVector, b: fp.FieldVector, start: int, out: fp.FieldVector) -> None:
+    """out = the elements of a b from `start` on, as many as `out` has."""
+    _require_in_place(out)
+    a, b = _input(a, 1), _input(b, 1)
+    _require(len(a) == len(b) >= start + len(out), f"blocks within {len(a)} and {len(b)} elements")
+    kernel_loops.multiply_into(a, b, start, out)
+
+
+def deal_block(
+    values: fp.FieldVector,
+    words: NDArray[np.uint64],
+    coefficients: fp.FieldVector,
+    out: fp.FieldVector,
+    start: int,
+) -> None:
+    """out[m, start + i] = c[m, 0] values[i] + sum over k of c[m, 1 + k] words[k, i].
+
+    `words` (k, b) are uniform 64-bit words, as `mask_to_elements` takes them; `out` (m, n) is contiguous.
+    """
+    values, words, coefficients = _input(values, 1), _input(words, 2), _input(coefficients, 2)
+    _require(out.dtype == np.uint64 and out.ndim == 2 and out.flags.carray, "rows that may be written")
+    _require(words.shape[1] == len(values) and len(words) >= 1, "as many words as values in each row")
+    _require(coefficients.shape == (len(out), 1 + len(words)), "a coefficient for each row and input")
+    _require(0 <= start <= out.shape[1] - len(values), "a block within the rows")
+    kernel_loops.deal(values, words, coefficients, out, start)
+
+
+def add_words(y: fp.FieldVector, factor: int, words: NDArray[np.uint64]) -> None:
+    """y += factor times uniform 64-bit words, as `mask_to_elements` takes them; in place."""
+    _require_in_place(y)
+    words = _input(words, 1)
+    _require(len(words) == len(y), f"vectors of {len(y)} and {len(words)} elements")
+    kernel_loops.add_words(y, np.uint64(factor % fp.P), words)
+
+
+def scale_and_add(y: fp.FieldVector, own_factor: int, factor: int, x: NDArray[np.uint64]) -> bool:
+    """y = own_factor y + factor x in place, for x that may hold anything; whether all of x was below p."""
+    _require_in_place(y)
+    x = _input(x, 1)
+    _require(len(x) == len(y), f"vectors of {len(y)} and {len(x)} elements")
+    largest = kernel_loops.scale_and_add(y, np.uint64(own_factor % fp.P), np.uint64(factor % fp.P), x)
+    return bool(largest < fp.P)
+
+
 def all_canonical(words: NDArray[np.uint64]) -> bool:
     """Whether every word, of an array of any shape, is below p."""
     return bool(kernel_loops.largest(_input(np.asarray(words).reshape(-1), 1)) < fp.P)
@@ -156,6 +211,10 @@ def warm_up() -> None:
     axpy(vector, 1, vector.copy())
     inverse_square_roots(vector)
     mask_to_elements(vector)
+    multiply_block(vector, vector, 0, vector.copy())
+    deal_block(vector, matrix, np.ones((1, 2), dtype=np.uint64), matrix.copy(), 0)
+    add_words(vector.copy(), 1, vector)
+    scale_and_add(vector.copy(), 1, 1, vector)
     all_canonical(vector)
 
 

@@ -9,7 +9,8 @@ under one key and block: operation numbers and job keys see to that. Browser and
 from __future__ import annotations
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
+from numpy.typing import NDArray
 
 from protocols import field as fp
 from protocols.errors import ProtocolMisuse
@@ -44,13 +45,10 @@ class Keystream:
 
         Shape (count,). `offset` is in elements and even, since a block holds two.
         """
-        if len(block) != BLOCK_BYTES:
-            raise ProtocolMisuse(f"a counter block has {BLOCK_BYTES} bytes, not {len(block)}")
-        if count < 0 or offset < 0 or offset % ELEMENTS_PER_BLOCK:
-            raise ProtocolMisuse(f"expected count >= 0 and an even offset >= 0, found {count} and {offset}")
-        start = (int.from_bytes(block, "big") + offset // ELEMENTS_PER_BLOCK) % (1 << 128)
-        encryptor = Cipher(algorithms.AES256(self._key), modes.CTR(start.to_bytes(16, "big"))).encryptor()
-        buffer = bytearray(count * fp.ELEMENT_BYTES + BLOCK_BYTES)  # update_into asks for a block more
+        if count < 0:
+            raise ProtocolMisuse(f"expected count >= 0, found {count}")
+        encryptor = self._encryptor(block, offset)
+        buffer = bytearray(buffer_bytes(count))
         words = np.frombuffer(buffer, dtype="<u8", count=count)
         view, zeros = memoryview(buffer), memoryview(_PIECE)
         for first in range(0, count, _PIECE_ELEMENTS):
@@ -59,6 +57,44 @@ class Keystream:
             piece &= _P
             piece[piece == _P] = 0
         return words.astype(np.uint64, copy=False)
+
+    def words(self, block: bytes) -> Words:
+        """The stream from its start, piece by piece, as the raw words that elements are made of."""
+        return Words(self._encryptor(block, 0))
+
+    def _encryptor(self, block: bytes, offset: int) -> CipherContext:
+        if len(block) != BLOCK_BYTES:
+            raise ProtocolMisuse(f"a counter block has {BLOCK_BYTES} bytes, not {len(block)}")
+        if offset < 0 or offset % ELEMENTS_PER_BLOCK:
+            raise ProtocolMisuse(f"expected an even offset >= 0, found {offset}")
+        start = (int.from_bytes(block, "big") + offset // ELEMENTS_PER_BLOCK) % (1 << 128)
+        return Cipher(algorithms.AES256(self._key), modes.CTR(start.to_bytes(16, "big"))).encryptor()
+
+
+class Words:
+    """A stream that is read once, in order: 64-bit words, of which `kernels` takes 61 bits, and p as 0."""
+
+    __slots__ = ("_encryptor",)
+
+    def __init__(self, encryptor: CipherContext) -> None:
+        self._encryptor = encryptor
+
+    def __repr__(self) -> str:
+        return "Words(<redacted>)"
+
+    def read_into(self, buffer: bytearray, count: int) -> NDArray[np.uint64]:
+        """The next `count` words, as a view of `buffer`, which has `buffer_bytes(count)` bytes or more."""
+        view, done, wanted = memoryview(buffer), 0, count * fp.ELEMENT_BYTES
+        while done < wanted:
+            piece = min(len(_PIECE), wanted - done)
+            self._encryptor.update_into(memoryview(_PIECE)[:piece], view[done:])
+            done += piece
+        return np.frombuffer(buffer, dtype="<u8", count=count).astype(np.uint64, copy=False)
+
+
+def buffer_bytes(count: int) -> int:
+    """How long a buffer for `count` words is: the cipher asks for a block more."""
+    return count * fp.ELEMENT_BYTES + BLOCK_BYTES
 
 
 def operation_block(operation: int) -> bytes:

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from math import prod
 
 import numpy as np
@@ -101,7 +102,7 @@ async def percentiles(engine: Engine, walks: Sequence[Walk]) -> list[tuple[int, 
 
 async def _descend(engine: Engine, nodes: list[_Node], digit: int) -> list[_Node]:
     """Find the next digit of every answer in `nodes`; returns the nodes that have digits left."""
-    running = [_running_counts(engine, node, digit) for node in nodes]
+    running = _running_counts(engine, nodes, digit)
     compared = concatenate(
         [
             below.times(answer.quantile.denominator) - _repeat(answer.rank, len(below))
@@ -130,14 +131,29 @@ async def _descend(engine: Engine, nodes: list[_Node], digit: int) -> list[_Node
     return await _select(engine, children, digit)
 
 
-def _running_counts(engine: Engine, node: _Node, digit: int) -> Shared:
-    """P_b for every symbol but the last: how many records of the node's prefix have a symbol <= b."""
-    rows = node.walk.figure.digits[digit]
-    if node.selector is None:
-        counts = engine.selected_sums(rows, node.walk.mask)
-    else:
-        counts = engine.inner_products(rows, node.selector)
-    return Shared(fp.cumulative(counts.values), counts.degree)
+def _running_counts(engine: Engine, nodes: list[_Node], digit: int) -> list[Shared]:
+    """Of each node P_b for every symbol but the last: how many records of its prefix have a symbol <= b.
+
+    Nodes of one walk read its indicators together.
+    """
+    found: list[Shared] = []
+    for walk, own in _by_walk(nodes):
+        rows = walk.figure.digits[digit]
+        selectors = [node.selector for node in own if node.selector is not None]
+        if selectors:  # before the first digit is known none is there, later all are
+            counts = engine.inner_product_table(rows, selectors)
+        else:
+            sums = engine.selected_sums(rows, walk.mask)
+            counts = Shared(np.tile(sums.values, (len(own), 1)), sums.degree)
+        found += [Shared(fp.cumulative(row), counts.degree) for row in counts.values]
+    return found
+
+
+def _by_walk(nodes: list[_Node]) -> list[tuple[Walk, list[_Node]]]:
+    """Neighbouring nodes of the same walk together, in their order."""
+    return [
+        (own[0].walk, own) for own in (list(group) for _, group in groupby(nodes, lambda node: id(node.walk)))
+    ]
 
 
 async def _select(
@@ -145,22 +161,19 @@ async def _select(
 ) -> list[_Node]:
     """The children's selectors: local below a public selector, else one resharing for all of them."""
     selected: list[_Node] = []
-    products: list[Shared] = []
+    pairs: list[tuple[Shared, Shared]] = []
     for node, symbol, answers in children:
         indicator = node.walk.figure.symbol(digit, symbol)
         if node.selector is None:
             selected.append(_Node(node.walk, answers, engine.select(indicator, node.walk.mask)))
         else:
-            products.append(engine.product(node.selector, indicator))
+            pairs.append((node.selector, indicator))
             selected.append(_Node(node.walk, answers, None))
-    if products:
-        reshared = await engine.reshare(concatenate(products) if len(products) > 1 else products[0])
-        offset = 0
+    if pairs:
+        products = iter(await engine.multiply_pairs(pairs))
         for child in selected:
             if child.selector is None:
-                count = child.walk.figure.count
-                child.selector = reshared[offset : offset + count]
-                offset += count
+                child.selector = next(products)
     return selected
 
 

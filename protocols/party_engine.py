@@ -11,6 +11,7 @@ enter every keystream together with the job's keys, so no keystream is ever used
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,10 +19,10 @@ from numpy.typing import NDArray
 
 from protocols import comparison, effects, kernels, secret_randomness
 from protocols import field as fp
-from protocols.engine import Engine, Shared
+from protocols.engine import Engine, Shared, require_degree_t
 from protocols.errors import PeerDeviation, ProtocolMisuse
 from protocols.reconstruction import reconstruct, verify_degree
-from protocols.resharing import Resharing
+from protocols.resharing import Blocks, Products, Resharing, Whole
 from protocols.session_keys import JobKeys
 
 _HALF = fp.inverse(2)
@@ -63,15 +64,30 @@ class PartyEngine(Engine):
         """One round; to each of m' - 1 - t parties 8 bytes an element; keystreams do the rest."""
         if value.degree != 2:
             raise ProtocolMisuse("only a value of degree 2t needs resharing")
+        lowered = await self._lower(Whole(np.ascontiguousarray(value.values).ravel()))
+        return Shared(lowered.reshape(value.values.shape))
+
+    async def multiply_pairs(self, pairs: Sequence[tuple[Shared, Shared]]) -> list[Shared]:
+        """As `reshare` of the products, which are made block by block while they are dealt."""
+        require_degree_t(*(factor for pair in pairs for factor in pair))
+        flat = [(first.values.reshape(-1), second.values.reshape(-1)) for first, second in pairs]
+        lowered = await self._lower(Products(flat))
+        found, place = [], 0
+        for first, _ in pairs:
+            size = first.values.size
+            found.append(Shared(lowered[place : place + size].reshape(first.values.shape)))
+            place += size
+        return found
+
+    async def _lower(self, values: Blocks) -> fp.FieldVector:
         operation = self._operation()
-        flat = np.ascontiguousarray(value.values).ravel()
-        self.counts.multiplications += len(flat)
-        own, outgoing = self._resharing.deal(flat, self.job_keys, operation)
-        expected = {sender: len(flat) * fp.ELEMENT_BYTES for sender in self._resharing.senders}
+        count = len(values)
+        self.counts.multiplications += count
+        own, outgoing = self._resharing.deal(values, self.job_keys, operation)
+        expected = dict.fromkeys(self._resharing.senders, count * fp.ELEMENT_BYTES)
         replies = await effects.exchange(outgoing, expected)
-        received = {peer: _elements(peer, data, len(flat)) for peer, data in replies.items()}
-        combined = self._resharing.combine(own, received, self.job_keys, operation)
-        return Shared(combined.reshape(value.values.shape))
+        received = {peer: _words(peer, data, count) for peer, data in replies.items()}
+        return self._resharing.combine(own, received, self.job_keys, operation)
 
     async def open(self, value: Shared, label: str, *, part_of_answer: bool = False) -> fp.FieldVector:
         """One round; 8 bytes an element to every other party of the session."""
@@ -158,6 +174,13 @@ class PartyEngine(Engine):
             raise ProtocolMisuse("no comparison masks")
         masks = self._masks.take(len(values))
         return await comparison.negative_before_last_product(self, values, masks)
+
+
+def _words(peer: int, data: bytes | memoryview, count: int) -> NDArray[np.uint64]:
+    try:
+        return fp.view_words(data, count)
+    except PeerDeviation as error:
+        raise type(error)(f"party {peer}: {error}", peer=peer) from None
 
 
 def _elements(peer: int, data: bytes, count: int) -> fp.FieldVector:

@@ -14,13 +14,62 @@ Cost: one round, m' - 1 - t elements sent per element.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from protocols import field as fp
 from protocols import kernels
+from protocols.errors import MalformedMessage
+from protocols.keystream import buffer_bytes
 from protocols.session_keys import JobKeys
+
+BLOCK = 1 << 15
+"""Elements at a time: a block of everything that a step touches stays in the second-level cache."""
+
+
+class Blocks(Protocol):
+    """A vector of degree-2t values, whole or made as it is read."""
+
+    def __len__(self) -> int: ...
+
+    def blocks(self) -> Iterator[tuple[int, fp.FieldVector]]:
+        """Pieces of at most BLOCK elements in order, each with its place; one is valid until the next."""
+        ...
+
+
+class Whole:
+    """A vector (n,) that is there."""
+
+    def __init__(self, values: fp.FieldVector) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def blocks(self) -> Iterator[tuple[int, fp.FieldVector]]:
+        for start in range(0, len(self), BLOCK):
+            yield start, self._values[start : start + BLOCK]
+
+
+class Products:
+    """The elementwise products of pairs of vectors, one pair after another: never there as a whole."""
+
+    def __init__(self, pairs: Sequence[tuple[fp.FieldVector, fp.FieldVector]]) -> None:
+        self._pairs = pairs
+
+    def __len__(self) -> int:
+        return sum(len(first) for first, _ in self._pairs)
+
+    def blocks(self) -> Iterator[tuple[int, fp.FieldVector]]:
+        place, room = 0, np.empty(min(BLOCK, len(self)), dtype=np.uint64)
+        for first, second in self._pairs:
+            for start in range(0, len(first), BLOCK):
+                block = room[: min(BLOCK, len(first) - start)]
+                kernels.multiply_block(first, second, start, block)
+                yield place, block
+                place += len(block)
 
 
 class Resharing:
@@ -49,20 +98,24 @@ class Resharing:
         return tuple(d for d in self._session if d != self._me and self._me in self.messaged_receivers(d))
 
     def deal(
-        self, values: fp.FieldVector, job_keys: JobKeys, operation: int
-    ) -> tuple[fp.FieldVector, dict[int, bytes]]:
+        self, values: Blocks, job_keys: JobKeys, operation: int
+    ) -> tuple[fp.FieldVector, dict[int, memoryview]]:
         """My polynomial's value at my own point, and the message to each messaged receiver."""
-        keyed = self.keyed_receivers(self._me)
-        known = np.stack([values, *(job_keys.resharing_out(peer, operation, len(values)) for peer in keyed)])
+        keyed, messaged = self.keyed_receivers(self._me), self.messaged_receivers(self._me)
+        streams = [job_keys.words_out(peer, operation) for peer in keyed]
         nodes = [0, *(peer + 1 for peer in keyed)]
-
-        def at(point: int) -> fp.FieldVector:
-            coefficients = fp.from_ints(fp.lagrange_coefficients(nodes, point))
-            value: fp.FieldVector = kernels.linear_combination(known, coefficients)
-            return value
-
-        messages = {peer: fp.to_bytes(at(peer + 1)) for peer in self.messaged_receivers(self._me)}
-        return at(self._me + 1), messages
+        points = [self._me + 1, *(peer + 1 for peer in messaged)]
+        coefficients = np.stack([fp.from_ints(fp.lagrange_coefficients(nodes, point)) for point in points])
+        dealt = np.empty((len(points), len(values)), dtype=np.uint64)
+        buffers = [bytearray(buffer_bytes(min(BLOCK, len(values)))) for _ in keyed]
+        for start, block in values.blocks():
+            words = [
+                stream.read_into(buffer, len(block)) for stream, buffer in zip(streams, buffers, strict=True)
+            ]
+            rows = words[0][np.newaxis, :] if len(words) == 1 else np.stack(words)
+            kernels.deal_block(block, rows, coefficients, dealt, start)
+        messages = dict(zip(messaged, (fp.view_bytes(row) for row in dealt[1:]), strict=True))
+        return dealt[0], messages
 
     def combine(
         self,
@@ -71,15 +124,22 @@ class Resharing:
         job_keys: JobKeys,
         operation: int,
     ) -> fp.FieldVector:
-        """My new share of degree t from my own value, the messages, and the keystreams of the others."""
-        values = []
-        for dealer in self._session:
-            if dealer == self._me:
-                values.append(own)
-            elif dealer in received:
-                values.append(received[dealer])
-            else:
-                values.append(job_keys.resharing_in(dealer, operation, len(own)))
-        coefficients = fp.from_ints(self._lambdas[dealer] for dealer in self._session)
-        combined: fp.FieldVector = kernels.linear_combination(np.stack(values), coefficients)
-        return combined
+        """My new share of degree t from my own value, the messages, and the keystreams of the others.
+
+        `own` is used up. Raises MalformedMessage, naming the dealer, for an element of p or more.
+        """
+        share = own
+        dealers = [d for d in self._session if d != self._me]
+        streams = {d: job_keys.words_in(d, operation) for d in dealers if d not in received}
+        buffer = bytearray(buffer_bytes(min(BLOCK, len(share))))
+        for start in range(0, len(share), BLOCK):
+            block = share[start : start + BLOCK]
+            own_factor = self._lambdas[self._me]
+            for dealer, message in received.items():
+                factor = self._lambdas[dealer]
+                if not kernels.scale_and_add(block, own_factor, factor, message[start : start + BLOCK]):
+                    raise MalformedMessage(f"party {dealer}: expected numbers below p", peer=dealer)
+                own_factor = 1
+            for dealer, stream in streams.items():
+                kernels.add_words(block, self._lambdas[dealer], stream.read_into(buffer, len(block)))
+        return share

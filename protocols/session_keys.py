@@ -20,7 +20,7 @@ from itertools import combinations
 
 from protocols import field as fp
 from protocols.errors import MalformedMessage, ProtocolMisuse
-from protocols.keystream import KEY_BYTES, Keystream, operation_block
+from protocols.keystream import KEY_BYTES, Keystream, Words, operation_block
 from protocols.randomness import Randomness
 
 RESHARING_TAG = b"mpc-cde/resharing/v1"
@@ -174,6 +174,14 @@ class JobKeys:
     def resharing_in(self, dealer: int, operation: int, count: int) -> fp.FieldVector:
         """What `dealer` deals to me without a message: shape (count,)."""
         return self.into[dealer].elements(operation_block(operation), count)
+
+    def words_out(self, peer: int, operation: int) -> Words:
+        """What `resharing_out` is made of, piece by piece."""
+        return self.out[peer].words(operation_block(operation))
+
+    def words_in(self, dealer: int, operation: int) -> Words:
+        """What `resharing_in` is made of, piece by piece."""
+        return self.into[dealer].words(operation_block(operation))
 
     def random_stream(self, subset: Subset, operation: int, count: int) -> fp.FieldVector:
         """What the members of `subset` draw for a random sharing: shape (count,)."""

@@ -31,7 +31,7 @@ from protocols.order_statistics import Walk, opened_bits
 from protocols.party_engine import PartyEngine
 from protocols.randomness import ScriptedRandomness
 from protocols.records import arrange
-from protocols.resharing import Resharing
+from protocols.resharing import Blocks, Resharing
 from protocols.session_keys import JobKeys, establish_locally
 from protocols.sharing import subsets
 from tests.protocols.engines import drive
@@ -128,8 +128,8 @@ class FirstRun(PartyEngine):
 
 class WritingResharing(Resharing):
     def deal(
-        self, values: fp.FieldVector, job_keys: JobKeys, operation: int
-    ) -> tuple[fp.FieldVector, dict[int, bytes]]:
+        self, values: Blocks, job_keys: JobKeys, operation: int
+    ) -> tuple[fp.FieldVector, dict[int, memoryview]]:
         own, messages = super().deal(values, job_keys, operation)
         seen = {peer: fp.from_bytes(data) for peer, data in messages.items()}
         for peer in self.keyed_receivers(self._me):
@@ -177,15 +177,16 @@ class SolvedResharing(Resharing):
     """f_i through (0, z_i) and what the coalition saw in run X; the other honest parties' values follow."""
 
     def deal(
-        self, values: fp.FieldVector, job_keys: JobKeys, operation: int
-    ) -> tuple[fp.FieldVector, dict[int, bytes]]:
+        self, values: Blocks, job_keys: JobKeys, operation: int
+    ) -> tuple[fp.FieldVector, dict[int, memoryview]]:
         seen = WORLD.dealt[operation, self._me]
         nodes = [0, *WORLD.coalition_points()]
-        known = [values, *(seen[party] for party in WORLD.coalition)]
+        whole = np.concatenate([block.copy() for _, block in values.blocks()])
+        known = [whole, *(seen[party] for party in WORLD.coalition)]
         for peer in self.keyed_receivers(self._me):
             WORLD.programmed[operation, self._me, peer] = interpolate(nodes, known, peer + 1)
         messages = {
-            peer: fp.to_bytes(interpolate(nodes, known, peer + 1))
+            peer: fp.view_bytes(interpolate(nodes, known, peer + 1))
             for peer in self.messaged_receivers(self._me)
         }
         return interpolate(nodes, known, self._me + 1), messages
@@ -193,7 +194,7 @@ class SolvedResharing(Resharing):
     def combine(
         self, own: fp.FieldVector, received: Any, job_keys: JobKeys, operation: int
     ) -> fp.FieldVector:
-        return super().combine(own, received, SolvedKeys(job_keys, self._me), operation)  # type: ignore[arg-type]  # the two methods that combine uses
+        return super().combine(own, received, SolvedKeys(job_keys, self._me), operation)  # type: ignore[arg-type]  # the one method that combine uses
 
 
 @dataclass
@@ -201,9 +202,20 @@ class SolvedKeys:
     keys: JobKeys
     me: int
 
-    def resharing_in(self, dealer: int, operation: int, count: int) -> fp.FieldVector:
+    def words_in(self, dealer: int, operation: int) -> Any:
         programmed = WORLD.programmed.get((operation, dealer, self.me))
-        return self.keys.resharing_in(dealer, operation, count) if programmed is None else programmed
+        return self.keys.words_in(dealer, operation) if programmed is None else SolvedWords(programmed)
+
+
+class SolvedWords:
+    """A stream of the elements that were solved for: below p, so they are their own words."""
+
+    def __init__(self, elements: fp.FieldVector) -> None:
+        self.left = elements
+
+    def read_into(self, _: bytearray, count: int) -> fp.FieldVector:
+        piece, self.left = self.left[:count], self.left[count:]
+        return piece
 
 
 class Compared(CleartextEngine):
