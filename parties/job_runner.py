@@ -31,20 +31,35 @@ Outcome = tuple[int, ...] | list[Any] | None
 """Faulty rows, cell outcomes, or nothing (a rehearsal)."""
 
 
-def open_records(job: JobSpecification, columns_path: str | None) -> Records:
+class ColumnFile:
+    """This party's columns as jobs map them: the file stays mapped, so only a session's first job faults it in."""
+
+    def __init__(self) -> None:
+        self._mapped: tuple[object, NDArray[np.uint64]] | None = None
+
+    def words(self, path: str, rows: int, records: int) -> NDArray[np.uint64]:
+        """The whole file, read-only, as (rows, records). Raises OutOfRange if the size differs."""
+        expected = rows * records * fp.ELEMENT_BYTES
+        stat = Path(path).stat()
+        if stat.st_size != expected:
+            raise OutOfRange(f"the columns have {stat.st_size} bytes, the study's figures need {expected}")
+        key = (path, stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if self._mapped is None or self._mapped[0] != key:
+            self._mapped = key, np.asarray(np.memmap(path, dtype="<u8", mode="r")).view(np.uint64)
+        return self._mapped[1].reshape(rows, records)
+
+
+def open_records(
+    job: JobSpecification, columns_path: str | None, column_file: ColumnFile | None = None
+) -> Records:
     """Map this party's columns read-only and cut them into figures. Raises OutOfRange if the size differs."""
     figures = [(figure.name, encoding_of(figure, allow_exact=figure.is_exact)) for figure in job.figures]
     rows = sum(encoding.element_count for _, encoding in figures)
-    expected = rows * job.records * fp.ELEMENT_BYTES
     if columns_path is None or not figures:
         raise OutOfRange("a job over figures needs figures and columns")
-    found = Path(columns_path).stat().st_size
-    if found != expected:
-        raise OutOfRange(f"the columns have {found} bytes, the study's figures need {expected}")
-    if not job.records:  # nobody took part; an empty file cannot be mapped
+    if not job.records and not Path(columns_path).stat().st_size:  # nobody took part: no file to map
         return arrange(np.zeros((rows, 0), dtype=np.uint64), figures)
-    matrix = np.memmap(columns_path, dtype="<u8", mode="r", shape=(rows, job.records))
-    return arrange(np.asarray(matrix).view(np.uint64), figures)
+    return arrange((column_file or ColumnFile()).words(columns_path, rows, job.records), figures)
 
 
 def unpack_mask(mask: JobMask, records: int) -> NDArray[np.uint8]:

@@ -25,6 +25,7 @@ from parties.errors import (
     SessionClosed,
 )
 from parties.job_runner import (
+    ColumnFile,
     CostMeter,
     Outcome,
     build_result,
@@ -76,11 +77,16 @@ T = TypeVar("T")
 COMPARING_JOBS = "comparing jobs"
 
 
-def computation_of(engine: Engine, job: JobSpecification, columns_path: str | None) -> Computation[Outcome]:
+def computation_of(
+    engine: Engine,
+    job: JobSpecification,
+    columns_path: str | None,
+    column_file: ColumnFile | None = None,
+) -> Computation[Outcome]:
     """From specification to code; the one place where a worker chooses what runs."""
     if job.kind == "rehearsal":
         return rehearse(engine, job.rounds)
-    records = open_records(job, columns_path)
+    records = open_records(job, columns_path, column_file)
     if job.kind == "check_inputs":
         return check_inputs(engine, records, job.roster)
     return answer_query(
@@ -106,6 +112,7 @@ class Worker:
         self._numbers = 0
         self._steps = 0
         self._jobs_seen: set[bytes] = set()
+        self._column_file = ColumnFile()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> int:
@@ -234,7 +241,7 @@ class Worker:
         outcome = await self._during(
             mesh,
             runtime.run(
-                computation_of(engine, job, wish.columns_path),
+                computation_of(engine, job, wish.columns_path, self._column_file),
                 record=journal,
                 deadline_seconds=wish.deadline_milliseconds / 1000,
                 on_round=lambda rounds: progress.note(rounds - rounds_before, mesh.bytes_sent - bytes_before),

@@ -186,6 +186,21 @@ def sums(matrix: Any, out: Any) -> None:
 
 
 @_compiled
+def _add_block(out: Any, a: Any) -> None:
+    for i in range(out.size):
+        out[i] = _canonical(out[i] + a[i])
+
+
+@_compiled
+def column_sums(matrix: Any, out: Any) -> None:
+    rows, n = matrix.shape
+    for start in range(0, n, _BLOCK):
+        part = out[start : start + _BLOCK]
+        for r in range(rows):
+            _add_block(part, matrix[r, start : start + _BLOCK])
+
+
+@_compiled
 def _linear_block(out: Any, vector: Any, factor: np.uint64) -> None:
     for i in range(out.size):
         out[i] = _canonical(out[i] + _product(vector[i], factor))

@@ -97,6 +97,14 @@ def sums(matrix: fp.FieldVector) -> fp.FieldVector:
     return out
 
 
+def column_sums(matrix: fp.FieldVector) -> fp.FieldVector:
+    """By column the sum over the rows of `matrix` (k, n): shape (n,)."""
+    matrix = _input(matrix, 2)
+    out = np.zeros(matrix.shape[1], dtype=np.uint64)
+    kernel_loops.column_sums(matrix, out)
+    return out
+
+
 def linear_combination(vectors: fp.FieldVector, coefficients: fp.FieldVector) -> fp.FieldVector:
     """The sum over rows r of coefficients[r] vectors[r]; `vectors` (k, n), `coefficients` (k,): shape
     (n,)."""
@@ -207,6 +215,7 @@ def warm_up() -> None:
         combination(matrix, vector[:1])
     masked_sums(matrix, np.ones(2, dtype=np.uint8))
     sums(matrix)
+    column_sums(matrix)
     multiply_scalar(vector, 1)
     axpy(vector, 1, vector.copy())
     inverse_square_roots(vector)

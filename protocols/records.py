@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocols import field as fp
+from protocols import kernels
 from protocols.encoding import FigureEncoding
 from protocols.engine import Shared
 from protocols.errors import OutOfRange
@@ -38,7 +39,7 @@ class FigureRecords:
         rows = self.digits[digit]
         if value < rows.values.shape[0]:
             return rows[value]
-        others = rows.sum()
+        others = Shared(kernels.column_sums(rows.values), rows.degree)
         return (-others).plus(1) if self.presence is None else self.presence - others
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mpc_cde.documents.figure import Figure
 from mpc_cde.encodings import encoding_of
 from parties.job_runner import (
+    ColumnFile,
     anonymous_bytes,
     open_records,
     pack_mask,
@@ -75,6 +76,23 @@ def test_columns_of_another_size_are_refused(tmp_path: Path, size: int) -> None:
     path.write_bytes(bytes(size))
     with pytest.raises(OutOfRange, match="need 280"):
         open_records(job_of(7), str(path))
+
+
+def test_columns_stay_mapped_until_another_file_takes_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "shares.u64"
+    column_file = ColumnFile()
+
+    def first_number() -> tuple[int, int]:
+        presence = open_records(job_of(7), str(path), column_file)["sales"].presence
+        assert presence is not None
+        return int(presence.values[0]), presence.values.ctypes.data
+
+    path.write_bytes(np.full(5 * 7, 1, dtype="<u8").tobytes())
+    assert first_number() == first_number()
+    other = tmp_path / "built again"
+    other.write_bytes(np.full(5 * 7, 2, dtype="<u8").tobytes())
+    other.rename(path)
+    assert first_number()[0] == 2
 
 
 def test_job_over_figures_without_columns_is_refused() -> None:

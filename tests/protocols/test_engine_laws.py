@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from protocols import field as fp
 from protocols.effects import together
 from protocols.engine import Engine, Shared
-from protocols.errors import ProtocolMisuse, SharesDisagree
+from protocols.errors import MalformedMessage, ProtocolMisuse, SharesDisagree
 from protocols.local_engine import Delivery, LocalNetwork
 from protocols.randomness import ScriptedRandomness
 from tests.protocols.engines import SETTINGS, SHARED_SETTINGS, Setting, Share, setting_id, share_plain
@@ -163,6 +163,43 @@ def test_together_gives_each_its_own_result_in_the_rounds_of_the_longest(setting
     assert ran.rounds == 6
 
 
+@every_engine
+def test_products_of_pairs_of_any_shape_take_one_resharing(setting: Setting) -> None:
+    long = (1 << 15) + 3  # more than a block
+
+    async def computation(engine: Engine, share: Share) -> Any:
+        ramp = share(list(range(long)))
+        square = share([[1, 2], [3, 4]])
+        products = await engine.multiply_pairs([(ramp, ramp), (square, square), (ramp[:1], ramp[7:8])])
+        assert engine.counts.multiplications == long + 4 + 1
+        assert engine.counts.operations in (0, 1)
+        return [ints(await engine.open(product.reshape(-1), "products")) for product in products]
+
+    (ramp, square, one), ran = setting.run(computation)
+    assert ramp == [k * k for k in range(long)]
+    assert (square, one) == ([1, 4, 9, 16], [0])
+    assert ran.rounds in (0, 1 + 3)
+
+
+@every_shared_engine
+def test_an_element_of_p_in_a_resharing_names_its_sender(setting: Setting) -> None:
+    sender = setting.session[1]
+
+    def tamper(delivery: Delivery) -> bytes:
+        changed = fp.P.to_bytes(8, "little") + delivery.payload[8:]
+        return changed if delivery.sender == sender else delivery.payload
+
+    network = LocalNetwork(setting.session, setting.threshold, ScriptedRandomness(b"p"), tamper=tamper)
+
+    async def computation(engine: Engine, party: int) -> Any:
+        a = Shared(share_plain([5, 6], party, setting.threshold, b"x"))
+        return await engine.multiply(a, a)
+
+    with pytest.raises(MalformedMessage) as caught:
+        network.run(computation)
+    assert caught.value.peer == sender
+
+
 @every_shared_engine
 def test_costs_are_exact(setting: Setting) -> None:
     size, t = len(setting.session), setting.threshold
@@ -217,8 +254,6 @@ def test_a_malformed_share_names_its_sender(payload: bytes) -> None:
 
     async def computation(engine: Engine, party: int) -> Any:
         return await engine.open(Shared(share_plain([5, 6], party, 1, b"x")), "value")
-
-    from protocols.errors import MalformedMessage
 
     with pytest.raises(MalformedMessage) as caught:
         network.run(computation)

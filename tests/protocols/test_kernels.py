@@ -67,7 +67,57 @@ def test_products_and_sums_of_rows(table: tuple[list[list[int]], list[int], list
         sum(x for x, chosen in zip(row, mask, strict=True) if chosen) % fp.P for row in rows
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
+    assert kernels.column_sums(matrix).tolist() == [sum(column) % fp.P for column in columns]
+    table_of = kernels.inner_product_table(matrix, [v, *matrix])
+    assert table_of.tolist() == [[dot(row, other) for row in rows] for other in (vector, *rows)]
     assert kernels.linear_combination(matrix, w).tolist() == [dot(column, weights) for column in columns]
+
+
+WORDS = st.integers(0, 2**64 - 1) | st.sampled_from([fp.P, 2**64 - 1, 2**61, 2**62 + fp.P])
+
+
+@few
+@given(table=tables(), data=st.data())
+def test_blocks_of_a_resharing(
+    table: tuple[list[list[int]], list[int], list[int]], data: st.DataObject
+) -> None:
+    rows, values, weights = table
+    n, (own, factor) = len(values), (weights * 2)[:2]
+    words = [data.draw(st.lists(WORDS, min_size=n, max_size=n)) for _ in rows]
+    plain = [[0 if word % 2**61 == fp.P else word % 2**61 for word in row] for row in words]
+    raw = np.array(words, dtype=np.uint64).reshape(len(rows), n)
+    (vector,) = arrays(rows, values)[1:]
+    coefficients = data.draw(st.lists(elements, min_size=2 + 2 * len(rows), max_size=2 + 2 * len(rows)))
+    c = np.array(coefficients, dtype=np.uint64).reshape(2, -1)
+    out = np.full((2, n + 3), 7, dtype=np.uint64)
+    kernels.deal_block(vector, raw, c, out, 2)
+    inputs = [values, *plain]
+    for found, own_row in zip(out, c.tolist(), strict=True):
+        assert found.tolist() == [7, 7, *(dot(own_row, [row[i] for row in inputs]) for i in range(n)), 7]
+    target = vector.copy()
+    kernels.add_words(target, factor, raw[0])
+    assert target.tolist() == [(a + factor * b) % fp.P for a, b in zip(values, plain[0], strict=True)]
+    target = vector.copy()
+    good = kernels.scale_and_add(target, own, factor, arrays(rows)[0][0])
+    assert good
+    assert target.tolist() == [(own * a + factor * b) % fp.P for a, b in zip(values, rows[0], strict=True)]
+    block = np.zeros(max(0, n - 1), dtype=np.uint64)
+    kernels.multiply_block(vector, arrays(rows)[0][0], n - len(block), block)
+    assert block.tolist() == [a * b % fp.P for a, b in zip(values, rows[0], strict=True)][n - len(block) :]
+
+
+@pytest.mark.parametrize("n", [1, 4, 7, (1 << 14) - 1, (1 << 14) + 5])
+def test_inner_products_of_the_largest_elements_do_not_overflow(n: int) -> None:
+    largest = np.full(n, fp.P - 1, dtype=np.uint64)
+    assert kernels.inner_product(largest, largest) == n % fp.P
+    limbs = np.full(n, (1 << 31) - 1 + (((1 << 29) - 1) << 31), dtype=np.uint64)
+    assert kernels.inner_product(limbs, limbs) == n * int(limbs[0]) ** 2 % fp.P
+
+
+def test_a_message_with_a_word_of_p_is_noticed() -> None:
+    words = np.array([0, fp.P - 1, fp.P], dtype=np.uint64)
+    assert kernels.scale_and_add(V.copy()[:2], 1, 1, words[:2])
+    assert not kernels.scale_and_add(V.copy(), 1, 1, words)
 
 
 @few
@@ -167,6 +217,14 @@ MISUSES: list[tuple[str, Callable[[], Any]]] = [
     ("a short mask", lambda: kernels.masked_sums(M, np.ones(2, dtype=np.uint8))),
     ("a strided target", lambda: kernels.axpy(np.ones(6, dtype=np.uint64)[::2], 1, V)),
     ("a target of another length", lambda: kernels.axpy(np.ones(2, dtype=np.uint64), 1, V)),
+    ("a block beyond the vectors", lambda: kernels.multiply_block(V, V, 1, V.copy())),
+    (
+        "a block beyond the rows",
+        lambda: kernels.deal_block(V, M, np.ones((1, 3), dtype=np.uint64), M.copy(), 1),
+    ),
+    ("a block of another row number", lambda: kernels.deal_block(V, M, M, M[:1].copy(), 0)),
+    ("words of another length", lambda: kernels.add_words(V.copy(), 1, V[:2])),
+    ("a message of another length", lambda: kernels.scale_and_add(V.copy(), 1, 1, V[:2])),
     ("a frozen target", lambda: kernels.mask_to_elements(np.broadcast_to(V, (3,)))),
 ]
 
@@ -184,4 +242,4 @@ def test_warm_up_leaves_nothing_to_compile() -> None:
     kernels.warm_up()
     kernels.inner_products(M, V)
     assert [len(loop.signatures) for loop in dispatchers] == before
-    assert all(count <= 2 for count in before)
+    assert all(count <= 3 for count in before)  # literal and other numbers of squarings
