@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from protocols import field as fp
 from protocols.engine import Engine, Shared
-from protocols.errors import OutOfRange, ProtocolMisuse
+from protocols.errors import ProtocolMisuse
 from protocols.randomness import Randomness
 
 
@@ -63,6 +63,4 @@ class CleartextEngine(Engine):
     def _compare(self, values: Shared) -> NDArray[np.bool_]:
         self.counts.comparisons += len(values)
         plain = [fp.to_signed(int(value)) for value in values.values]
-        if any(abs(value) >= 1 << 60 for value in plain):
-            raise OutOfRange("a compared number reaches 2^60")
         return np.array([value >= 0 for value in plain], dtype=np.bool_)

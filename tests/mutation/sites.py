@@ -21,7 +21,7 @@ LEFT_OUT = frozenset({"protocols/kernel_loops.py"})
 """Compiled by numba, which knows no switches; it holds no guard."""
 
 KINDS = ("remove", "operand", "call", "edge", "bound")
-_CHECKS = re.compile(r"^_*(verify|check|require|refuse|ensure|forbid|confirm|same|compare|open)(_|$)")
+_CHECKS = re.compile(r"^_*(verify|check|require|refuse|ensure|forbid|confirm|same|compare|open)(_(?!contributors)|$)")
 _REFUSALS = re.compile(r"^_*(no$|refus|withhold|withheld)", re.IGNORECASE)
 _FAULTS = re.compile(r"fault|refusal|problem|error", re.IGNORECASE)
 _ORDERS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}

@@ -1,0 +1,259 @@
+"""What the mathematics refuses to begin, and what it takes for a deviation: each guard by a case that it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protocols import field as fp
+from protocols.cells import CellRequest
+from protocols.cleartext_engine import CleartextEngine
+from protocols.computations import answer_query
+from protocols.disclosure import ranks_are_safe
+from protocols.effects import Exchange, split
+from protocols.encoding import FigureEncoding
+from protocols.engine import COMPARISON_BOUND, Engine, PublicMask, Shared
+from protocols.errors import OutOfRange, PeerDeviation, ProtocolMisuse
+from protocols.locate import Place, _advance
+from protocols.moments import shared_total
+from protocols.mpyc_engine import open_runtime
+from protocols.order_statistics import Walk, percentiles
+from protocols.own_rank import OwnPlace
+from protocols.randomness import ScriptedRandomness
+from protocols.records import Records, arrange
+from protocols.secret_order_statistics import SecretWalk
+from protocols.wide import reveal_wide
+from tests.protocols.engines import drive
+from tests.protocols.tables import number
+
+SALES = number((4, 16))
+
+
+def records_of(figures: list[int], encoding: FigureEncoding = SALES) -> Records:
+    matrix = np.array([encoding.indicators(u) for u in figures], dtype=np.uint64).T
+    return arrange(np.ascontiguousarray(matrix), [("sales", encoding)])
+
+
+def ones(count: int) -> PublicMask:
+    return np.ones(count, dtype=np.uint8)
+
+
+def engine(kind: type[CleartextEngine] = CleartextEngine) -> CleartextEngine:
+    return kind(randomness=ScriptedRandomness(b"x"), job_id=b"job")
+
+
+class Deviating(CleartextEngine):
+    """Opens the answers of comparisons turned round, as a party that deviates can have it."""
+
+    async def reveal_at_least_zero(self, values: Shared, label: str) -> Any:
+        return ~(await super().reveal_at_least_zero(values, label))
+
+
+def walk(**changes: Any) -> Walk:
+    figure = records_of([1, 20, 40])["sales"]
+    return Walk(
+        **{
+            "figure": figure,
+            "mask": ones(3),
+            "contributors": 3,
+            "quantiles": (Fraction(1, 2),),
+            **changes,
+        }
+    )
+
+
+def test_running_counts_that_fall_are_a_deviation() -> None:
+    assert drive(percentiles(engine(), [walk()]))[0] == [(20,)]
+    with pytest.raises(PeerDeviation, match="counts that fall"):
+        drive(percentiles(engine(Deviating), [walk()]))
+
+
+def test_a_search_whose_answers_go_up_and_down_is_a_deviation() -> None:
+    assert _advance(0, [1, 2, 3], np.array([True, True, False])) == 2
+    with pytest.raises(PeerDeviation, match="up and down"):
+        _advance(0, [1, 2, 3], np.array([True, False, True]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"contributors": 0},
+        {"quantiles": ()},
+        {"quantiles": (Fraction(0),)},
+        {"quantiles": (Fraction(1, 2), Fraction(3, 2))},
+        {"contributors": COMPARISON_BOUND // 2},
+    ],
+)
+def test_a_percentile_of_nobody_of_no_quantile_or_beyond_the_bound_is_refused(
+    changes: dict[str, Any],
+) -> None:
+    with pytest.raises(OutOfRange):
+        walk(**changes)
+
+
+def test_secret_ranks_beyond_the_bound_of_a_comparison_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = records_of([1, 5, 9])["sales"]
+    ranks = Shared(fp.from_ints([1]))
+    assert SecretWalk(figure, ones(3), ranks).selector is None
+    monkeypatch.setattr("protocols.engine.COMPARISON_BOUND", 2 * 3)  # no array is long enough for the true one
+    with pytest.raises(OutOfRange, match="beyond 2\\^60"):
+        SecretWalk(figure, ones(3), ranks)
+
+
+def place(**changes: Any) -> Place:
+    one = Shared(fp.from_ints([1]))
+    return Place(**{"value": one, "step": one, "count": 5, "bound": 10, **changes})
+
+
+@pytest.mark.parametrize("changes", [{"count": 0}, {"bound": COMPARISON_BOUND}])
+def test_a_grid_without_a_point_or_beyond_the_bound_is_refused(changes: dict[str, int]) -> None:
+    place()
+    with pytest.raises(OutOfRange):
+        place(**changes)
+
+
+def test_a_total_that_could_outgrow_a_comparison_is_refused() -> None:
+    encoding = number((128,) * 8)
+    matrix = np.zeros((sum(radix - 1 for radix in encoding.radices), 20), dtype=np.uint64)
+    figure = arrange(matrix, [("sales", encoding)])["sales"]
+    with pytest.raises(OutOfRange, match="beyond 2\\^60"):
+        shared_total(engine(), figure, ones(20))
+
+
+def test_an_own_place_beyond_the_bound_is_refused() -> None:
+    figure = records_of([1, 5, 9])["sales"]
+    assert OwnPlace(figure, ones(3), 0, 3).row == 0
+    with pytest.raises(OutOfRange, match="beyond 2\\^60"):
+        OwnPlace(figure, ones(3), 0, COMPARISON_BOUND)
+
+
+def request(**changes: Any) -> CellRequest:
+    known: dict[str, Any] = {
+        "function": "count@1",
+        "figures": ("sales",),
+        "mask_name": "all",
+        "parameters": {},
+        "minimum": 2,
+    }
+    return CellRequest(**{**known, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"figures": ("profit",)}, "no figure"),
+        ({"mask_name": "nowhere"}, "no figure .* or no group"),
+        ({"figures": ("sales", "sales")}, "another number of figures"),
+        ({"parameters": {"grid": "1"}}, "takes no parameters"),
+        ({"function": "median@1"}, "unknown function"),
+    ],
+)
+def test_a_cell_of_what_is_not_there_is_refused_before_anything_is_sent(
+    changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(OutOfRange, match=said):
+        drive(answer_query(engine(), records_of([1, 2, 3]), {"all": ones(3)}, [request(**changes)]))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"radices": ()}, "radix"),
+        ({"radices": (1, 4)}, "radix"),
+        ({"radices": (4, 129)}, "radix"),
+        ({"step": "0"}, "positive"),
+        ({"publish_step": "0"}, "positive"),
+        ({"publish_step": "-4"}, "positive"),
+    ],
+)
+def test_an_encoding_that_is_none_is_refused(parameters: dict[str, Any], message: str) -> None:
+    sound: dict[str, Any] = {"minimum": "0", "step": "1", "publish_step": "4", "radices": (8, 4)}
+    FigureEncoding.create(**sound, allow_exact=True, blank_allowed=False)
+    with pytest.raises(OutOfRange, match=message):
+        FigureEncoding.create(**{**sound, **parameters}, allow_exact=True, blank_allowed=False)
+
+
+@pytest.mark.parametrize("categories", [0, 1, 129])
+def test_a_category_has_2_to_128_values(categories: int) -> None:
+    with pytest.raises(OutOfRange, match="radix"):
+        FigureEncoding.category(categories, blank_allowed=True)
+
+
+def test_a_first_quantile_with_too_few_below_it_is_not_safe() -> None:
+    assert ranks_are_safe([Fraction(1, 2)], [], 11, 5)
+    assert not ranks_are_safe([Fraction(1, 10)], [], 20, 5)
+    assert not ranks_are_safe([Fraction(1, 4)], [], 20, 5)
+    assert ranks_are_safe([Fraction(3, 10)], [], 20, 5)
+
+
+TWICE = Shared(fp.from_ints([1, 2]), degree=2)
+ONCE = Shared(fp.from_ints([1, 2]))
+ROWS, ROWS_TWICE = (Shared(shared.values[np.newaxis, :], shared.degree) for shared in (ONCE, TWICE))
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda e: e.product(ONCE, TWICE),
+        lambda e: e.inner_products(ROWS, TWICE),
+        lambda e: e.inner_products(ROWS_TWICE, ONCE),
+        lambda e: e.combination(ROWS_TWICE, ONCE[0:1]),
+        lambda e: e.bit_defects(ROWS_TWICE, fp.from_ints([1])),
+        lambda e: Shared(ONCE.values, degree=3),
+        lambda e: drive(e.open(ROWS, "two dimensions")),
+        lambda e: drive(e.reshare(ONCE)),
+    ],
+)
+def test_an_operation_outside_its_conditions_is_refused(act: Callable[[Engine], object]) -> None:
+    with pytest.raises(ProtocolMisuse):
+        act(engine())
+
+
+def test_a_merged_reply_with_bytes_that_nobody_asked_for_is_refused() -> None:
+    asked = [Exchange({}, {1: 8}), Exchange({}, {1: 16})]
+    assert split(asked, {1: bytes(24)}) == [{1: bytes(8)}, {1: bytes(16)}]
+    with pytest.raises(ProtocolMisuse, match="another length"):
+        split(asked, {1: bytes(25)})
+
+
+def test_interpolation_at_one_point_twice_is_refused() -> None:
+    with pytest.raises(ProtocolMisuse, match="points that differ"):
+        fp.lagrange_coefficients([1, 2, 1 + fp.P], 0)
+
+
+@pytest.mark.parametrize(
+    ("session", "own", "channels"),
+    [
+        ((0, 1), 0, (1,)),
+        ((0, 1, 2, 3), 0, (1, 2, 3)),
+        ((1, 0, 2), 0, (1, 2)),
+        ((0, 1, 1), 0, (1,)),
+        ((0, 1, 2), 3, (0, 1, 2)),
+        ((0, 1, 2), 0, (1,)),
+        ((0, 1, 2), 0, (1, 2, 3)),
+    ],
+)
+def test_a_runtime_among_other_than_2t_plus_1_parties_in_order_is_not_built(
+    session: tuple[int, ...], own: int, channels: tuple[int, ...]
+) -> None:
+    opening: Coroutine[Any, Any, Any] = open_runtime(
+        {index: object() for index in channels},  # type: ignore[misc]  # never used
+        own,
+        session,
+        1,
+    )
+    with pytest.raises(ProtocolMisuse, match=r"2t \+ 1 parties in order|expected a channel"):
+        asyncio.run(opening)
+
+
+def test_no_wide_total_beyond_the_bound_is_opened() -> None:
+    from protocols.wide import WideTotal
+
+    total = WideTotal(Shared(fp.from_ints([0])), (1,), COMPARISON_BOUND)
+    with pytest.raises(OutOfRange, match="beyond 2\\^60"):
+        drive(reveal_wide(engine(), [total], "too wide"))
