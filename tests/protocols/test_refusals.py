@@ -24,10 +24,13 @@ from protocols.moments import shared_total
 from protocols.mpyc_engine import open_runtime
 from protocols.order_statistics import Walk, percentiles
 from protocols.own_rank import OwnPlace
+from protocols.party_engine import PartyEngine
+from protocols.plans import limb_bound, verify_plan
 from protocols.randomness import ScriptedRandomness
 from protocols.records import Records, arrange
 from protocols.secret_order_statistics import SecretWalk
-from protocols.wide import reveal_wide
+from protocols.wide import WideTotal, reveal_wide
+from protocols.withholding import TableGroup, _are_disjoint, _contains
 from tests.protocols.engines import drive
 from tests.protocols.tables import number
 
@@ -100,7 +103,9 @@ def test_secret_ranks_beyond_the_bound_of_a_comparison_are_refused(monkeypatch: 
     figure = records_of([1, 5, 9])["sales"]
     ranks = Shared(fp.from_ints([1]))
     assert SecretWalk(figure, ones(3), ranks).selector is None
-    monkeypatch.setattr("protocols.engine.COMPARISON_BOUND", 2 * 3)  # no array is long enough for the true one
+    monkeypatch.setattr(
+        "protocols.engine.COMPARISON_BOUND", 2 * 3
+    )  # no array is long enough for the true one
     with pytest.raises(OutOfRange, match="beyond 2\\^60"):
         SecretWalk(figure, ones(3), ranks)
 
@@ -252,8 +257,180 @@ def test_a_runtime_among_other_than_2t_plus_1_parties_in_order_is_not_built(
 
 
 def test_no_wide_total_beyond_the_bound_is_opened() -> None:
-    from protocols.wide import WideTotal
-
-    total = WideTotal(Shared(fp.from_ints([0])), (1,), COMPARISON_BOUND)
+    total = WideTotal((1,), Shared(fp.from_ints([0])), COMPARISON_BOUND)
     with pytest.raises(OutOfRange, match="beyond 2\\^60"):
         drive(reveal_wide(engine(), [total], "too wide"))
+
+
+def party(
+    session: tuple[int, ...], me: int, threshold: int, kind: type[PartyEngine] = PartyEngine
+) -> PartyEngine:
+    return kind(session, me, threshold, b"j" * 32, object())  # type: ignore[arg-type]  # keys are not reached
+
+
+@pytest.mark.parametrize(
+    ("session", "me"), [((0, 1), 0), ((0, 1, 2, 3), 0), ((1, 0, 2), 0), ((0, 1, 1), 0), ((0, 1, 2), 3)]
+)
+def test_an_engine_among_other_than_2t_plus_1_parties_in_order_is_not_made(
+    session: tuple[int, ...], me: int
+) -> None:
+    assert party((0, 1, 2), 2, 1).peers == (0, 1)
+    with pytest.raises(ProtocolMisuse, match="session"):
+        party(session, me, 1)
+
+
+class Alone(PartyEngine):
+    """One party whose comparisons come out as a 2, as after a deviation."""
+
+    async def _negative(self, values: Shared) -> Shared:
+        return values
+
+    async def _opened(self, value: Shared) -> fp.FieldVector:
+        return fp.from_ints([2])
+
+
+def test_an_opened_comparison_that_is_no_bit_is_a_deviation() -> None:
+    opening = party((0,), 0, 0, Alone).reveal_at_least_zero(ONCE[0:1], "a test")
+    with pytest.raises(PeerDeviation, match="is not a bit"):
+        answer_alone(opening)
+
+
+def test_an_opening_of_a_matrix_is_refused_by_a_party_too() -> None:
+    with pytest.raises(ProtocolMisuse, match="one-dimensional"):
+        answer_alone(party((0,), 0, 0).open(ROWS, "a matrix"))
+
+
+class NoSquare(PartyEngine):
+    """Opens a number that has no square root where the square of a random number was opened."""
+
+    async def random(self, count: int) -> Shared:
+        return Shared(fp.from_ints([5] * count))
+
+    async def open(self, value: Shared, label: str, *, part_of_answer: bool = False) -> fp.FieldVector:
+        return fp.from_ints([fp.P - 1] * len(value))
+
+
+def test_an_opened_square_that_is_none_is_a_deviation() -> None:
+    with pytest.raises(PeerDeviation, match="no square"):
+        answer_alone(party((0,), 0, 0, NoSquare).random_bits(1))
+
+
+def answer_alone(computation: Coroutine[Any, Any, Any]) -> Any:
+    """Run what has no peers: an exchange with nobody brings nothing."""
+    reply: dict[int, bytes] | None = None
+    while True:
+        try:
+            request = computation.send(reply)
+        except StopIteration as stop:
+            return stop.value
+        reply = {} if isinstance(request, Exchange) else None
+
+
+class LargeLimbs(CleartextEngine):
+    async def reveal(self, value: Shared, label: str) -> fp.FieldVector:
+        return (await super().reveal(value, label)) + np.uint64(1 << 16)
+
+
+def test_an_opened_limb_that_is_too_large_is_a_deviation() -> None:
+    total = WideTotal((1 << 20, 1), Shared(fp.from_ints([3, 4])), 10)
+    assert drive(reveal_wide(engine(), [total], "a total"))[0] == [(3 << 20) + 4]
+    with pytest.raises(PeerDeviation, match="limb is too large"):
+        drive(reveal_wide(engine(LargeLimbs), [total], "a total"))
+
+
+@pytest.mark.parametrize("shape", [(17, 5), (19, 5), (18,), (18, 5, 1)])
+def test_columns_of_another_shape_than_the_figures_need_are_refused(shape: tuple[int, ...]) -> None:
+    assert arrange(np.zeros((18, 5), dtype=np.uint64), [("sales", SALES)]).count == 5
+    with pytest.raises(OutOfRange, match="the columns have shape"):
+        arrange(np.zeros(shape, dtype=np.uint64), [("sales", SALES)])
+
+
+@pytest.mark.parametrize(
+    "ranks", [Shared(np.zeros((1, 1), dtype=np.uint64)), Shared(fp.from_ints([])), TWICE]
+)
+def test_a_secret_walk_takes_ranks_of_degree_t_in_a_row(ranks: Shared) -> None:
+    with pytest.raises(OutOfRange, match="ranks of degree t"):
+        SecretWalk(records_of([1, 5])["sales"], ones(2), ranks)
+
+
+WIDE = number((128,) * 7)
+CATEGORY = FigureEncoding.category(5, blank_allowed=True)
+
+
+@pytest.mark.parametrize(
+    ("function", "encodings", "parameters", "records", "said"),
+    [
+        ("ratio_of_totals@1", [WIDE, WIDE], {"grid": "1", "maximum": "1"}, 1 << 12, "a total may reach"),
+        (
+            "ratio_of_totals@1",
+            [number((64,) * 3)] * 2,
+            {"grid": "0.000001", "maximum": "1000"},
+            1 << 20,
+            "compared",
+        ),
+        ("histogram@1", [SALES], {"edges": ["8"]}, 1 << 60, "a count may reach"),
+        ("histogram@1", [SALES], {"edges": ["64"]}, 10, "does not lie between"),
+        ("histogram@1", [SALES], {"edges": ["0"]}, 10, "does not lie between"),
+        ("histogram@1", [SALES], {"edges": ["-4"]}, 10, "does not lie between"),
+        ("variance@1", [WIDE], {"grid": "1"}, 1 << 12, "the total may reach"),
+        ("variance@1", [number((128,) * 3)], {"grid": "1"}, 1 << 30, "sum of squares may reach"),
+        ("percentiles_linear@1", [CATEGORY], {"quantiles": ["1/2"]}, 10, "not of a category"),
+        ("percentiles_linear@1", [number((128,) * 8)], {"quantiles": ["1/1000"]}, 10, "compared figure"),
+    ],
+)
+def test_a_plan_that_could_outgrow_a_comparison_is_refused(
+    function: str, encodings: list[FigureEncoding], parameters: dict[str, Any], records: int, said: str
+) -> None:
+    with pytest.raises(OutOfRange, match=said):
+        verify_plan(function, encodings, parameters, records)
+
+
+def test_the_sum_of_products_keeps_its_bound_where_the_squares_do() -> None:
+    figure = number((128,) * 5)
+    weights, part = 5 * 5, 127 * 127
+    records = -(-COMPARISON_BOUND // limb_bound(weights, part))
+    verify_plan("variance@1", [figure], {"grid": "1"}, records)
+    verify_plan("correlation@1", [figure, figure], {"places": 2}, records - 1)
+    with pytest.raises(OutOfRange, match="sum of products"):
+        verify_plan("correlation@1", [figure, figure], {"places": 2}, records)
+
+
+def mask(*rows: int) -> PublicMask:
+    selected = np.zeros(4, dtype=np.uint8)
+    selected[list(rows)] = 1
+    return selected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "disjoint"),
+    [
+        ((mask(0, 1), None), (mask(2), None), True),
+        ((mask(0, 1), None), (mask(1), None), False),
+        ((mask(0, 1), ("size", 0)), (mask(1), None), False),
+        ((mask(0, 1), None), (mask(1), ("size", 0)), False),
+        ((mask(0, 1), ("size", 0)), (mask(1), ("size", 1)), True),
+        ((mask(0, 1), ("size", 0)), (mask(1), ("size", 0)), False),
+        ((mask(0, 1), ("size", 0)), (mask(1), ("region", 1)), False),
+    ],
+)
+def test_groups_are_disjoint_by_rows_or_by_two_symbols_of_one_category(
+    first: tuple[PublicMask, Any], second: tuple[PublicMask, Any], disjoint: bool
+) -> None:
+    assert _are_disjoint(TableGroup(*first), TableGroup(*second)) == disjoint
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "holds"),
+    [
+        ((mask(0, 1), None), (mask(1), None), True),
+        ((mask(0, 1), None), (mask(1, 2), None), False),
+        ((mask(0, 1), None), (mask(1), ("size", 0)), True),
+        ((mask(0, 1), ("size", 0)), (mask(1), ("size", 0)), True),
+        ((mask(0, 1), ("size", 0)), (mask(1), ("size", 1)), False),
+        ((mask(0, 1), ("size", 0)), (mask(1), None), False),
+    ],
+)
+def test_a_group_holds_another_by_rows_and_by_symbol(
+    outer: tuple[PublicMask, Any], inner: tuple[PublicMask, Any], holds: bool
+) -> None:
+    assert _contains(TableGroup(*outer), TableGroup(*inner)) == holds
