@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 
 from mpc_cde.documents.membership import Membership
-from mpc_cde.documents.query import GroupCell, QueryItem
+from mpc_cde.documents.query import GroupCell, Query, QueryItem
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.study_terms import StudyTerms
-from parties.policy import MAX_ATTEMPTS, PartyPolicy, QueryContext, decide
+from parties.policy import MAX_ATTEMPTS, MAX_OWN_QUERIES, PartyPolicy, QueryContext, decide
 from parties.release_ledger import Ledger, LedgerEntry
 from tests.mpc_cde.client.paper import PaperCommunity
 
 NOW = "2026-06-01T12:00:00Z"
 ROSTER = b"c" * 32
+ENTRY = PaperCommunity().entry(1)
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def context(paper: PaperCommunity) -> QueryContext:
         checked_roster=ROSTER,
         asker=paper.researcher(),
         asker_revoked=False,
-        asker_contributed=False,
+        contribution=None,
+        agreed=(),
         ledger=Ledger(()),
         now=NOW,
     )
@@ -131,7 +133,7 @@ def test_a_researcher_gets_only_the_studies_that_it_was_enrolled_for(context: Qu
 
 def of_a_member(context: QueryContext, member: Membership, audience: str) -> QueryContext:
     functions = [{**f.model_dump(), "audience": audience} for f in context.terms.functions]
-    return replace(with_terms(context, functions=tuple(functions)), asker=member, asker_contributed=True)
+    return replace(with_terms(context, functions=tuple(functions)), asker=member, contribution=ENTRY)
 
 
 def test_a_member_gets_what_is_for_contributors_if_it_contributed(
@@ -139,7 +141,7 @@ def test_a_member_gets_what_is_for_contributors_if_it_contributed(
 ) -> None:
     asked = of_a_member(context, paper.membership(1), "contributors")
     assert rule(asked) == "approved_study"
-    assert rule(replace(asked, asker_contributed=False)) == "asker_not_allowed"
+    assert rule(replace(asked, contribution=None)) == "asker_not_allowed"
 
 
 def test_a_member_gets_nothing_that_is_for_researchers_alone(
@@ -159,13 +161,81 @@ def test_a_query_is_attempted_so_often_and_no_more(context: QueryContext) -> Non
     assert rule(replace(context, ledger=Ledger(tuple(jobs)))) == "attempts"
 
 
-def test_a_budget_that_is_used_up_answers_what_was_begun_and_nothing_new(context: QueryContext) -> None:
+def another(context: QueryContext, number: int) -> Query:
+    return context.query.model_copy(update={"nonce": bytes([number]) * 16})
+
+
+def test_a_budget_that_is_used_up_answers_nothing_more(context: QueryContext) -> None:
     limited = with_terms(context, budget={**context.terms.budget.model_dump(), "queries": 2})
-    one, two = (started(context, query=bytes([q]) * 32, job=q) for q in (1, 2))
-    assert rule(replace(limited, ledger=Ledger((one,)))) == "approved_study"
-    assert rule(replace(limited, ledger=Ledger((one, two)))) == "budget"
-    own = started(context, query=context.query_digest, job=3)
-    assert rule(replace(limited, ledger=Ledger((one, own)))) == "approved_study"
+    one, two = ((another(context, number), None) for number in (1, 2))
+    assert rule(replace(limited, agreed=(one,))) == "approved_study"
+    assert rule(replace(limited, agreed=(one, two))) == "budget"
+
+
+def of_oneself(context: QueryContext, paper: PaperCommunity, **changes: object) -> QueryContext:
+    """Member 1 asks for its own place, among all or (group) among those of a size."""
+    place = {"function": "own_rank@1", "figures": ("sales",), "audience": "self"}
+    both = (place, {**place, "by": "size"})
+    functions = tuple(f.model_dump() for f in context.terms.functions)
+    asked = asking(context, QueryItem(function="own_rank@1", figures=("sales",)))
+    asked = with_terms(asked, functions=(*functions, *both))
+    return replace(asked, **{"asker": paper.membership(1), "contribution": ENTRY, **changes})
+
+
+def in_group(context: QueryContext, value: str) -> QueryContext:
+    group = GroupCell(attribute="size", value=value)
+    return asking(context, QueryItem(function="own_rank@1", figures=("sales",), group=group))
+
+
+def test_a_member_gets_its_own_place_and_nobody_elses(context: QueryContext, paper: PaperCommunity) -> None:
+    own = of_oneself(context, paper)
+    assert rule(own) == "approved_study"
+    assert rule(replace(own, contribution=None)) == "asker_not_allowed"
+    assert rule(replace(own, asker=paper.researcher())) == "asker_not_allowed"
+    assert rule(in_group(own, "small")) == "approved_study"
+    assert rule(in_group(own, "large")) == "not_in_group"
+
+
+def test_a_place_is_sealed_to_a_key_that_is_one(context: QueryContext, paper: PaperCommunity) -> None:
+    key = paper.membership(1).sealing_key
+    unusable = key.model_copy(update={"key": b"\xff" * len(key.key)})
+    broken = paper.membership(1).model_copy(update={"sealing_key": unusable})
+    assert rule(of_oneself(context, paper, asker=broken)) == "asker_key"
+
+
+def test_a_place_is_told_so_often_and_no_more(context: QueryContext, paper: PaperCommunity) -> None:
+    own = of_oneself(context, paper)
+    asked = [(another(own, number), paper.membership(1).member) for number in range(MAX_OWN_QUERIES)]
+    others = [(query, paper.membership(2).member) for query, _ in asked]
+    assert rule(replace(own, agreed=tuple(asked[:-1]))) == "approved_study"
+    assert rule(replace(own, agreed=(*asked[:-1], *others))) == "approved_study"
+    assert rule(replace(own, agreed=tuple(asked))) == "asked_before"
+
+
+def test_questions_about_oneself_use_up_no_budget(context: QueryContext, paper: PaperCommunity) -> None:
+    own = of_oneself(context, paper)
+    limited = with_terms(own, budget={**context.terms.budget.model_dump(), "queries": 1})
+    released = (another(context, 1), None)
+    assert rule(replace(limited, agreed=(released,))) == "approved_study"
+    places = tuple((another(own, number), paper.membership(2).member) for number in (2, 3))
+    researcher = replace(limited, query=context.query, asker=paper.researcher(), contribution=None)
+    assert rule(replace(researcher, agreed=places)) == "approved_study"
+    assert rule(replace(researcher, agreed=(*places, released))) == "budget"
+
+
+def test_what_is_for_the_asker_alone_is_not_mixed_with_what_is_for_others(
+    context: QueryContext, paper: PaperCommunity
+) -> None:
+    own = of_oneself(context, paper)
+    open_to_members = with_terms(
+        own,
+        functions=tuple(
+            {**f.model_dump(), "audience": "self" if f.audience == "self" else "contributors"}
+            for f in own.terms.functions
+        ),
+    )
+    mixed = asking(open_to_members, *own.query.items, context.query.items[0])
+    assert rule(mixed) == "mixed_audiences"
 
 
 def test_a_study_approved_by_a_version_that_knew_less_is_not_answered(context: QueryContext) -> None:
