@@ -231,3 +231,47 @@ def test_certificates_made_here_serve_mutual_tls(parties: list[Founded]) -> None
         assert connection.version() == "TLSv1.3"
     assert seen == [cards[1].mesh_certificate]
     assert isinstance(accepting, ssl.SSLContext)
+
+
+def test_a_second_init_touches_no_key_that_is_there(parties: list[Founded], tmp_path: Path) -> None:
+    home = parties[0].home
+    kept = [home.mesh_key_path, home.mesh_certificate_path, home.card_path, home.identity_path]
+    before = [path.read_bytes() for path in kept]
+    with pytest.raises(Conflict, match="a party lives here already"):
+        found(tmp_path, 0)
+    assert [path.read_bytes() for path in kept] == before
+
+
+def test_settings_of_somebody_else_are_not_overwritten(tmp_path: Path) -> None:
+    home = PartyHome(tmp_path / NAMES[0].lower())
+    home.path.mkdir(mode=0o700)
+    home.settings_path.write_text('gateway = "https://other.example"\n')
+    home.settings_path.chmod(0o600)
+    with pytest.raises(Conflict, match="with other settings"):
+        found(tmp_path, 0)
+    assert not home.identity_path.exists()
+
+
+def test_a_later_version_cannot_come_before_the_first_stands(parties: list[Founded]) -> None:
+    home, identity = parties[0].home, parties[0].home.load_identity()
+    approved = approve_community(home, draft(parties), identity=identity)
+    following = approved.community.model_copy(update={"version": 2, "previous": approved.community.digest()})
+    with pytest.raises(Conflict, match="does not follow"):
+        approve_community(home, sign_document(following, identity), identity=identity)
+
+
+def test_the_same_community_may_be_approved_again_when_it_stands(parties: list[Founded]) -> None:
+    home, identity = parties[0].home, parties[0].home.load_identity()
+    approved = approve_community(home, draft(parties), identity=identity)
+    approved.home.write_envelope(approved.home.community_path, approved.envelope)
+    assert approve_community(home, draft(parties), identity=identity).home == approved.home
+
+
+def test_a_home_is_refused_for_each_directory_that_others_may_enter(parties: list[Founded]) -> None:
+    home = parties[0].home
+    home.verify()
+    for directory in (home.path, home.keys_path):
+        directory.chmod(0o750)
+        with pytest.raises(KeyFileRefused):
+            home.verify()
+        directory.chmod(0o700)

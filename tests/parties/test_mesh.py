@@ -180,6 +180,14 @@ async def test_message_with_another_label_is_a_violation(community: TestCommunit
             await meshes[0].channels[2].receive(LABEL, 5)
 
 
+async def test_message_that_another_begins_in_the_middle_of_is_a_violation(community: TestCommunity) -> None:
+    async with victim_of(community) as (mesh, writer):
+        writer.write(encode_header(FrameKind.MESSAGE, LABEL, FRAGMENT_BYTES) + bytes(FRAGMENT_BYTES))
+        writer.write(encode_header(FrameKind.MESSAGE, LABEL + 1, 5) + b"hello")
+        with pytest.raises(PeerProtocolViolation, match="start of another"):
+            await mesh.channels[2].receive(LABEL, FRAGMENT_BYTES + 5)
+
+
 async def test_peer_that_leaves_fails_every_wait(community: TestCommunity) -> None:
     async with opened(community) as meshes:
         waits = [asyncio.create_task(meshes[index].channels[2].receive(LABEL, 1)) for index in (0, 1)]

@@ -45,6 +45,10 @@ def test_time_limits_may_be_set_one_by_one(tmp_path: Path) -> None:
         ('gateway = "http://127.0.0.1:8080"\n[time_limits]\npatience = 1', "no limit named patience"),
         ('gateway = "http://127.0.0.1:8080"\n[time_limits]\ndecision_seconds = -1', "decision_seconds"),
         ('gateway = "http://127.0.0.1:8080"\n[time_limits]\nmax_frame_bytes = 1.5', "whole numbers"),
+        (
+            'gateway = "http://127.0.0.1:8080"\n[time_limits]\nsilent_peer_seconds = 2',
+            "longer than heartbeat",
+        ),
         ("gateway = ", "not TOML"),
     ],
 )
