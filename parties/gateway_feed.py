@@ -21,6 +21,8 @@ from parties.share_store import ShareStore
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
+SOON_SECONDS = 1.0
+"""An answer of nothing that comes sooner is none that waited for something."""
 ANSWER_GRACE_SECONDS = 60.0
 """How long an answer may take beyond the time that the gateway was asked to wait."""
 
@@ -58,6 +60,7 @@ class GatewayFeed:
         pause = FIRST_PAUSE_SECONDS
         wait_seconds = 0.0  # the first answer tells at once how far behind we are
         while True:
+            asked = anyio.current_time()
             try:
                 with anyio.fail_after(wait_seconds + ANSWER_GRACE_SECONDS):
                     frames = await self._source(after=after, wait_seconds=wait_seconds)
@@ -85,6 +88,12 @@ class GatewayFeed:
                     await anyio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                     continue
+            elif anyio.current_time() - asked < min(int(wait_seconds), SOON_SECONDS):
+                # Whoever answers "nothing" at once would have this party ask as fast as it can.
+                await anyio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                self._health.feed_answered(after)
+                continue
             else:
                 wait_seconds = self._long_poll_seconds
             pause = FIRST_PAUSE_SECONDS

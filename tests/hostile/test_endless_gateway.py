@@ -93,22 +93,22 @@ def test_nonsense_for_ever_does_not_fill_the_log(node: PaperNode, monkeypatch: p
     assert [e.details for e in node.log.entries() if e.event == "feed.more_not_accepted"] == [{"count": 95}]
 
 
-async def test_nonsense_for_ever_is_asked_for_more_and_more_seldom(
-    node: PaperNode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And a sound item brings the old pace back."""
-    pauses: list[float] = []
-    served: list[Sequence[FeedFrame]] = [[nonsense(number)] for number in range(100, 104)]
-    served.append([frame(104, node.paper.membership_envelope(7)), nonsense(105)])
-    served += [[nonsense(106)]]
+class Ends(Exception):
+    """The gateway of the test has no more to serve."""
 
-    class Ends(Exception):
-        """The source has no more."""
+
+async def pauses_of(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch, *served: Sequence[FeedFrame]
+) -> tuple[list[float], NodeHealth]:
+    """How long the feed pauses after each of these answers that makes it pause."""
+    pauses: list[float] = []
+    answers = iter(served)
 
     async def poll(**_: object) -> Sequence[FeedFrame]:
-        if not served:
-            raise Ends
-        return served.pop(0)
+        try:
+            return next(answers)
+        except StopIteration:
+            raise Ends from None
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
@@ -122,13 +122,32 @@ async def test_nonsense_for_ever_is_asked_for_more_and_more_seldom(
         intake=node.intake,
         store=node.store,
         health=health,
-        long_poll_seconds=1,
+        long_poll_seconds=25,
         on_batch=lambda: None,
     )
     with pytest.raises(Ends):
         await feed.run()
+    return pauses, health
+
+
+async def test_nonsense_for_ever_is_asked_for_more_and_more_seldom(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a sound item brings the old pace back."""
+    bad = [[nonsense(number)] for number in range(100, 104)]
+    sound = [frame(104, node.paper.membership_envelope(7)), nonsense(105)]
+    pauses, health = await pauses_of(node, monkeypatch, *bad, sound, [nonsense(106)])
     assert pauses == [1.0, 2.0, 4.0, 4.0, 1.0]
     assert health.feed_problem == "nothing is accepted of what the gateway serves up to 106"
+
+
+async def test_nothing_at_once_for_ever_is_asked_for_more_and_more_seldom(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first answer of nothing is none: it was not asked to wait."""
+    pauses, health = await pauses_of(node, monkeypatch, [], [], [], [])
+    assert pauses == [1.0, 2.0, 4.0]
+    assert health.feed_problem is None
 
 
 def test_submissions_of_one_member_that_are_refused_for_ever_fill_no_disk(
@@ -156,6 +175,11 @@ ATTACKS = (
         "noted so many times an hour, then counted; asked for more and more seldom",
         test_nonsense_for_ever_does_not_fill_the_log,
         test_nonsense_for_ever_is_asked_for_more_and_more_seldom,
+    ),
+    attack_of(
+        "an answer of nothing, at once, for ever",
+        "asked for more and more seldom",
+        test_nothing_at_once_for_ever_is_asked_for_more_and_more_seldom,
     ),
     attack_of(
         "submissions of one member without end, each refused",
