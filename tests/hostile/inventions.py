@@ -68,7 +68,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def inventions(frame: FeedFrame) -> list[FeedFrame]:
-    """Another document like this one; and one that says the contrary of it, before it comes."""
+    """A document like this one that says something else, in the names of those who signed it."""
     changed = CHANGES[frame.type_name](json.loads(frame.envelope.payload))
     payload = canonical_bytes(changed)
     message = pre_authentication_encoding(frame.envelope.payload_type, payload)

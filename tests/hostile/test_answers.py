@@ -20,11 +20,12 @@ from mpc_cde.client.member import own_evidence
 from mpc_cde.client.query import EnrolledResearcher, query_status, run_query
 from mpc_cde.client.receipts import read_receipts
 from mpc_cde.client.verification import verify_checked_roster, verify_own_place, verify_roster
-from mpc_cde.documents.canonical import encode_base64url
+from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import MpcCdeError
 from tests.checks.attack_tables import Row, attack_of, attacks_of
 from tests.hostile.answers import FAULTS, JSON_HEADERS, Meddles, Serve
+from tests.hostile.inventions import CHANGES, invented_approval, signed_as
 from tests.hostile.story import MEMBERS, Story
 from tests.hostile.town import Town, honest_submission, paper_town, published_values
 
@@ -312,7 +313,6 @@ async def _one_approval_three_times(_: Finished, __: httpx.Request, body: bytes)
 
 
 async def _invented_approval(finished: Finished, _: httpx.Request, body: bytes) -> bytes:
-    from tests.hostile.inventions import invented_approval
 
     forged = json.loads(invented_approval(finished.town.paper, 1).to_json())
     approvals = json.loads(body)["approvals"]
@@ -353,7 +353,24 @@ async def _decisions_of_the_other_query(finished: Finished, _: httpx.Request, bo
     return await _with(body, decisions=other["decisions"], results=[])
 
 
+async def _invented_no(finished: Finished, _: httpx.Request, body: bytes) -> bytes:
+
+    decisions = json.loads(body)["decisions"]
+    true = Envelope.parse_json(json.dumps(decisions[0]).encode())
+    payload = canonical_bytes(CHANGES["decision/v1"](json.loads(true.payload)))
+    party = json.loads(true.payload)["party"]
+    forged = signed_as(true.payload_type, payload, [finished.town.paper.party_keys[party].public_bytes])
+    return await _with(body, decisions=[json.loads(forged.to_json()), *decisions[1:]], results=[])
+
+
 LIES: tuple[Lie, ...] = (
+    Lie(
+        Row("decision_invented", "a decision with the answer no in a party's name", "the party is named"),
+        answer_to_query,
+        r"/v1/queries/[^/]+",
+        _invented_no,
+        "no valid signature by party",
+    ),
     Lie(
         Row(
             "answer_to_another_query",
@@ -511,8 +528,7 @@ def test_true_document_in_the_wrong_place_is_found(lie: Lie, finished: Finished)
 ATTACKS = (
     *(
         attack_of(
-            f"an answer to a member or a researcher that {what}: "
-            + ", ".join(answer.name.replace("_", " ") for answer in ANSWERS),
+            f"any answer to a member or a researcher {what}",
             "the truth, or an error that says what is wrong",
             test_spoilt_answer_ends_in_truth_or_an_error,
         )
