@@ -115,10 +115,16 @@ class Cast:
 
 
 async def assemble(
-    organisations: Organisations, *, parties: int, threshold: int, name: str, randomness: Randomness
+    organisations: Organisations,
+    *,
+    parties: int,
+    threshold: int,
+    name: str,
+    randomness: Randomness,
+    gateway_options: Sequence[str] = (),
 ) -> Cast:
     """Start the gateway, make every party and every office, draft the community. Raises OrganisationError."""
-    gateway = await _start_gateway(organisations)
+    gateway = await _start_gateway(organisations, gateway_options)
     places = _places(organisations, parties)
     addresses = free_addresses(parties)
     url = str(gateway.address["url"])
@@ -204,9 +210,9 @@ async def each(
         raise failures[0]
 
 
-async def _start_gateway(organisations: Organisations) -> Running:
+async def _start_gateway(organisations: Organisations, options: Sequence[str]) -> Running:
     home = organisations.home(GATEWAY)
-    process = organisations.start(GATEWAY, "mpc_cde.gateway", "--home", str(home), "--port", "0")
+    process = organisations.start(GATEWAY, "mpc_cde.gateway", "--home", str(home), "--port", "0", *options)
     gateway = await to_thread.run_sync(
         lambda: organisations.wait_ready(GATEWAY, process, home=home, deadline_seconds=READY_SECONDS)
     )
