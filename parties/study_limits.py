@@ -143,6 +143,11 @@ def _about_table(terms: StudyTerms, table: ReleaseTable) -> Iterator[str]:
         listed = " and ".join(sorted(table.partitions))
         yield f"{named}: groups by {listed} overlap, and differences of cells show members"
         return
+    if table.is_subtractable and not terms.disclosure.complementary:
+        yield (
+            f"{named}: asked of all members and of groups, so that a withheld group falls out by subtraction; "
+            "the study needs complementary = true"
+        )
     if len(table.groups(terms)) * len(table.combinations) > MAX_TABLE_CELLS:
         yield f"{named}: more than {MAX_TABLE_CELLS} cells would have to be judged for each query"
     required = {_may_be_blank(terms, figures) for figures in table.combinations}

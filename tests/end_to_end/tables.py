@@ -77,6 +77,8 @@ def hard_cases(directory: Path) -> FigureFiles:
         'title = "Hard cases"',
         'purpose = "Ties, blanks, all equal, one record above the minimum, ends of the range."',
         "roster_cap = 100",
+        "[disclosure]",
+        "complementary = true",
         "[members]",
         'register_column = "member"',
     ]

@@ -162,6 +162,17 @@ def test_a_study_whose_releases_differ_by_few_members_is_refused(named: str) -> 
         assert not [fault for fault in unsupported(terms_with(*fewer)) if said in fault]
 
 
+def test_a_whole_beside_its_groups_needs_complementary_withholding() -> None:
+    whole, parts = of("sum@1", "x"), of("count@1", "x", by="size")
+    without = DisclosureBundle()
+    (fault,) = unsupported(terms_with(whole, parts, bundle=without))
+    assert "falls out by subtraction" in fault
+    for function in (whole, parts):
+        assert unsupported(terms_with(function, bundle=without)) == []
+    linked = (of("sum@1", "y", by="size"), of("ratio_of_totals@1", "x", "y"))
+    assert [f for f in unsupported(terms_with(*linked, bundle=without)) if "subtraction" in f]
+
+
 def test_concentration_of_figures_that_may_be_negative_asks_for_more_contributors_instead() -> None:
     functions = (of("sum@1", "loss"), of("sum@1", "x"))
     ruled = DisclosureBundle(dominance=Dominance(contributors=1, percent=25))
