@@ -84,8 +84,9 @@ class _Cells:
         """The item with every rule of the study that holds for it."""
         bundle = self.terms.disclosure
         table = self._table(item.figures)
-        negative = self._may_be_negative(item.figures)
-        ruled = not negative and catalog.specification(item.function).of_amounts
+        ruled = (
+            not self.terms.may_be_negative(item.figures) and catalog.specification(item.function).of_amounts
+        )
         dominance = bundle.dominance if ruled else None
         before = released or Released()
         self.groups[item.group] = None
@@ -94,7 +95,7 @@ class _Cells:
             figures=item.figures,
             mask=mask_name(self.terms, item.group),
             parameters=item.parameters,
-            minimum=bundle.minimum_for(group=item.group is not None, negative=negative),
+            minimum=self.terms.minimum_for(item.figures, group=item.group is not None),
             released=before.quantiles,
             released_linear=before.linear,
             category=_category(self.terms, item.group),
@@ -134,11 +135,6 @@ class _Cells:
 
     def _table(self, figures: tuple[str, ...]) -> ReleaseTable:
         return next(table for table in self._tables if figures[0] in table.figures)
-
-    def _may_be_negative(self, figures: tuple[str, ...]) -> bool:
-        return any(
-            figure.may_be_negative for name in figures if (figure := self.terms.figure(name)) is not None
-        )
 
 
 def mask_name(terms: StudyTerms, group: GroupCell | None) -> str:

@@ -1,16 +1,14 @@
 """Disclosure control: what must hold before anything opens (protocol.md section 7, rules.md).
 
 The minimum is checked inside, as one bit a cell; where it passes N opens and is published. The rules about ranks
-are functions of the open N, so they are computed in the clear, by the same code at every party.
+are functions of the open N: they are in ranks.py.
 
 What a party learns of a cell that fails: that it fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from fractions import Fraction
-from itertools import pairwise
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -53,42 +51,6 @@ async def reveal_bits(engine: Engine, bits: Sequence[Shared], label: str) -> lis
     if (opened > 1).any():
         raise PeerDeviation(f"an opened verdict is not a bit ({label}): some party deviated")
     return [bool(bit) for bit in opened]
-
-
-def rank(quantile: Fraction, number: int) -> int:
-    """k = ceil(q N): the rank of the order statistic, from 1."""
-    return -(-quantile.numerator * number // quantile.denominator)
-
-
-def neighbours(quantile: Fraction, number: int) -> tuple[int, int]:
-    """The ranks that the linear percentile lies between, floor(q (N - 1)) + 1 and the next.
-
-    Twice the same where the percentile is one contributor's figure.
-    """
-    whole, rest = divmod(quantile.numerator * (number - 1), quantile.denominator)
-    return whole + 1, whole + 1 + (rest > 0)
-
-
-def ranks_are_safe(
-    quantiles: Iterable[Fraction],
-    released: Iterable[Fraction],
-    number: int,
-    minimum: int,
-    linear: Iterable[Fraction] = (),
-) -> bool:
-    """Whether every rank has `minimum` contributors on each side and between it and its neighbours.
-
-    Taken over the union of the quantiles asked for and those already `released` of this figure and group;
-    `linear` are those of percentiles_linear@1, asked for or released, which take one or two ranks each. Two
-    different quantiles at one rank are refused: nobody lies between them.
-    """
-    exact = ((q, (rank(q, number), rank(q, number))) for q in (*quantiles, *released))
-    spans = sorted({*exact, *((q, neighbours(q, number)) for q in linear)}, key=lambda found: found[1])
-    if not spans:
-        return True
-    if spans[0][1][0] - 1 < minimum or any(number - high < minimum for _, (_, high) in spans):
-        return False
-    return all(upper - lower - 1 >= minimum for (_, (_, lower)), (_, (upper, _)) in pairwise(spans))
 
 
 def _shared(presence: Shared | int) -> Shared:

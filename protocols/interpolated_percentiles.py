@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import prod
 
-from protocols.disclosure import neighbours
 from protocols.encoding import FigureEncoding
 from protocols.engine import Engine, Shared
 from protocols.locate import Place, locate, public_step
 from protocols.order_statistics import Walk
+from protocols.ranks import neighbours
 from protocols.secret_order_statistics import SecretWalk, SharedStatistics, order_statistics, public_ranks
 
 LABEL = "percentiles_linear"

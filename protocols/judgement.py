@@ -24,6 +24,7 @@ from protocols import complementary, disclosure
 from protocols.cells import NEEDING_SIBLINGS, WITHHELD_DISCLOSURE, WITHHELD_MINIMUM, Cell, Group, Numbers
 from protocols.concentration import Holdings, all_of, as_shared, safe_bits
 from protocols.engine import Engine
+from protocols.ranks import ranks_are_safe
 from protocols.selection import count_contributors
 
 
@@ -95,7 +96,7 @@ def _judge_ranks(cells: Sequence[Cell]) -> None:
         interpolated = request.function == "percentiles_linear@1"
         exact_asked = () if interpolated else cell.quantiles
         linear_asked = {*linear, *cell.quantiles} if interpolated else linear
-        if disclosure.ranks_are_safe(exact_asked, exact, cell.number, request.minimum, linear_asked):
+        if ranks_are_safe(exact_asked, exact, cell.number, request.minimum, linear_asked):
             (linear if interpolated else exact).update(cell.quantiles)
         else:
             cell.withheld = WITHHELD_DISCLOSURE

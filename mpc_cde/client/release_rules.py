@@ -1,22 +1,28 @@
 """Whether a signed result answers what was asked, and keeps to the rules of its own study.
 
-Parties that sign a result which their study forbids are caught here by anybody: a cell nobody asked for,
-fewer contributors than the minimum, a number off the published grid, percentiles that descend.
+Parties that sign a result which their study forbids are caught here by anybody: a cell nobody asked for, fewer
+contributors than the minimum, percentiles too close, groups whose remainder is too small, a value that the function
+cannot have (released_values.py).
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-from mpc_cde.documents.figure import Figure
+from mpc_cde.client.released_values import verify_values
 from mpc_cde.documents.query import GroupCell, Query, QueryItem, function_of
 from mpc_cde.documents.result import Cell, Result
 from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms
 from mpc_cde.errors import BadDocument
+from protocols.catalog import parse_quantiles, specification
+from protocols.ranks import ranks_are_safe
 
 
-def verify_cells(result: Result, terms: StudyTerms, query: Query | None) -> None:
-    """Returns if the cells are those asked for and each may be released. Raises BadDocument."""
+def verify_cells(result: Result, terms: StudyTerms, query: Query | None, *, rows: int) -> None:
+    """Returns if the cells are those asked for and each may be released. Raises BadDocument.
+
+    `rows`: how many submissions there are in the checked roster.
+    """
     if query is not None:
         items = list(query.items)
     else:
@@ -27,18 +33,12 @@ def verify_cells(result: Result, terms: StudyTerms, query: Query | None) -> None
     if len(items) != len(result.cells):
         raise BadDocument(f"expected {len(items)} cells, found {len(result.cells)}")
     for number, (cell, item) in enumerate(zip(result.cells, items, strict=True), start=1):
-        what = f"cell {number}"
-        if (cell.function, cell.figures, cell.group, cell.parameters) != (
-            item.function,
-            item.figures,
-            item.group,
-            item.parameters,
-        ):
-            raise BadDocument(f"{what}: it answers another question than was asked")
-        if function_of(item, terms) is None:
-            raise BadDocument(f"{what}: the study has no such function")
-        if cell.values is not None:
-            _verify_values(cell, cell.values, terms, what)
+        try:
+            _verify_cell(cell, item, terms, sealed_by=len(result.parties), rows=rows)
+        except BadDocument as error:
+            raise BadDocument(f"cell {number}: {error}") from None
+    _verify_contributors(result, terms)
+    _verify_percentiles(result, terms)
 
 
 def items_of(function: FunctionTerms, terms: StudyTerms) -> list[QueryItem]:
@@ -62,27 +62,69 @@ def _groups_of(function: FunctionTerms, terms: StudyTerms) -> list[GroupCell | N
     return [None] if by is None else [GroupCell(attribute=by, value=value) for value in terms.values_of(by)]
 
 
-def _verify_values(cell: Cell, values: tuple[str, ...], terms: StudyTerms, what: str) -> None:
-    minimum = terms.disclosure.minimum_for(group=cell.group is not None)
-    if cell.contributors is None or not minimum <= cell.contributors <= terms.roster_cap:
-        raise BadDocument(f"{what}: released with fewer contributors than the {minimum} of the study")
-    quantiles = cell.parameters.get("quantiles")
-    if cell.function.startswith("percentiles@") and isinstance(quantiles, tuple):
-        if len(values) != len(quantiles):
-            raise BadDocument(f"{what}: expected {len(quantiles)} values, found {len(values)}")
-        numbers = [Fraction(value) for value in values]
-        if numbers != sorted(numbers):
-            raise BadDocument(f"{what}: percentiles ascend")
-        figure = terms.figure(cell.figures[0])
-        if figure is not None and not all(_is_published(number, figure) for number in numbers):
-            raise BadDocument(f"{what}: a percentile is not on the published grid")
-    if cell.function.startswith("count@") and values != (str(cell.contributors),):
-        raise BadDocument(f"{what}: a count is the number of contributors")
+def _verify_cell(cell: Cell, item: QueryItem, terms: StudyTerms, *, sealed_by: int, rows: int) -> None:
+    if (cell.function, cell.figures, cell.group, cell.parameters) != (
+        item.function,
+        item.figures,
+        item.group,
+        item.parameters,
+    ):
+        raise BadDocument("it answers another question than was asked")
+    function = function_of(item, terms)
+    if function is None:
+        raise BadDocument("the study has no such function")
+    if cell.definition != specification(cell.function).definition:
+        raise BadDocument("its definition is not the catalogue's")
+    if cell.withheld is not None:
+        return
+    minimum = terms.minimum_for(cell.figures, group=cell.group is not None)
+    if cell.contributors is None or not minimum <= cell.contributors <= rows:
+        raise BadDocument(
+            f"released with fewer contributors than the {minimum} of the study, or more than {rows} rows"
+        )
+    if (cell.sealed is not None) != (function.audience == "self"):
+        raise BadDocument("sealed is what is for the asker alone, and nothing else")
+    if cell.sealed is not None and len(cell.sealed) != sealed_by:
+        raise BadDocument(f"expected a sealed share of each of {sealed_by} parties, found {len(cell.sealed)}")
+    if cell.values is not None:
+        verify_values(cell, cell.values, cell.contributors, minimum, terms)
 
 
-def _is_published(number: Fraction, figure: Figure) -> bool:
-    if figure.minimum is None or figure.publish_step is None or figure.step is None:
-        return True
-    minimum, publish_step = Fraction(figure.minimum), Fraction(figure.publish_step)
-    steps = (number - minimum) / publish_step
-    return steps.denominator == 1 and 0 <= number - minimum <= Fraction(figure.step) * figure.capacity
+def _verify_contributors(result: Result, terms: StudyTerms) -> None:
+    """Cells of the same figures and group have the same contributors; groups leave nobody, or enough, of all."""
+    known: dict[tuple[str, ...], dict[GroupCell | None, int]] = {}
+    for cell in result.cells:
+        if cell.contributors is not None:
+            groups = known.setdefault(cell.figures, {})
+            if groups.setdefault(cell.group, cell.contributors) != cell.contributors:
+                raise BadDocument(f"two cells of {', '.join(cell.figures)} have other contributors")
+    for figures, groups in known.items():
+        whole = groups.pop(None, None)
+        if whole is None or not groups:
+            continue
+        left = whole - sum(groups.values())
+        least = terms.minimum_for(figures, group=True)
+        if left < 0 or (terms.disclosure.complementary and 0 < left < least):
+            raise BadDocument(
+                f"{', '.join(figures)}: groups leave {left} contributors of all, fewer than {least}"
+            )
+
+
+def _verify_percentiles(result: Result, terms: StudyTerms) -> None:
+    """Enough contributors on each side of every percentile, and between those of one figure and group."""
+    found: dict[tuple[tuple[str, ...], GroupCell | None], dict[str, set[Fraction]]] = {}
+    numbers = {}
+    for cell in result.cells:
+        if cell.values is not None and "quantiles" in cell.parameters and cell.contributors is not None:
+            key = cell.figures, cell.group
+            numbers[key] = cell.contributors
+            found.setdefault(key, {}).setdefault(cell.function, set()).update(
+                parse_quantiles(cell.parameters)
+            )
+    for (figures, group), own in found.items():
+        minimum = terms.minimum_for(figures, group=group is not None)
+        exact, linear = own.get("percentiles@1", set()), own.get("percentiles_linear@1", set())
+        if not ranks_are_safe(exact, (), numbers[figures, group], minimum, linear):
+            raise BadDocument(
+                f"{', '.join(figures)}: percentiles with fewer than {minimum} contributors between"
+            )

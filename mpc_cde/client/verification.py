@@ -121,7 +121,8 @@ def verify_result(evidence: Evidence, fingerprint: str) -> VerifiedResult:
     roster = verify_roster(study, evidence.roster)
     checked = verify_checked_roster(study, roster, evidence.checked_roster)
     query = _verify_query(trusted, study, evidence)
-    result = _verify_result_document(study, checked, evidence.result, query)
+    rows = roster.count - len(checked.removed)
+    result = _verify_result_document(study, checked, evidence.result, query, rows=rows)
     own_row = None if evidence.own is None else verify_own_place(study, roster, checked, evidence.own)
     return VerifiedResult(
         trusted=trusted,
@@ -263,7 +264,7 @@ def _verify_query(trusted: TrustedCommunity, study: VerifiedStudy, evidence: Evi
 
 
 def _verify_result_document(
-    study: VerifiedStudy, checked: CheckedRoster, envelope: Envelope, query: Query | None
+    study: VerifiedStudy, checked: CheckedRoster, envelope: Envelope, query: Query | None, *, rows: int
 ) -> Result:
     with _checking("result"):
         result = open_from_computing_parties(envelope, Result, study.community)
@@ -273,7 +274,7 @@ def _verify_result_document(
         asked = None if query is None else query.digest()
         _require(result.query == asked, "it answers another query")
         _require(result.engine == terms.engine, f"it was not made by the {terms.engine} engine")
-        verify_cells(result, terms, query)
+        verify_cells(result, terms, query, rows=rows)
         return result
 
 

@@ -185,6 +185,14 @@ class StudyTerms(Part):
             return ()
         return (*figure.categories, *((BLANK,) if figure.blank_allowed else ()))
 
+    def may_be_negative(self, figures: tuple[str, ...]) -> bool:
+        """Whether one of these figures may be below 0."""
+        return any(figure.may_be_negative for name in figures if (figure := self.figure(name)) is not None)
+
+    def minimum_for(self, figures: tuple[str, ...], *, group: bool) -> int:
+        """How many contributors a cell of these figures needs."""
+        return self.disclosure.minimum_for(group=group, negative=self.may_be_negative(figures))
+
     def compared_bounds(self) -> dict[str, int]:
         """Public bounds, by name, of numbers that a computation compares; a node refuses any of 2^60 or more.
 

@@ -83,7 +83,9 @@ class TownCommunity(PaperCommunity):
             update={
                 "functions": functions,
                 "roster_cap": roster_cap,
-                "disclosure": DisclosureBundle(minimum_contributors=2, minimum_contributors_group=3),
+                "disclosure": DisclosureBundle(
+                    minimum_contributors=2, minimum_contributors_group=3, complementary=True
+                ),
             }
         )
         self.study = Study(terms=terms, presentation=self.study.presentation, steward="steward")

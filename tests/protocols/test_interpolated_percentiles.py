@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from protocols import catalog, locate
 from protocols.cells import CellOutcome, CellRequest
 from protocols.decimals import exact_text
-from protocols.disclosure import neighbours, ranks_are_safe
 from protocols.errors import OutOfRange
 from protocols.interpolated_percentiles import published_values
 from protocols.plans import verify_plan
+from protocols.ranks import neighbours, ranks_are_safe
 from tests.protocols.engines import SETTINGS, SHARED_SETTINGS, Setting, setting_id
 from tests.protocols.tables import Column, ask, columns, encodings, figures, number, opened
 

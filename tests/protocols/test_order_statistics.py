@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from protocols import field as fp
 from protocols.cells import CellOutcome, CellRequest
 from protocols.computations import answer_query, check_inputs
-from protocols.disclosure import rank, ranks_are_safe
 from protocols.encoding import FigureEncoding
 from protocols.engine import Engine
 from protocols.order_statistics import Walk, opened_bits, percentiles
+from protocols.ranks import rank, ranks_are_safe
 from protocols.records import arrange, everyone
 from tests.protocols.engines import SETTINGS, SHARED_SETTINGS, Setting, Share, setting_id
 

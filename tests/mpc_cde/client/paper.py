@@ -119,7 +119,7 @@ class PaperCommunity:
 
     m: int = 3
     t: int = 1
-    members: int = 12
+    members: int = 24
     removed: tuple[int, ...] = ()
     terms_of: Callable[[bytes], StudyTerms] = paper_terms
     party_keys: list[SigningKey] = field(init=False)
