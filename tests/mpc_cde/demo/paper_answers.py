@@ -21,7 +21,8 @@ from parties.job_proposals import released_by
 from parties.job_runner import request_of, unpack_masks
 from parties.job_specifications import query_specification
 from parties.release_ledger import LedgerEntry, ledger_of
-from parties.results import AgreedJob, CellValues, build_result
+from parties.results import FoundAnswer, build_result
+from parties.worker_pipe import CellFound
 from protocols.cells import CellOutcome
 from protocols.computations import answer_query
 from protocols.encoding import FigureEncoding
@@ -31,7 +32,6 @@ from tests.protocols.engines import SETTINGS, Ran, Setting, Share
 
 NOWHERE = bytes(32)
 EARLY, LATE = "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"
-JOB = AgreedJob(bytes(32), (0, 1, 2), 1, EARLY, ())
 
 Value = Decimal | str | None
 
@@ -66,7 +66,7 @@ class PaperRoster:
             for cell in cells
         )
         job = query_specification(
-            JOB.job_id,
+            NOWHERE,
             NOWHERE,
             self.terms,
             entries,
@@ -88,8 +88,20 @@ class PaperRoster:
             )
 
         outcomes, ran = setting.run(computation)
-        found = [CellValues(one.contributors, one.values, one.withheld) for one in outcomes]
-        return build_result(self.terms, query, NOWHERE, JOB, found).cells, ran
+        answer = FoundAnswer(
+            job=NOWHERE,
+            query=query.digest(),
+            checked_roster=NOWHERE,
+            parties=(0, 1, 2),
+            attempt=1,
+            time=EARLY,
+            log_heads=(),
+            cells=tuple(
+                CellFound(contributors=one.contributors, values=one.values, withheld=one.withheld)
+                for one in outcomes
+            ),
+        )
+        return build_result(self.terms, query, answer).cells, ran
 
     def _matrix(self, encodings: Sequence[tuple[str, FigureEncoding]]) -> np.ndarray:
         columns = [
