@@ -178,7 +178,8 @@ def of_oneself(context: QueryContext, paper: PaperCommunity, **changes: object) 
     both = (place, {**place, "by": "size"})
     functions = tuple(f.model_dump() for f in context.terms.functions)
     asked = asking(context, QueryItem(function="own_rank@1", figures=("sales",)))
-    asked = with_terms(asked, functions=(*functions, *both))
+    bundle = {**context.terms.disclosure.model_dump(), "complementary": True}
+    asked = with_terms(asked, functions=(*functions, *both), disclosure=bundle)
     return replace(asked, **{"asker": paper.membership(1), "contribution": ENTRY, **changes})
 
 
