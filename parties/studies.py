@@ -102,11 +102,27 @@ def know_study(
     )
     for document in ordered:
         known = _apply_before_closing(known, document, stored.digest, community, now)
-    known = _after(known, [life.ClockReached(now)])
-    for name in _AFTER_CLOSING:
-        for document in view.documents(name, study=terms_digest):
-            known = _after(known, _events_after_closing(document, community))
+    later = [
+        _events_after_closing(document, community)
+        for name in _AFTER_CLOSING
+        for document in view.documents(name, study=terms_digest)
+    ]
+    known = _after(known, [life.ClockReached(_not_before_closing(known.state.plan, later, now))])
+    for events in later:
+        known = _after(known, events)
     return known
+
+
+def _not_before_closing(plan: life.StudyPlan, later: Iterable[list[life.Event]], now: datetime) -> datetime:
+    """The time by the clock, but never before the closing of a study whose roster every party signed.
+
+    A clock that is set back does not open it again: what came in then could never count.
+    """
+    for events in later:
+        signed = {event.party for event in events if isinstance(event, life.RosterSigned)}
+        if signed == plan.everybody:
+            return max(now, plan.stops_accepting)
+    return now
 
 
 def _apply_before_closing(

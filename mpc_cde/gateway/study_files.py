@@ -174,6 +174,8 @@ def _with_state(
     )
     for stored in early:
         file = _apply_early(file, stored, now)
+    if file.roster is not None:  # signed by every party: a clock that is set back does not open it again
+        now = max(now, file.state.plan.stops_accepting)
     file = _after(file, [life.ClockReached(now)])
     for stored in file.rosters:
         file = _after(file, [life.RosterSigned(party, stored.digest) for party in file.parties_of(stored)])
