@@ -314,7 +314,7 @@ def _plain(qualified: str) -> str:
 
 def _about(local: dict[str, Any]) -> str:
     """What the gateway is about to keep, or a party to take in."""
-    if "verified" in local:
-        return f" {local['verified'].new.type_name}"
-    types = dict.fromkeys(getattr(item, "type_name", "") for item in local.get("items") or ())
+    kept = [verified.new.type_name for verified in local.get("group") or ()]
+    taken = [getattr(item, "type_name", "") for item in local.get("items") or ()]
+    types = dict.fromkeys(kept or taken)
     return f" {'+'.join(types)}" if any(types) else ""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from mpc_cde.gateway.store import Store
-from parties.log import verify_log
+from mpc_cde.node_log import verify_log
 from parties.share_store import ShareStore
 from tests.faults.crash_points import Fault, Moment, WritePoint
 from tests.faults.memory_town import GATEWAY
