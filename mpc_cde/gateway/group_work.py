@@ -68,5 +68,8 @@ class GroupWork(Generic[QuestionT, AnswerT]):
             outcomes = await to_thread.run_sync(self._work, [asked.question for asked in group])
         except Exception as error:  # noqa: BLE001  # told to each of the group, who raise it
             outcomes = [error] * len(group)
+        except BaseException:  # whoever does the work is cancelled: the others of its group do it again
+            self._waiting.extendleft(reversed(group))
+            raise
         for asked, outcome in zip(group, outcomes, strict=True):
             asked.outcome, asked.is_done = outcome, True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Sequence
 
@@ -68,3 +69,26 @@ async def test_a_caller_that_leaves_does_not_leave_the_others_waiting() -> None:
         leaving.cancel_scope.cancel()
         doubling.gate.set()
     assert 8 in answers
+
+
+async def test_who_is_in_the_group_of_a_caller_that_is_cancelled_is_answered() -> None:
+    """The task itself is cancelled, as a server does that ends, while its thread works for the others too."""
+    groups: list[list[int]] = []
+    begun, permits = threading.Event(), threading.Semaphore(0)
+
+    def work(numbers: Sequence[int]) -> list[int | Exception]:
+        groups.append(list(numbers))
+        begun.set()
+        assert permits.acquire(timeout=10)
+        return [2 * number for number in numbers]
+
+    group: GroupWork[int, int] = GroupWork(work)
+    leading, following = (asyncio.create_task(group.ask(number)) for number in (2, 4))
+    assert await asyncio.to_thread(begun.wait, 10)
+    assert groups == [[2, 4]]
+    leading.cancel()
+    permits.release(10)
+    async with asyncio.timeout(10):
+        assert await following == 8
+        with pytest.raises(asyncio.CancelledError):
+            await leading
