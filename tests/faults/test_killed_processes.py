@@ -51,7 +51,7 @@ def node_stops(party: str) -> dict[str, Stop]:
         "checks": Stop(party, "log job.computed append", "torn"),
         "computation": Stop(party, "log job.opened append", "after"),
         "signing": Stop(party, "log result.signed append", "before"),
-        "publishing": Stop(party, "computing_work.keep commit", "after"),
+        "publishing": Stop(party, "query_work._publish commit", "after"),
     }
 
 
