@@ -34,6 +34,7 @@ POLL_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 MAX_NOT_FOUND = 100
 """A gateway may learn of a study or query after this node did, so "not found" is tried again, but not for ever."""
+MAX_HOLDING_UP = 20
 REFUSED_AGAIN_SECONDS = 3600.0
 _TRY_LATER = frozenset({408, 425, 429})
 
@@ -110,7 +111,8 @@ class Outbox:
             return view.outbox("pending", after=number, limit=BATCH)
 
     async def _send_all(self, items: Sequence[OutboxItem]) -> list[tuple[OutboxItem, str, str | None]]:
-        if len(items) > 1 and items[0].path in SENT_TOGETHER:
+        alone = len(items) == 1 or any(item.attempts >= MAX_HOLDING_UP for item in items)
+        if not alone and items[0].path in SENT_TOGETHER:
             outcomes = await self._send_together(items)
         else:
             outcomes = await self._send_side_by_side(items)
@@ -185,7 +187,8 @@ def _state_after(item: OutboxItem, error: Exception | None) -> tuple[str, str | 
         case None:
             return "delivered", None
         case TransportError():
-            return "unreachable", str(error)
+            # Messages keep their order, but one that a gateway fails on each time must not hold up all others.
+            return ("unreachable" if item.attempts < MAX_HOLDING_UP else "pending"), str(error)
         case NotFound():
             return ("pending" if item.attempts < MAX_NOT_FOUND else "refused"), str(error)
         case Conflict():

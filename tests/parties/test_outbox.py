@@ -153,6 +153,21 @@ async def test_messages_to_another_path_wait_their_turn(sender: Sender) -> None:
     assert "approvals" not in sender.gateway.posted
 
 
+async def test_a_message_that_the_gateway_always_fails_on_holds_the_others_up_for_so_long(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_HOLDING_UP", 2)
+    sender.put("/v1/receipts", sender.paper.receipts(0)[0])
+    sender.put("/v1/approvals", *sender.paper.approvals)
+    for _ in range(2):
+        sender.gateway.faults = [500]
+        assert (await sender.outbox().flush()).problem is not None
+        assert "approvals" not in sender.gateway.posted
+    sender.gateway.faults = [500]
+    flushed = await sender.outbox().flush()
+    assert (flushed.delivered, flushed.kept, flushed.problem) == (3, 1, None)
+
+
 async def test_an_attachment_travels_with_its_document(sender: Sender) -> None:
     envelope = sender.paper.receipts(0)[0]
     with sender.store.writing() as transaction:
