@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from mpc_cde.client.submission import prepare_submission
+from mpc_cde.client.trust import verify_community
+from mpc_cde.client.verification import verify_receipts, verify_study
+from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.withdrawal import Withdrawal
+from mpc_cde.errors import BadDocument
 from mpc_cde.life_cycles import study as life
 from parties.roster import AgreedInputs, ListRefused, RosterBasis, agree, read_basis
 from parties.studies import KnownStudy, know_study
+from protocols.randomness import ScriptedRandomness
 from tests.checks.attack_tables import attack_of
 from tests.hostile.story import amendment
 from tests.hostile.town import AFTER_CLOSING, TownCommunity, paper_town
-from tests.mpc_cde.client.paper import signed, signing_key
+from tests.mpc_cde.client.paper import sealing_key, signed, signing_key
 from tests.parties.paper_node import PaperNode, PaperSubmission, make_submission, membership_with
 
 CERTIFIED_AGAIN, KEPT_FROM = 1, 2
@@ -101,6 +108,9 @@ def test_membership_of_before_shown_to_one_party_stops_no_roster(
     assert len({inputs.roster.digest() for inputs in rosters}) == 1
     assert rosters[0].roster.count == OTHERS
     assert sent.digest not in [entry.submission for entry in rosters[0].entries]
+    receipts = [signed(node.receipts()[-1], [paper.party_keys[node.index]]) for node in nodes]
+    shown = verify_receipts(paper.verified_study(), sent.digest, receipts)
+    assert [receipt.accepted for receipt in shown.values()] == [True] * 3
 
 
 def withdrawal_by_new_key(paper: TownCommunity) -> Envelope:
@@ -159,6 +169,58 @@ def test_withdrawal_by_a_key_that_one_registrar_certified_alone_is_not_kept(
     assert basis_of(node).own_list.withdrawals == ()
 
 
+# approvals and presentations ------------------------------------------------------------------------------------
+
+
+def test_old_approval_with_an_old_sealing_key_is_found_by_its_party(
+    nodes: list[PaperNode], paper: TownCommunity
+) -> None:
+    """What is sealed to a key that a party has destroyed opens for nobody, and the party's receipt says so."""
+    old = sealing_key("party 1, before").public
+    approval = paper.approvals[1].payload
+    served = Approval.parse_payload(approval).model_copy(update={"sealing_key": old})
+    trusted = verify_community([paper.community_envelope], paper.fingerprint)
+    approvals = [paper.approvals[0], signed(served, [paper.party_keys[1]]), paper.approvals[2]]
+    study = verify_study(trusted, paper.study_envelope, approvals)
+    prepared = prepare_submission(
+        study=study,
+        values={"sales": Decimal(1), "margin": None},
+        membership=paper.membership(CERTIFIED_AGAIN),
+        signing_key=paper.member_key(CERTIFIED_AGAIN),
+        randomness=ScriptedRandomness(b"old approval"),
+    )
+    given = []
+    for node in nodes:
+        node.take(paper.membership_envelope(CERTIFIED_AGAIN))
+        node.take((prepared.envelope, (prepared.correction, prepared.sealed[node.index])))
+        given.append(node.receipts()[-1].reason)
+    assert given == [None, "envelope_sealed_elsewhere", None]
+
+
+def other_presentation(paper: TownCommunity) -> Envelope:
+    """The steward proposes the same terms again, open for ten years."""
+    presentation = paper.study.presentation.model_copy(update={"closes": "2036-01-01T00:00:00Z"})
+    return signed(paper.study.model_copy(update={"presentation": presentation}), [paper.steward_key])
+
+
+def test_study_presented_otherwise_to_members_is_not_the_one_that_was_approved(paper: TownCommunity) -> None:
+    trusted = verify_community([paper.community_envelope], paper.fingerprint)
+    with pytest.raises(BadDocument, match="that of Party 0 is about another study"):
+        verify_study(trusted, other_presentation(paper), paper.approvals)
+
+
+def test_study_presented_otherwise_to_one_party_is_not_open_there(
+    paper: TownCommunity, tmp_path: Path
+) -> None:
+    """Until the one that was approved comes too; then it is that one, in whatever order they came."""
+    node = PaperNode(paper, tmp_path)
+    node.take(other_presentation(paper), *paper.approvals, paper.membership_envelope(CERTIFIED_AGAIN))
+    assert isinstance(state_at(node).state, life.Proposed)
+    node.take(paper.study_envelope)
+    assert state_at(node).presentation == paper.study.presentation
+    assert node.reason(sent_by(paper, CERTIFIED_AGAIN)) == "accepted"
+
+
 # amendments -----------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +266,17 @@ ATTACKS = (
         test_new_key_kept_from_one_party_accuses_nobody_of_a_forged_withdrawal,
         test_withdrawal_under_a_membership_that_is_not_certified_is_refused,
         test_withdrawal_by_a_key_that_one_registrar_certified_alone_is_not_kept,
+    ),
+    attack_of(
+        "an old approval, with a sealing key that its party has destroyed",
+        "that party's receipt says that it cannot open what was sealed; nobody else can",
+        test_old_approval_with_an_old_sealing_key_is_found_by_its_party,
+    ),
+    attack_of(
+        "a study under another presentation, to members or to one party",
+        "refused by members; not open at that party, until the approved one comes",
+        test_study_presented_otherwise_to_members_is_not_the_one_that_was_approved,
+        test_study_presented_otherwise_to_one_party_is_not_open_there,
     ),
     attack_of(
         "an amendment held back until the study is closed, or its roster signed",
