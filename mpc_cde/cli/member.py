@@ -222,7 +222,7 @@ def withdraw(
         return verified.study.terms.title
 
     title = run_connected(take_out, home=home, gateway=gateway, fingerprint=fingerprint)
-    say(f"Your figures are taken out of {title}.")
+    say(f"The gateway has your withdrawal from {title}. It counts once one of the parties has it too.")
 
 
 @app.command()

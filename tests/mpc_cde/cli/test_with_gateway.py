@@ -164,7 +164,7 @@ def test_member_submits_sees_receipts_and_withdraws(town: Town) -> None:
     assert status["complete"] is False
     give_receipts(town, terms, decode_base64url(status["submission"]))
     assert town.run("anna", "member", "status") == "3 of 3 parties hold your figures.\nThe study is open.\n"
-    assert "taken out of Corner shops" in town.run("anna", "member", "withdraw", "--yes")
+    assert "has your withdrawal from Corner shops" in town.run("anna", "member", "withdraw", "--yes")
     assert "has no figures in that study" in town.run("anna", "member", "status", code=1)
     kept = b"".join(path.read_bytes() for path in town.directory.rglob("*") if path.is_file())
     assert kept.count(b"7351") == 1, "a figure is in the member's own file and nowhere else"
