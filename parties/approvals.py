@@ -206,7 +206,7 @@ def describe_for_operator(envelope: Envelope) -> str:
     digest = encode_base64url(envelope.digest())[:11]
     match document:
         case Study():
-            return f"study {digest}: {document.terms.title}"
+            return f"study {encode_base64url(document.terms_digest())[:11]}: {document.terms.title}"
         case Researcher():
             functions = ", ".join(document.functions)
             return (

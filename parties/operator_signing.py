@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from mpc_cde.cli.showing import say, say_table
+from mpc_cde.cli.study_page import show_study
 from mpc_cde.cli.surroundings import confirm
 from mpc_cde.documents.canonical import decode_base64url, encode_base64url
 from mpc_cde.documents.community import Community, format_fingerprint
@@ -72,7 +73,10 @@ def sign_document_of(
         signing = desk.signing_place()
         types = [Study.type_name(), *(kind.type_name() for kind in COSIGNED)]
         envelope = given if given is not None else _find_or_fetch(desk, named, types, wait)
-        say(describe_for_operator(envelope))
+        if envelope.payload_type == Study.payload_type():
+            show_study(open_envelope(envelope, Study), "to be approved")
+        else:
+            say(describe_for_operator(envelope))
         confirm("Sign it in the name of this organisation?", sure=sure)
         if envelope.payload_type == Study.payload_type():
             signed = approve_study(

@@ -12,7 +12,8 @@ import typer
 
 from mpc_cde.cli.connection import run_connected
 from mpc_cde.cli.options import FingerprintOption, GatewayOption, HomeOption, JsonOption, OutputOption
-from mpc_cde.cli.showing import remark, say, say_json, say_table
+from mpc_cde.cli.showing import remark, say, say_json
+from mpc_cde.cli.study_page import show_study
 from mpc_cde.cli.surroundings import open_home, read_p_percent, write_file
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def show(
             }
         )
         return
-    _show(found, file.state)
+    show_study(found, file.state)
     names = [community.cards[party].name for party in sorted(approved)]
     say(
         f"Approved by {len(names)} of {community.party_count} parties{': ' if names else ''}{', '.join(names)}"
@@ -156,38 +157,6 @@ def close(
 def _argument(digest: str, title: str) -> str:
     """How to name a study on a command line: a digest in front of which a dash stands looks like an option."""
     return shlex.quote(title) if digest.startswith("-") else digest
-
-
-def _show(study: Study, state: str) -> None:
-    from mpc_cde.documents.canonical import encode_base64url
-
-    terms = study.terms
-    say(f"{terms.title} ({state})")
-    say(terms.purpose)
-    say(f"Study {encode_base64url(study.terms_digest())}")
-    say(f"Opens {study.presentation.opens}, closes {study.presentation.closes}")
-    rows = []
-    for figure in terms.figures:
-        asked = (
-            ", ".join(figure.categories)
-            if figure.categories
-            else f"{figure.minimum} to {figure.maximum}, step {figure.step}"
-        )
-        published = figure.publish_step or ""
-        blank = "may be blank" if figure.blank_allowed else "required"
-        rows.append([figure.name, figure.unit, asked, published, blank])
-    say_table(["figure", "unit", "asked for", "published in steps of", ""], rows)
-    answers: dict[tuple[str, str], list[str]] = {}
-    for function in terms.functions:
-        key = (function.function, function.by or "all members")
-        answers.setdefault(key, []).append(", ".join(function.figures))
-    rows = [[name, by, "; ".join(dict.fromkeys(figures))] for (name, by), figures in answers.items()]
-    say_table(["function", "by", "figures"], rows)
-    bundle = terms.disclosure
-    say(
-        f"At least {bundle.minimum_contributors} contributors behind every number, "
-        f"{bundle.minimum_contributors_group} in a group."
-    )
 
 
 def _key(home: Path | None) -> SigningKey:

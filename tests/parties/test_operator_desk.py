@@ -210,3 +210,22 @@ def test_no_closing_is_signed_without_a_yes_or_without_a_steward(office: Office)
     assert office.letters() == 0
     code, said = office.command("close", "Shops", answer="y\n")
     assert (code, office.letters()) == (0, 1), said
+
+
+def test_an_operator_reads_what_a_study_asks_before_it_is_approved(
+    office: Office, no: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = office.study("Shops")
+    with pytest.raises(CallerError, match="nothing was done"):
+        sign_document_of(office.home, None, study, "", sure=False, wait=0)
+    said = capsys.readouterr().out
+    terms = Study.parse_payload(study.payload).terms
+    for shown in (
+        "Shops (to be approved)",
+        f"Study {encode_base64url(terms.digest())}",
+        "0 to 9994, step 1",
+        "percentiles@1  all members",
+        "At least 5 contributors behind every number, 8 in a group.",
+        "365 days after the closing",
+    ):
+        assert shown in said
