@@ -10,7 +10,9 @@ a store, append to a file, rename, link, removal, fsync) first asks the machine'
     None        the write happens
 
 A machine that is gone writes nothing any more, also in its `finally` blocks, until `revive`. What is gone is the
-process and not the power: what it had written stays, synced or not.
+process and not the power: what it had written stays, synced or not. What would not outlive the power is noted in
+`loose`: a file that gets its name before it was synced, a commit behind an append that was not, a commit that does
+not wait for the disk.
 """
 
 from __future__ import annotations
@@ -40,6 +42,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = tuple(str(ROOT / package) + os.sep for package in ("parties", "mpc_cde"))
 PLUMBING = ("share_store.py", "store.py", "desk.py", "log.py", "secret_files.py", "keys.py", "party_home.py")
 """Modules through which many others write: a write is named by whom it is for."""
+
+
+FULL = 2
+MAY_BE_LOST = ("store.use_nonce",)
+"""A reader's nonce survives the process alone; a power failure takes longer than its minute."""
 
 
 class MachineGone(BaseException):
@@ -75,13 +82,39 @@ class Machine:
     is_gone: bool = False
     stops: int = 0
     trace: list[WritePoint] = field(default_factory=list)
+    loose: list[str] = field(default_factory=list)
     on_gone: Callable[[], None] = lambda: None
     _counts: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _synced: set[str] = field(default_factory=set)
+    _appended: dict[int, set[str]] = field(default_factory=dict)
 
     def revive(self) -> None:
         """The process may be started again."""
+        self._appended.clear()
         self.is_gone = False
+
+    def note_appended(self, place: str) -> None:
+        self._synced.discard(place)
+        self._appended.setdefault(threading.get_ident(), set()).add(place)
+
+    def note_synced(self, place: str) -> None:
+        self._synced.add(place)
+        self._appended.get(threading.get_ident(), set()).discard(place)
+
+    def note_named(self, source: str, what: str) -> None:
+        """A file, or a directory with its files, is about to get its name."""
+        files = [str(file) for file in Path(source).iterdir()] if Path(source).is_dir() else [source]
+        self.loose += [
+            f"{what}: {Path(file).name} is not synced" for file in files if file not in self._synced
+        ]
+
+    def note_commit(self, what: str, synchronous: int) -> None:
+        """A commit relies on what its thread appended before."""
+        appended = self._appended.get(threading.get_ident(), set())
+        self.loose += [f"{what}: {Path(place).name} is not synced" for place in appended]
+        if synchronous != FULL and what not in MAY_BE_LOST:
+            self.loose.append(f"{what}: the commit does not wait for the disk")
 
     def write(
         self,
@@ -172,8 +205,18 @@ def _calls_of_os(disks: Disks) -> dict[str, Any]:
             machine = disks.of(arguments[target], directory)
             if machine is None:
                 return original(*arguments, **named)
-            what = _what(_place(arguments[target], directory))
-            return machine.write(name, what, lambda: original(*arguments, **named))
+            place = _place(arguments[target], directory)
+            what = _what(place)
+            if target:
+                machine.note_named(_place(arguments[0], named.get("src_dir_fd")), what)
+
+            def act() -> Any:
+                done = original(*arguments, **named)
+                if name == "fsync":
+                    machine.note_synced(place)
+                return done
+
+            return machine.write(name, what, act)
 
         return call
 
@@ -183,6 +226,7 @@ def _calls_of_os(disks: Disks) -> dict[str, Any]:
         machine = disks.of(descriptor)
         if machine is None:
             return original_write(descriptor, data)
+        machine.note_appended(_place(descriptor))
         return machine.write(
             "append",
             _entry_of_a_log(data) or _what(_place(descriptor)),
@@ -210,9 +254,12 @@ def _commit(disks: Disks, original: Callable[[Any, Any], None]) -> Any:
         if machine is None or not connection.info.pop("changed", False):
             original(dialect, connection)
             return
+        what = _who_writes()
+        (synchronous,) = connection.driver_connection.execute("PRAGMA synchronous").fetchone()
+        machine.note_commit(what, synchronous)
         machine.write(
             "commit",
-            _who_writes(),
+            what,
             lambda: original(dialect, connection),
             full=sqlite3.OperationalError("database or disk is full"),
         )

@@ -256,6 +256,8 @@ class ShopStory:
         self._verify_results(roster)
         for node in self.town.nodes:
             self._verify_node(node.index)
+        for machine in self.town.machines:
+            assert not machine.loose, f"{machine.name}: a power failure would take what others rely on"
 
     def _verify_receipts(self) -> None:
         given = [(receipt.party, receipt.submission) for receipt in self.receipts()]
