@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval, Refusal
 from mpc_cde.documents.authority import open_from_all_parties
 from mpc_cde.documents.disclosure_bundle import DisclosureBundle, Dominance
@@ -273,3 +274,16 @@ def test_a_party_does_not_sign_just_anything(paper: PaperCommunity, place: Signi
     foreign = paper.membership(0).model_copy(update={"community": bytes(32)})
     with pytest.raises(BadDocument):
         cosign(place, signed(foreign, paper.registrar_keys[:1]))
+
+
+def test_an_amendment_names_no_community_and_counts_when_all_have_signed(
+    paper: PaperCommunity, place: SigningPlace
+) -> None:
+    study = paper.study
+    amendment = Amendment(
+        study_terms=study.terms_digest(), previous=study.digest(), presentation=study.presentation
+    )
+    envelope = signed(amendment, paper.party_keys[:1])
+    for index, key in enumerate(paper.party_keys[1:], start=1):
+        _, envelope = cosign(SigningPlace(place.home, paper.community, index, key), envelope)
+    assert open_from_all_parties(envelope, Amendment, paper.community) == amendment

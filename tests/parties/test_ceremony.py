@@ -275,3 +275,19 @@ def test_a_home_is_refused_for_each_directory_that_others_may_enter(parties: lis
         with pytest.raises(KeyFileRefused):
             home.verify()
         directory.chmod(0o700)
+
+
+def test_init_goes_on_where_one_that_did_not_end_left_its_settings(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir(mode=0o700)
+    settings = found(tmp_path / "first", 0).home.settings_path.read_bytes()
+    (tmp_path / NAMES[0].lower()).mkdir(mode=0o700)
+    again = PartyHome(tmp_path / NAMES[0].lower())
+    again.settings_path.write_bytes(settings)
+    again.settings_path.chmod(0o600)
+    assert found(tmp_path, 0).home.identity_path.exists()
+
+
+def test_a_directory_without_an_identity_is_no_home(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir(mode=0o700)
+    with pytest.raises(NotSetUp, match="no party lives here yet"):
+        PartyHome(tmp_path / "empty").verify()

@@ -9,7 +9,9 @@ import pytest
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.roster import Roster
 from mpc_cde.documents.withdrawal import Withdrawal
+from parties.document_checks import DocumentContext, is_revoked
 from parties.intake import Intake, PlaceChanged
+from parties.share_store import StoreView
 from protocols.randomness import ScriptedRandomness
 from tests.mpc_cde.client.paper import PaperCommunity, signed, signing_key
 from tests.parties.paper_node import PaperNode
@@ -97,6 +99,39 @@ def test_a_second_roster_signed_by_all_takes_no_study_back(node: PaperNode, pape
     one, other = rosters(paper)
     node.take(signed(one, paper.party_keys), signed(other, paper.party_keys))
     assert refusals(node) == ["every party has signed another roster of this study"]
+
+
+def test_the_agreed_roster_may_come_as_often_as_it_likes(node: PaperNode, paper: PaperCommunity) -> None:
+    one, _ = rosters(paper)
+    node.take(signed(one, paper.party_keys), signed(one, paper.party_keys), signed(one, paper.party_keys[:1]))
+    assert refusals(node) == []
+
+
+def test_nobody_is_revoked_by_the_revocation_of_another(node: PaperNode, paper: PaperCommunity) -> None:
+    node.take(signed(revocation(paper, 0), paper.registrar_keys))
+    with node.store.reading() as view:
+        context = DocumentContext(view, paper.community, node.clock.now)
+        found = {
+            subject: is_revoked(context, subject)
+            for subject in (paper.membership(0).member, paper.membership(1).member, None)
+        }
+    assert list(found.values()) == [True, False, False]
+
+
+def test_a_query_that_comes_back_signed_again_is_no_further_one(
+    node: PaperNode, paper: PaperCommunity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = paper.study.terms.budget.queries
+    monkeypatch.setattr(StoreView, "count_documents", lambda *_, **__: most)
+    node.take(signed(paper.researcher(), paper.party_keys))
+    query = signed(paper.query(), [paper.researcher_key])
+    node.take(query)
+    assert refusals(node) == [f"more than {most} queries of one asker about one study"]
+    monkeypatch.undo()
+    node.take(query)
+    monkeypatch.setattr(StoreView, "count_documents", lambda *_, **__: most)
+    node.take(query)
+    assert len(refusals(node)) == 1
 
 
 def test_a_roster_that_one_party_made_up_keeps_the_agreed_one_from_nobody(

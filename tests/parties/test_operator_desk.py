@@ -109,8 +109,18 @@ def test_only_studies_have_titles(desk: Desk, office: Office) -> None:
         transaction.put_document(StoredDocument(envelope.digest(), "researcher/v1", envelope))
     found = desk.find(encode_base64url(envelope.digest())[:12], ["researcher/v1"], wait_seconds=0)
     assert found.digest == envelope.digest()
-    with pytest.raises(NotFound, match="seen no researcher named 'Shops'"):
-        desk.find("Shops", ["researcher/v1"], wait_seconds=0)
+    study = desk.find("Shops in spring", [STUDY], wait_seconds=0)
+    closing = signed(
+        Closing(study_terms=study.study or b"", steward="chamber", time="2026-06-01T00:00:00Z"),
+        [signing_key("steward")],
+    )
+    with desk.store.writing() as transaction:
+        transaction.put_document(
+            StoredDocument(closing.digest(), Closing.type_name(), closing, study=study.study)
+        )
+    for kind in ("researcher/v1", Closing.type_name()):
+        with pytest.raises(NotFound, match="named 'Shops'"):
+            desk.find("Shops", [kind], wait_seconds=0)
 
 
 def test_what_the_node_has_not_seen_is_not_found(desk: Desk, office: Office) -> None:
@@ -229,3 +239,9 @@ def test_an_operator_reads_what_a_study_asks_before_it_is_approved(
         "365 days after the closing",
     ):
         assert shown in said
+
+
+def test_check_ends_with_an_error_where_something_would_stop_the_node(office: Office) -> None:
+    result = CliRunner().invoke(app, ["check", "--home", str(office.home.path)])
+    assert "BAD  gateway" in result.output  # nobody listens there
+    assert result.exit_code == 1
