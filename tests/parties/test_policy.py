@@ -144,6 +144,13 @@ def test_a_member_gets_what_is_for_contributors_if_it_contributed(
     assert rule(replace(asked, contribution=None)) == "asker_not_allowed"
 
 
+def test_a_researcher_may_ask_at_once_for_what_different_people_read(context: QueryContext) -> None:
+    functions = [f.model_dump() for f in context.terms.functions]
+    audiences = ("public", "contributors", "researchers", "researchers")
+    mixed = [{**f, "audience": audience} for f, audience in zip(functions, audiences, strict=True)]
+    assert rule(with_terms(context, functions=tuple(mixed))) == "approved_study"
+
+
 def test_a_member_gets_nothing_that_is_for_researchers_alone(
     context: QueryContext, paper: PaperCommunity
 ) -> None:
