@@ -30,6 +30,12 @@ T = TypeVar("T")
 AT_ONCE = 8
 READY_SECONDS = 60.0
 GATEWAY = "gateway"
+_GATEWAY_SETTINGS = """\
+# Every member, registrar and party of a demo calls from one address.
+[limits]
+requests_per_second_per_address = 100_000
+request_burst_per_address = 100_000
+"""
 ORGANISATIONS = (
     ("chamber", "Chamber of Commerce", "represents the shops"),
     ("university", "University", "studies the trade"),
@@ -189,30 +195,33 @@ async def each(
     on_done: Callable[[], None] | None = None,
 ) -> None:
     """Do `action` for every item, `at_once` at a time; the first failure ends all and is raised alone."""
-    limiter = anyio.CapacityLimiter(at_once)
+    waiting = iter(items)
     failures: list[Exception] = []
 
-    async def one(item: T, group_scope: anyio.CancelScope) -> None:
-        async with limiter:
+    async def work(group_scope: anyio.CancelScope) -> None:
+        for item in waiting:
             try:
                 await action(item)
             except Exception as error:  # noqa: BLE001 - raised again below, alone instead of in a group
                 failures.append(error)
                 group_scope.cancel()
                 return
-        if on_done is not None:
-            on_done()
+            if on_done is not None:
+                on_done()
 
     async with anyio.create_task_group() as group:
-        for item in items:
-            group.start_soon(one, item, group.cancel_scope)
+        for _ in range(at_once):
+            group.start_soon(work, group.cancel_scope)
     if failures:
         raise failures[0]
 
 
 async def _start_gateway(organisations: Organisations, options: Sequence[str]) -> Running:
     home = organisations.home(GATEWAY)
-    process = organisations.start(GATEWAY, "mpc_cde.gateway", "--home", str(home), "--port", "0", *options)
+    settings = home / "gateway.toml"
+    settings.write_text(_GATEWAY_SETTINGS, "utf-8")
+    command = ("--home", str(home), "--port", "0", "--config", str(settings), *options)
+    process = organisations.start(GATEWAY, "mpc_cde.gateway", *command)
     gateway = await to_thread.run_sync(
         lambda: organisations.wait_ready(GATEWAY, process, home=home, deadline_seconds=READY_SECONDS)
     )

@@ -94,16 +94,17 @@ def default_material() -> Material:
     )
 
 
-def load_material(figures: Path, study: Path, *, p_percent: int | None = None) -> Material:
+def load_material(figures: Path, study: Path | StudyTemplate, *, p_percent: int | None = None) -> Material:
     """Read and check a table with a template. Raises CallerError naming file, row, column or key."""
-    template = read_template(study)
+    template = study if isinstance(study, StudyTemplate) else read_template(study)
+    named = study.name if isinstance(study, Path) else "the template"
     table = read_table(figures)
     missing = template.missing_columns(table.headings)
     if missing:
         found = ", ".join(table.headings[:30])
         raise CallerError(
             f"{figures.name}: row 1: missing column {', '.join(missing)}; found {found}",
-            hint=f"The columns that {study.name} names must stand in the first row.",
+            hint=f"The columns that {named} names must stand in the first row.",
         )
     terms = study_from_template(
         template, community=_NOWHERE, steward="steward", opens=_EARLY, closes=_LATE
@@ -112,7 +113,7 @@ def load_material(figures: Path, study: Path, *, p_percent: int | None = None) -
     if len(checked.rows) > template.roster_cap:
         raise CallerError(
             f"{figures.name}: {len(checked.rows)} rows, more than the roster_cap of {template.roster_cap}",
-            hint=f"Raise roster_cap in {study.name}.",
+            hint=f"Raise roster_cap in {named}.",
         )
     values = {row.row: row.values for row in checked.rows}
     return Material(figures, template, _members(table, template, values), p_percent)

@@ -14,6 +14,7 @@ import anyio
 
 from mpc_cde.demo.cast import Cast, assemble
 from mpc_cde.demo.comparison import compare
+from mpc_cde.demo.generated import generated_material
 from mpc_cde.demo.material import Material, default_material, load_material
 from mpc_cde.demo.organisations import Organisations, ended_by_sigterm
 from mpc_cde.demo.report import (
@@ -39,6 +40,7 @@ class DemoOptions:
     figures: Path | None = None
     study: Path | None = None
     p_percent: int | None = None
+    members: int | None = None
     parties: int = 3
     threshold: int = 1
     serve: bool = False
@@ -58,6 +60,9 @@ def parse_options(arguments: Sequence[str]) -> DemoOptions:
     parser.add_argument(
         "--p-percent", type=int, metavar="P", help="the unpublished p of its p%% rule, if any"
     )
+    parser.add_argument(
+        "--members", type=int, metavar="N", help="N generated stores, five figures, deciles (no --figures)"
+    )
     parser.add_argument("--parties", type=int, default=3, metavar="N", help="how many parties (3)")
     parser.add_argument(
         "--threshold", type=int, metavar="T", help="how many of them may collude and learn nothing"
@@ -74,6 +79,8 @@ def parse_options(arguments: Sequence[str]) -> DemoOptions:
         raise CallerError(
             "--p-percent goes with --study and lies from 1 to 100", hint="Such as --p-percent 15."
         )
+    if given.members is not None and given.figures is not None:
+        raise CallerError("--members and --figures exclude each other")
     threshold = (given.parties - 1) // 2 if given.threshold is None else given.threshold
     if not (3 <= given.parties <= MAX_PARTIES and threshold >= 1 and 2 * threshold + 1 <= given.parties):
         raise CallerError(
@@ -86,6 +93,7 @@ def parse_options(arguments: Sequence[str]) -> DemoOptions:
         given.figures,
         given.study,
         given.p_percent,
+        given.members,
         given.parties,
         threshold,
         given.serve,
@@ -115,10 +123,10 @@ def play(
     before_query: Callable[[Cast], Awaitable[None]] | None = None,
 ) -> DemoReport:
     """The story, its report printed; no process runs when this returns. Raises MpcCdeError, KeyboardInterrupt."""
-    material = _material(options)
     directory = options.keep or Path(tempfile.mkdtemp(prefix="mpc-cde-demo-"))
     try:
         with Organisations(directory) as organisations:
+            material = _material(options, directory)
             report, cast = anyio.run(
                 _play, options, material, organisations, narrator, randomness, before_query
             )
@@ -165,7 +173,9 @@ async def _play(
     ), cast
 
 
-def _material(options: DemoOptions) -> Material:
+def _material(options: DemoOptions, directory: Path) -> Material:
+    if options.members is not None:
+        return generated_material(options.members, directory)
     if options.figures is None or options.study is None:
         return default_material()
     return load_material(options.figures, options.study, p_percent=options.p_percent)

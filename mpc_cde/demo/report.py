@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,7 +15,15 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +35,9 @@ from mpc_cde.documents.study_terms import StudyTerms
 PLAIN_WIDTH = 120
 WIDE, MANY_COLUMNS, FEW_COLUMNS = 116, 9, 4
 MEMBERS_WIDTH = 16
+TELL_SECONDS = 10.0
+
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +74,36 @@ class DemoReport:
 
 
 class Step:
-    """The progress of one phase."""
+    """The progress of one phase; where no bar can be drawn, a line now and then says how far it is."""
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
+    def __init__(self, progress: Progress, task: TaskID, *, total: int | None, tell: Tell | None) -> None:
         self._progress = progress
         self._task = task
+        self._total = total
+        self._tell = tell
+        self._done = 0
+        self._began = self._told = time.monotonic()
         self.note = ""
 
     def reach(self, done: int) -> None:
         """So many are done."""
+        self._done = done
         self._progress.update(self._task, completed=done)
+        now = time.monotonic()
+        if self._tell is not None and self._total is not None and now - self._told >= TELL_SECONDS:
+            self._told = now
+            self._tell(progress_line(done, self._total, now - self._began))
 
-    def advance(self) -> None:
-        """One more is done."""
-        self._progress.advance(self._task)
+    def advance(self, count: int = 1) -> None:
+        """So many more are done."""
+        self.reach(self._done + count)
+
+
+def progress_line(done: int, total: int, seconds: float) -> str:
+    """ "3,400 of 10,000, 340 a second, 19 s to go"."""
+    rate = done / seconds if seconds > 0 else 0.0
+    left = f", {(total - done) / rate:.0f} s to go" if rate > 0 else ""
+    return f"{done:,} of {total:,}, {rate:,.0f} a second{left}"
 
 
 @dataclass(slots=True)
@@ -92,17 +119,20 @@ class Narrator:
         began = time.monotonic()
         columns = [TextColumn("  {task.description}"), BarColumn(bar_width=30)]
         counted = [MofNCompleteColumn()] if total else []
+        left = [TimeRemainingColumn()] if total else []
         progress = Progress(
             *columns,
             *counted,
             TimeElapsedColumn(),
+            *left,
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
         )
+        tell = None if self.console.is_terminal else self.say
         try:
             with progress:
-                step = Step(progress, progress.add_task(text, total=total))
+                step = Step(progress, progress.add_task(text, total=total), total=total, tell=tell)
                 yield step
         finally:
             taken = time.monotonic() - began

@@ -14,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
+from mpc_cde.body_parts import MAX_DOCUMENTS
 from mpc_cde.client.connection import Connection, connect
 from mpc_cde.client.enrolment import RegisterRow, draft_researcher
 from mpc_cde.client.home import Home
@@ -53,6 +55,7 @@ POLL_SECONDS = 0.1
 WAIT_SECONDS = 60.0
 RECEIPTS_SECONDS = 120.0
 RESULT_SECONDS = 180.0
+SECONDS_PER_MEMBER = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +150,14 @@ class Story:
                 )
                 for row in rows
             ]
-            memberships = self._certify(connection, members)
+            memberships = await to_thread.run_sync(self._certify, connection, members)
 
-            async def post(envelope: Envelope) -> None:
-                await connection.calls.post("memberships", envelope)
+            async def post(start: int) -> None:
+                part = memberships[start : start + MAX_DOCUMENTS]
+                await connection.calls.post_several("memberships", part)
+                step.advance(len(part))
 
-            await each(memberships, post, on_done=step.advance)
+            await each(range(0, len(memberships), MAX_DOCUMENTS), post, at_once=2)
             researcher = await self._enrol_researcher(connection)
         return members, memberships, researcher
 
@@ -275,7 +280,7 @@ class Story:
             async def wait(submission: Envelope) -> None:
                 self.cast.organisations.verify_alive()
                 status = await wait_for_receipts(
-                    connection, study, submission.digest(), deadline_seconds=RECEIPTS_SECONDS
+                    connection, study, submission.digest(), deadline_seconds=self._patience(RECEIPTS_SECONDS)
                 )
                 if not status.is_complete:
                     raise StoryStoppedError(f"a submission does not count. {status.describe()}")
@@ -295,7 +300,8 @@ class Story:
                 return (await connection.calls.study(terms)).checked_roster is not None
 
             with self._parties_heard():
-                await _until(is_checked, "the checked roster", deadline_seconds=RESULT_SECONDS)
+                patience = self._patience(RESULT_SECONDS)
+                await _until(is_checked, "the checked roster", deadline_seconds=patience)
             step.note = "no fault found"
 
     async def _ask(
@@ -316,7 +322,7 @@ class Story:
                     researcher,
                     query,
                     reader=self._reader(researcher.signing_key),
-                    deadline_seconds=RESULT_SECONDS,
+                    deadline_seconds=self._patience(RESULT_SECONDS),
                     on_change=tell,
                 )
             step.note = f"signed by {', '.join(result.signers)}"
@@ -360,6 +366,10 @@ class Story:
             lines = "\n".join([f"{error}. What the parties' logs say:", *said])
             hint = "Run the demo again with --keep DIR and read the logs there."
             raise StoryStoppedError(lines, hint=hint) from None
+
+    def _patience(self, seconds: float) -> float:
+        """How long to wait for what takes longer the more members there are."""
+        return seconds + SECONDS_PER_MEMBER * len(self.material.members)
 
     def _bytes_sent(self) -> dict[str, int]:
         """What each node's log says that its jobs sent to other parties."""
