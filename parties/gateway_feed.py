@@ -12,6 +12,9 @@ from typing import Protocol
 import anyio
 from anyio import to_thread
 
+from mpc_cde.documents.membership import Membership
+from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.submission import Submission
 from mpc_cde.errors import MpcCdeError, OwnError
 from mpc_cde.feed_format import FeedFrame
 from parties.gateway_client import FeedEndsBefore
@@ -25,6 +28,12 @@ SOON_SECONDS = 1.0
 """An answer of nothing that comes sooner is none that waited for something."""
 ANSWER_GRACE_SECONDS = 60.0
 """How long an answer may take beyond the time that the gateway was asked to wait."""
+
+
+GATHER_SECONDS = 0.25
+"""Least time between two pages that hold nothing but what comes once for each member: a page of many costs
+hardly more than a page of one."""
+IN_BULK = frozenset(kind.payload_type() for kind in (Membership, Submission, Receipt))
 
 
 class FeedSource(Protocol):
@@ -80,6 +89,7 @@ class GatewayFeed:
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 continue
             if frames:
+                began = anyio.current_time()
                 taken = await to_thread.run_sync(self._intake.take, frames)
                 after = taken.feed_number
                 self._on_batch()
@@ -88,6 +98,8 @@ class GatewayFeed:
                     await anyio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                     continue
+                if all(frame.envelope.payload_type in IN_BULK for frame in frames):
+                    await anyio.sleep(max(0.0, GATHER_SECONDS - (anyio.current_time() - began)))
             elif anyio.current_time() - asked < min(int(wait_seconds), SOON_SECONDS):
                 # Whoever answers "nothing" at once would have this party ask as fast as it can.
                 await anyio.sleep(pause)

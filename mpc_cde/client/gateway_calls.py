@@ -118,8 +118,13 @@ class GatewayCalls:
         """Returns when the gateway has stored the submission durably."""
         await self._client.post_parts("/v1/submissions", parts)
 
-    async def receipts(self, submission: bytes) -> tuple[Envelope, ...]:
-        answer = await self._client.get(f"/v1/submissions/{encode_base64url(submission)}")
+    async def receipts(
+        self, submission: bytes, *, known: int = 0, wait_seconds: float = 0.0
+    ) -> tuple[Envelope, ...]:
+        """The receipts that are there; with `wait_seconds` as soon as there are more than `known`."""
+        parameters = {"known": str(known), "wait": f"{wait_seconds:.0f}"} if wait_seconds >= 1 else None
+        path = f"/v1/submissions/{encode_base64url(submission)}"
+        answer = await self._client.get(path, parameters=parameters)
         return _envelopes(answer, "receipts")
 
     async def proof(self, terms: bytes, submission: bytes, reader: Reader | None = None) -> RosterProof:

@@ -14,7 +14,7 @@ from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import DeadlinePassed
 
 POLL_SECONDS = 0.25
-MAX_POLL_SECONDS = 5.0
+WAIT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,17 @@ class ReceiptStatus:
         return text
 
 
-async def read_receipts(connection: Connection, study: VerifiedStudy, submission: bytes) -> ReceiptStatus:
-    """The receipts that are there now, each verified against its party's key. Raises BadSignature."""
-    envelopes = await connection.calls.receipts(submission)
+async def read_receipts(
+    connection: Connection,
+    study: VerifiedStudy,
+    submission: bytes,
+    *,
+    known: int = 0,
+    wait_seconds: float = 0.0,
+) -> ReceiptStatus:
+    """The receipts that are there, each verified against its party's key; asks the gateway to wait for more than
+    `known`. Raises BadSignature."""
+    envelopes = await connection.calls.receipts(submission, known=known, wait_seconds=wait_seconds)
     receipts = verify_receipts(study, submission, envelopes)
     names = tuple(card.name for card in study.community.cards)
     return ReceiptStatus(
@@ -82,19 +90,27 @@ async def wait_for_receipts(
 ) -> ReceiptStatus:
     """Wait until every party has answered, or one refused. Raises DeadlinePassed naming who is missing."""
     end = time.monotonic() + deadline_seconds
-    pause = POLL_SECONDS
     shown: ReceiptStatus | None = None
     while True:
-        status = await read_receipts(connection, study, submission)
+        asked = time.monotonic()
+        status = await read_receipts(
+            connection,
+            study,
+            submission,
+            known=0 if shown is None else len(shown.envelopes),
+            wait_seconds=max(0.0, min(WAIT_SECONDS, end - asked)),
+        )
         if on_change is not None and (shown is None or shown.accepted != status.accepted):
             on_change(status)
-            shown = status
+        shown = status
         if status.is_final:
             return status
-        if time.monotonic() + pause > end:
+        now = time.monotonic()
+        if now + POLL_SECONDS > end:
             raise DeadlinePassed(
                 f"no receipt of {', '.join(status.waiting)} within {deadline_seconds:.0f} s",
                 deadline_seconds=deadline_seconds,
             )
-        await anyio.sleep(pause)
-        pause = min(pause * 1.5, MAX_POLL_SECONDS)
+        await anyio.sleep(
+            max(0.0, POLL_SECONDS - (now - asked))
+        )  # a gateway that does not wait is not pressed

@@ -27,7 +27,7 @@ from protocols.randomness import Randomness
 
 T = TypeVar("T")
 
-AT_ONCE = 8
+AT_ONCE = 32
 READY_SECONDS = 60.0
 GATEWAY = "gateway"
 _GATEWAY_SETTINGS = """\

@@ -34,7 +34,7 @@ from mpc_cde.client.receipts import wait_for_receipts
 from mpc_cde.client.role_cards import ResearcherRequest
 from mpc_cde.client.stewardship import propose_closing, propose_study
 from mpc_cde.client.verification import VerifiedResult, VerifiedStudy, verify_result
-from mpc_cde.demo.cast import Cast, ResearcherKeys, each, make_researcher, names_of
+from mpc_cde.demo.cast import AT_ONCE, Cast, ResearcherKeys, each, make_researcher, names_of
 from mpc_cde.demo.material import Material, MemberRow
 from mpc_cde.demo.node_logs import job_bytes, last_failure, log_entries
 from mpc_cde.demo.report import Narrator
@@ -108,7 +108,7 @@ class Story:
         """All acts in order. Raises MpcCdeError."""
         await self._found_community()
         fingerprint = self.cast.fingerprint
-        async with connect(self.cast.gateway_url, fingerprint=fingerprint, connections=16) as connection:
+        async with connect(self.cast.gateway_url, fingerprint=fingerprint, connections=AT_ONCE) as connection:
             members, memberships, researcher = await self._enrol(connection)
             study = await self._agree_on_study(connection)
             submissions = await self._submit(connection, study, members, memberships)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import anyio
 
 
@@ -29,6 +32,41 @@ class Bell:
         """From now on nobody waits: the gateway is about to end."""
         self.is_stopping = True
         self.ring()
+
+
+class Bells:
+    """One bell for each thing that somebody waits for; nobody is woken for another's news."""
+
+    def __init__(self) -> None:
+        self._heard: dict[bytes, tuple[anyio.Event, int]] = {}
+        self.is_stopping = False
+
+    @contextmanager
+    def hearing(self, what: bytes) -> Iterator[anyio.Event]:
+        """Take it before looking into the store, then wait on it: nothing falls in between."""
+        event, listeners = self._heard.get(what, (anyio.Event(), 0))
+        self._heard[what] = (event, listeners + 1)
+        try:
+            yield event
+        finally:
+            known = self._heard.get(what)
+            if known is not None and known[0] is event:
+                if known[1] > 1:
+                    self._heard[what] = (event, known[1] - 1)
+                else:
+                    del self._heard[what]
+
+    def ring(self, what: bytes) -> None:
+        """Wake those that wait for this; on the event loop."""
+        known = self._heard.pop(what, None)
+        if known is not None:
+            known[0].set()
+
+    def stop(self) -> None:
+        """From now on nobody waits."""
+        self.is_stopping = True
+        for what in list(self._heard):
+            self.ring(what)
 
 
 async def wait_for_ring(ring: anyio.Event, seconds: float) -> None:

@@ -23,6 +23,7 @@ from mpc_cde.gateway.communities import (
 from mpc_cde.gateway.keeping import Keeper
 from mpc_cde.gateway.metrics import Metrics
 from mpc_cde.gateway.proofs import ProofDesk
+from mpc_cde.gateway.receipt_desk import ReceiptDesk
 from mpc_cde.gateway.settings import GatewaySettings
 from mpc_cde.gateway.store import Store
 from mpc_cde.gateway.store_view import StoreView
@@ -61,6 +62,7 @@ class Desk:
         )
         self.proofs = ProofDesk()
         self.keeper = Keeper(store, context=self.context, received=lambda: timestamp_of(clock()))
+        self.receipts = ReceiptDesk(store, context=self.context)
         self.streams = 0
         self.reader_origins: frozenset[str] = frozenset()
         """Origins that readers may sign for; empty: whatever the request says (tests)."""

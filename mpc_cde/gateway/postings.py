@@ -146,9 +146,10 @@ async def keep(desk: Desk, envelope: Envelope, verify: Callable[[Context], Verif
 
 def _tell(desk: Desk, kept: Sequence[Kept]) -> None:
     """Count what is new and wake who waits for it."""
-    news = [each.stored.type_name for each in kept if each.number is not None]
-    for name in news:
-        desk.metrics.documents.labels(name).inc()
+    news = [each for each in kept if each.number is not None]
+    for each in news:
+        desk.metrics.documents.labels(each.stored.type_name).inc()
+        desk.receipts.tell(each)
     if news:
         desk.bell.ring()
 

@@ -39,10 +39,11 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
-        self._desk.bell.is_stopping = True
+        self._desk.bell.is_stopping = self._desk.receipts.bells.is_stopping = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._desk.bell.stop()
+        self._desk.receipts.bells.stop()
         await super().shutdown(sockets)
 
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from mpc_cde.body_parts import CORRECTION_PART, DOCUMENT_PART, envelope_part
 from mpc_cde.documents.envelope import Envelope, open_envelope
-from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.roster import RosterProof
 from mpc_cde.documents.submission import Submission
-from mpc_cde.errors import NotFound
 from mpc_cde.gateway.admission import Context, admit
 from mpc_cde.gateway.admission_members import submission_rule, withdrawal_rule
 from mpc_cde.gateway.answers import SubmissionAnswer, send
 from mpc_cde.gateway.bodies import MULTIPART, parse_envelope, parse_multipart, read_body, require_media_type
 from mpc_cde.gateway.desk import Desk, DeskOf
 from mpc_cde.gateway.keeping import Verified
-from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.postings import keep, post_one_of, rule_for
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
 from mpc_cde.gateway.proofs import is_removed
@@ -87,26 +85,19 @@ async def post_withdrawal(request: Request, desk: DeskOf) -> Response:
 
 
 @router.get("/submissions/{submission}", responses=answered(SubmissionAnswer))
-async def get_submission(submission: str, desk: DeskOf) -> Response:
-    """Receipts of every party. Whoever knows the digest may read them; nothing in them is about the member."""
-    digest = digest_in_path(submission)
+async def get_submission(
+    submission: str,
+    desk: DeskOf,
+    known: Annotated[int, Query(ge=0, le=64)] = 0,
+    wait: Annotated[float, Query(ge=0, le=300)] = 0.0,
+) -> Response:
+    """Receipts of every party. Whoever knows the digest may read them; nothing in them is about the member.
 
-    def find(view: StoreView) -> SubmissionAnswer:
-        row, stored = view.submission(digest), view.document(digest)
-        if row is None or stored is None:
-            raise NotFound("this gateway knows no such submission")
-        receipts = view.documents(Receipt.type_name(), subject=digest)
-        answered_by = {parse_stored(receipt, Receipt).party for receipt in receipts}
-        cards = get_study(view, desk.chain(view), row.study, desk.clock()).community.cards
-        return SubmissionAnswer(
-            submission=digest,
-            study=row.study,
-            received=stored.received,
-            receipts=tuple(receipt.envelope for receipt in receipts),
-            waiting_for=tuple(card.name for j, card in enumerate(cards) if j not in answered_by),
-        )
-
-    return send(await desk.read(find))
+    Waits up to `wait` seconds, and never longer than the gateway's own limit, for more than `known` receipts.
+    """
+    digest, seconds = digest_in_path(submission), min(wait, desk.limits.long_poll_seconds)
+    with desk.metrics.waiting.track_inprogress():
+        return send(await desk.receipts.read(digest, known=known, wait_seconds=seconds))
 
 
 @router.get("/studies/{study}/proofs/{submission}", responses=answered(RosterProof))
