@@ -22,6 +22,7 @@ from parties.roster import AgreedInputs, ListRefused, RosterBasis, agree, read_b
 from parties.studies import KnownStudy, know_study
 from protocols.randomness import ScriptedRandomness
 from tests.checks.attack_tables import attack_of
+from tests.hostile.members import honest_vector
 from tests.hostile.story import amendment
 from tests.hostile.town import AFTER_CLOSING, TownCommunity, paper_town
 from tests.mpc_cde.client.paper import sealing_key, signed, signing_key
@@ -83,6 +84,27 @@ def state_at(node: PaperNode) -> KnownStudy:
         known = know_study(view, node.paper.study.terms_digest(), node.paper.community, node.clock())
     assert known is not None
     return known
+
+
+# two submissions of one member -----------------------------------------------------------------------------------
+
+
+def test_two_submissions_of_one_sequence_shown_to_different_parties_harm_their_member_alone(
+    nodes: list[PaperNode], paper: TownCommunity
+) -> None:
+    """A member that signs both, and a gateway that gives each party first the one and then the other."""
+    honest = honest_vector(paper, CERTIFIED_AGAIN)
+    first = make_submission(paper, CERTIFIED_AGAIN, vector=honest)
+    second = make_submission(paper, CERTIFIED_AGAIN, vector=honest_vector(paper, CERTIFIED_AGAIN + 1))
+    answers = []
+    for node in nodes:
+        node.take(paper.membership_envelope(CERTIFIED_AGAIN))
+        order = (second, first) if node.index == KEPT_FROM else (first, second)
+        answers.append([node.reason(submission) for submission in order])
+    assert answers == [["accepted", "sequence_used"]] * 3
+    rosters = agreed(nodes)
+    assert len({inputs.roster.digest() for inputs in rosters}) == 1
+    assert rosters[0].roster.count == OTHERS
 
 
 # certified twice ------------------------------------------------------------------------------------------------
@@ -255,6 +277,11 @@ def test_amendment_kept_from_one_party_closes_the_study_there(
 
 
 ATTACKS = (
+    attack_of(
+        "two submissions of one member under one sequence, shown to different parties",
+        "neither counts; the rest does",
+        test_two_submissions_of_one_sequence_shown_to_different_parties_harm_their_member_alone,
+    ),
     attack_of(
         "a membership from before a member was certified again, to one party",
         "the member is left out though all gave a receipt, which it can show; the roster does not wait for ever",
