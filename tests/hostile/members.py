@@ -21,7 +21,7 @@ from protocols import field as fp
 from protocols.encoding import encode_submission
 from protocols.keystream import expand_seed
 from tests.checks.attack_tables import Row
-from tests.hostile.town import TownCommunity, margin_of, sales_of
+from tests.hostile.town import TownCommunity, honest_submission, margin_of, sales_of
 from tests.mpc_cde.client.paper import secret, signed
 from tests.parties.paper_node import PaperSubmission, make_submission
 
@@ -129,9 +129,11 @@ OPPOSITE = opposite_of(SPOILT) or 0
 
 
 def _signed_again(paper: TownCommunity, number: int) -> Sent:
-    """Member 0's submission, document and all, under the offender's signature too."""
-    made = make_submission(paper, 0, vector=honest_vector(paper, 0))
-    bare = made.envelope.model_copy(update={"signatures": ()})
+    """Member 0's submission, document and all, under the offender's signature."""
+    theirs = honest_submission(paper, 0)
+    shared = make_submission(paper, 0).shared  # nobody looks at it
+    made = PaperSubmission(theirs.document, theirs.envelope, shared, theirs.correction, theirs.sealed)
+    bare = theirs.envelope.model_copy(update={"signatures": ()})
     return Sent(made, envelope=add_signature(bare, paper.member_key(number)))
 
 

@@ -1,7 +1,7 @@
 """Members with a modified client: only the offender is refused, and it is told why; the rest is computed.
 
-All offenders act in one town at once; the long version gives each a town of its own. A second town has a gateway
-that lets everything through to the parties.
+All offenders act in one town at once; the long version gives each a town of its own. What the gateway refuses it
+then lets through to the parties all the same, as a gateway would that is in league with the offender.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ def _receipts(town: Town, digest: bytes) -> tuple[str, ...]:
     return tuple(found)
 
 
-async def _tell(directory: Path, offences: Sequence[Offence], *, complicit: bool) -> Outcome:
+async def _tell(directory: Path, offences: Sequence[Offence]) -> Outcome:
     paper = paper_town(MEMBERS)
-    lines = [FeedLine([Fault()]) for _ in range(paper.m)] if complicit else []
+    lines = [FeedLine([Fault()]) for _ in range(paper.m)]
     town = Town(directory, paper=paper, meddlers={f"party {p}": line for p, line in enumerate(lines)})
     sent = {o.row.name: o.make(paper, NUMBER_OF[o.row.name]) for o in offences}
     told: dict[str, str] = {}
@@ -97,16 +97,15 @@ async def _tell(directory: Path, offences: Sequence[Offence], *, complicit: bool
         await town.submit(HONEST)
         for offence in offences:
             name = offence.row.name
-            if complicit and offence.refused_by == "gateway":
-                for party, line in enumerate(lines):
-                    made = sent[name]
-                    line.put(FeedFrame(1, "submission/v1", made.document, made.parts_for(party)))
-                continue
             async with town.connection() as connection:
                 try:
                     await connection.calls.submit(sent[name].parts())
                 except (MpcCdeError, NotFound) as error:
                     told[name] = str(error)
+        await story.rest()
+        for name in told:
+            for party, line in enumerate(lines):
+                line.put(FeedFrame(1, "submission/v1", sent[name].document, sent[name].parts_for(party)))
         await story.rest()
         await story.close()
         await story.ask()
@@ -120,13 +119,8 @@ async def _tell(directory: Path, offences: Sequence[Offence], *, complicit: bool
 
 
 @pytest.fixture(scope="module")
-def honest_gateway(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return asyncio.run(_tell(tmp_path_factory.mktemp("town"), OFFENCES, complicit=False))
-
-
-@pytest.fixture(scope="module")
-def complicit_gateway(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return asyncio.run(_tell(tmp_path_factory.mktemp("town"), STOPPED_AT_THE_GATEWAY, complicit=True))
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return asyncio.run(_tell(tmp_path_factory.mktemp("town"), OFFENCES))
 
 
 def assert_only_the_offender_is_refused(offence: Offence, outcome: Outcome) -> None:
@@ -142,28 +136,22 @@ def assert_only_the_offender_is_refused(offence: Offence, outcome: Outcome) -> N
 
 
 @pytest.mark.parametrize("offence", OFFENCES, ids=lambda o: o.row.name)
-def test_offender_alone_is_refused_and_told(offence: Offence, honest_gateway: Outcome) -> None:
-    assert_only_the_offender_is_refused(offence, honest_gateway)
+def test_offender_alone_is_refused_and_told(offence: Offence, outcome: Outcome) -> None:
+    assert_only_the_offender_is_refused(offence, outcome)
 
 
 @pytest.mark.parametrize("offence", STOPPED_AT_THE_GATEWAY, ids=lambda o: o.row.name)
-def test_parties_refuse_what_a_complicit_gateway_lets_through(
-    offence: Offence, complicit_gateway: Outcome
-) -> None:
+def test_parties_refuse_what_a_complicit_gateway_lets_through(offence: Offence, outcome: Outcome) -> None:
     expected = offence.code
     if offence.row.name == "anothers_submission_signed_again":
         expected = "accepted"  # of the true one, which has the same digest and came with its own signature
-    receipts = complicit_gateway.receipts[offence.row.name]
-    assert set(receipts) <= {expected, offence.code}
-    assert complicit_gateway.honest_count == len(HONEST)
-    assert complicit_gateway.values == plain_values(HONEST)
+    assert outcome.receipts[offence.row.name] == (expected,) * 3
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("offence", OFFENCES, ids=lambda o: o.row.name)
 def test_offender_in_a_town_of_its_own(offence: Offence, tmp_path: Path) -> None:
-    outcome = asyncio.run(_tell(tmp_path, [offence], complicit=False))
-    assert_only_the_offender_is_refused(offence, outcome)
+    assert_only_the_offender_is_refused(offence, asyncio.run(_tell(tmp_path, [offence])))
 
 
 ATTACKS = attacks_of([offence.row for offence in OFFENCES], test_offender_alone_is_refused_and_told)

@@ -204,6 +204,9 @@ def plain_values(numbers: Iterable[int]) -> dict[str, tuple[str, ...] | str]:
     for size, odd in (("large", 0), ("small", 1)):
         here = sum(number % 2 == odd for number in counted)
         values[size] = (str(here),) if here >= 3 else "minimum"
+    withheld = [size for size in ("large", "small") if values[size] == "minimum"]
+    if len(withheld) == 1 and n >= 2:  # what is left of the count of all would tell it
+        values["small" if withheld == ["large"] else "large"] = "disclosure"
     return values
 
 
