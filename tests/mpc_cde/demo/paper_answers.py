@@ -6,7 +6,7 @@ No process and no document travels; everything between the documents and the mat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -50,9 +50,13 @@ class PaperRoster:
         items: Sequence[QueryItem],
         *,
         before: Sequence[tuple[Cell, ...]] = (),
+        row: int | None = None,
         setting: Setting = SETTINGS[0],
     ) -> tuple[tuple[Cell, ...], Ran]:
-        """The cells of the result, and what computing them cost; `before` are the results so far."""
+        """The cells of the result, and what computing them cost; `before` are the results so far.
+
+        `row` asks for its own place, which stands in the cell as only the member will read it.
+        """
         entries = tuple(
             RosterEntry(submission=_name(row), membership=_name(row), groups=dict(own))
             for row, own in enumerate(self.attributes)
@@ -83,12 +87,12 @@ class PaperRoster:
                 engine,
                 arrange(share(self._matrix(encodings)).values, encodings),
                 unpack_masks(job),
-                [request_of(cell) for cell in job.cells],
+                [replace(request_of(cell), row=row) for cell in job.cells],
                 [request_of(cell) for cell in job.siblings],
             )
 
         outcomes, ran = setting.run(computation)
-        answer = FoundAnswer(
+        found = FoundAnswer(
             job=NOWHERE,
             query=query.digest(),
             checked_roster=NOWHERE,
@@ -96,12 +100,9 @@ class PaperRoster:
             attempt=1,
             time=EARLY,
             log_heads=(),
-            cells=tuple(
-                CellFound(contributors=one.contributors, values=one.values, withheld=one.withheld)
-                for one in outcomes
-            ),
+            cells=tuple(_found(outcome) for outcome in outcomes),
         )
-        return build_result(self.terms, query, answer).cells, ran
+        return build_result(self.terms, query, found).cells, ran
 
     def _matrix(self, encodings: Sequence[tuple[str, FigureEncoding]]) -> np.ndarray:
         columns = [
@@ -134,6 +135,13 @@ def paper_roster(material: Material, *, count: int | None = None) -> PaperRoster
         [member.attributes for member in members],
         material.p_percent,
     )
+
+
+def _found(outcome: CellOutcome) -> CellFound:
+    values = outcome.values
+    if outcome.own_share is not None:
+        values = tuple(str(value) for value in outcome.own_share.values)
+    return CellFound(contributors=outcome.contributors, values=values, withheld=outcome.withheld)
 
 
 def _item_of(cell: Cell) -> QueryItem:

@@ -6,6 +6,7 @@ import statistics
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -60,6 +61,26 @@ def test_every_cell_is_what_the_plain_calculation_says_and_every_rule_withholds_
     assert found.compared >= 200
     assert set(found.withheld_by) == RULES
     assert {cell.function for cell in cells if cell.values} == set(FUNCTIONS) - {"own_rank@1"}
+
+
+def test_own_places_are_those_of_the_plain_calculation(cells: tuple[Cell, ...]) -> None:
+    """The smallest, the largest and one in between, after everything else was published."""
+    sales = [member.figures["annual_sales"] for member in MATERIAL.members]
+    ranked = sorted(range(len(sales)), key=lambda row: Decimal(str(sales[row])))
+    earlier = MATERIAL.expected(ITEMS, ROSTER.terms)
+    for row, place in ((ranked[0], "0"), (ranked[-1], "100"), (ranked[280], "65")):
+        own = [
+            item
+            for function in ROSTER.terms.functions
+            if function.function == "own_rank@1"
+            for item in items_of(function, ROSTER.terms)
+            if item.group is None or ROSTER.attributes[row].get(item.group.attribute) == item.group.value
+        ]
+        found, _ = ROSTER.answer(own, before=[cells], row=row)
+        assert (
+            compare(MATERIAL.expected(own, ROSTER.terms, row=row, earlier=earlier), found).differences == ()
+        )
+        assert (len(found), found[0].values) == (4, (place,))
 
 
 def test_a_node_approves_the_study() -> None:
