@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mpc_cde.cli.showing import say, say_table
+from mpc_cde.result_words import (
+    answer_words,
+    figure_words,
+    function_words,
+    group_words,
+    parameter_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,17 +73,21 @@ def show_result(verified: VerifiedResult) -> None:
     )
     if verified.own_row is not None:
         say(f"Your own submission is in it (row {verified.own_row}).")
+    terms = verified.study.study.terms
     rows = [
         [
-            ", ".join(cell.figures),
-            "all members" if cell.group is None else f"{cell.group.attribute} {cell.group.value}",
-            _asked(cell),
+            figure_words(cell, terms),
+            group_words(cell),
+            "; ".join(filter(None, (function_words(cell.function), parameter_words(cell)))),
             "" if cell.contributors is None else str(cell.contributors),
-            _answer(cell),
+            answer_words(cell),
         ]
         for cell in verified.cells
     ]
     say_table(["figure", "group", "function", "N", "value"], rows, right=[3])
+    say()
+    for function, definition in {cell.function: cell.definition for cell in verified.cells}.items():
+        say(f"{function_words(function)}: {definition}")
 
 
 def place_json(place: OwnPlace) -> dict[str, Any]:
@@ -88,29 +99,13 @@ def show_places(places: Iterable[OwnPlace]) -> None:
     """One line a place, for the member itself."""
     rows = [
         [
-            ", ".join(place.cell.figures),
-            "all members"
-            if place.cell.group is None
-            else f"{place.cell.group.attribute} {place.cell.group.value}",
+            figure_words(place.cell),
+            group_words(place.cell),
             "" if place.cell.contributors is None else str(place.cell.contributors),
-            _answer(place.cell)
+            answer_words(place.cell)
             if place.percent is None
             else f"{place.percent} % of the others lie below you",
         ]
         for place in places
     ]
     say_table(["figure", "group", "N", "your place"], rows, right=[2])
-
-
-def _asked(cell: Cell) -> str:
-    quantiles = cell.parameters.get("quantiles")
-    name = cell.function.partition("@")[0]
-    return f"{name} {' '.join(quantiles)}" if isinstance(quantiles, tuple) else name
-
-
-def _answer(cell: Cell) -> str:
-    if cell.values is not None:
-        return "  ".join(cell.values)
-    if cell.withheld == "minimum":
-        return "withheld: too few contributors"
-    return "withheld: disclosure" if cell.withheld else "sealed to one member"

@@ -1,4 +1,4 @@
-"""`mpc-cde result`: list, verify and export what was published."""
+"""`mpc-cde result`: list, show, verify and export what was published."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import typer
 
 from mpc_cde.cli.answers import result_json, show_result
 from mpc_cde.cli.connection import community_home, run_connected
-from mpc_cde.cli.options import FingerprintOption, GatewayOption, HomeOption, JsonOption, StudyOption
+from mpc_cde.cli.options import (
+    FingerprintOption,
+    GatewayOption,
+    HomeOption,
+    JsonOption,
+    OutputOption,
+    StudyOption,
+)
 from mpc_cde.cli.roles import (
     certified_member,
     member_key,
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
     from mpc_cde.client.verification import VerifiedResult
     from mpc_cde.documents.envelope import Envelope
 
-app = typer.Typer(help="List, verify and export results.", no_args_is_help=True)
+app = typer.Typer(help="List, show, verify and export results.", no_args_is_help=True)
 
 OwnOption = Annotated[
     bool, typer.Option("--own", help="Verify as well that this machine's own submission is in it.")
@@ -66,9 +73,14 @@ def list_results(
         say("No result is published yet.")
 
 
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="FILE|ID", help="An exported file, or a result's digest.")
+]
+
+
 @app.command()
 def verify(
-    source: Annotated[str, typer.Argument(metavar="FILE|ID", help="An exported file, or a result's digest.")],
+    source: SourceArgument,
     own: OwnOption = False,
     as_json: JsonOption = False,
     home: HomeOption = None,
@@ -76,12 +88,41 @@ def verify(
     fingerprint: FingerprintOption = None,
 ) -> None:
     """Verify everything under a result, then show it. A file needs no network."""
-    file = Path(source)
-    if file.exists():
-        found = verified_file(read_file(file), home=home, fingerprint=fingerprint)
-    else:
-        found = _fetched(source, own=own, home=home, gateway=gateway, fingerprint=fingerprint)
+    found = _verified(source, own=own, home=home, gateway=gateway, fingerprint=fingerprint)
     if as_json:
+        say_json(result_json(found))
+    else:
+        show_result(found)
+
+
+@app.command()
+def show(
+    source: SourceArgument,
+    own: OwnOption = False,
+    as_json: JsonOption = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="One line a value, for spreadsheets, instead of a table.")
+    ] = False,
+    output: OutputOption = None,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Show a result, as a table or CSV; it is verified first, and nothing is shown that does not verify."""
+    from mpc_cde.errors import CallerError
+    from mpc_cde.result_csv import csv_of_result
+
+    if output is not None and not as_csv:
+        raise CallerError(
+            "-o writes the CSV", hint="Add --csv, or `mpc-cde result export` for a file to verify."
+        )
+    found = _verified(source, own=own, home=home, gateway=gateway, fingerprint=fingerprint)
+    if as_csv and output is not None:
+        write_file(output, csv_of_result(found.result))
+        say(f"{output} is written.")
+    elif as_csv:
+        say(csv_of_result(found.result).decode("utf-8").replace("\r\n", "\n").rstrip("\n"))
+    elif as_json:
         say_json(result_json(found))
     else:
         show_result(found)
@@ -112,6 +153,15 @@ def export(
         f"It verifies with\n  mpc-cde result verify {output} --fingerprint "
         f"{format_fingerprint(found.trusted.fingerprint)}"
     )
+
+
+def _verified(
+    source: str, *, own: bool, home: Path | None, gateway: str | None, fingerprint: str | None
+) -> VerifiedResult:
+    file = Path(source)
+    if file.exists():
+        return verified_file(read_file(file), home=home, fingerprint=fingerprint)
+    return _fetched(source, own=own, home=home, gateway=gateway, fingerprint=fingerprint)
 
 
 def verified_file(data: bytes, *, home: Path | None, fingerprint: str | None) -> VerifiedResult:

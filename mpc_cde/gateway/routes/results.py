@@ -10,8 +10,6 @@ from mpc_cde.errors import NotFound
 from mpc_cde.gateway.answers import ResultAnswer, ResultListing, ResultsAnswer, send
 from mpc_cde.gateway.audiences import asker_to_show, audience_of_result, may_read, verify_entitled
 from mpc_cde.gateway.completeness import unsigned_by_named
-from mpc_cde.gateway.csv_tables import MEDIA_TYPE as CSV
-from mpc_cde.gateway.csv_tables import csv_of_result
 from mpc_cde.gateway.desk import Desk, DeskOf
 from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.readers import AnyReader
@@ -19,6 +17,8 @@ from mpc_cde.gateway.routes.described import PROBLEMS, answered, digest_in_path
 from mpc_cde.gateway.standing import Reader
 from mpc_cde.gateway.store_view import StoredDocument, StoreView
 from mpc_cde.gateway.study_files import get_study
+from mpc_cde.result_csv import MEDIA_TYPE as CSV
+from mpc_cde.result_csv import csv_of_result
 
 router = APIRouter(prefix="/v1", tags=["results"])
 

@@ -1,4 +1,7 @@
-"""A result as a table for spreadsheets: one line a value, or one for a cell that is withheld."""
+"""A result as a table for spreadsheets: one line a value, or one for a cell that is withheld.
+
+The gateway serves it, and a client makes it from what it has verified.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import csv
 import io
 
 from mpc_cde.documents.result import Cell, Result
+from mpc_cde.result_words import value_words
 
 MEDIA_TYPE = "text/csv"
 COLUMNS = (
@@ -46,17 +50,22 @@ def _lines(cell: Cell) -> list[list[str]]:
         _harmless(cell.definition),
     ]
     values = cell.values or ("",)
-    parameters = _parameters_of(cell, len(values))
-    return [[*begin, parameter, value, *end] for parameter, value in zip(parameters, values, strict=True)]
+    return [
+        [*begin, _harmless(name), value, *end]
+        for name, value in zip(_names(cell, values), values, strict=True)
+    ]
 
 
-def _parameters_of(cell: Cell, count: int) -> list[str]:
-    """The quantile of each value where there is one for each, else all parameters in every line."""
+def _names(cell: Cell, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The percentile or bucket of each value; for one value, and for a withheld cell, all parameters."""
     quantiles = cell.parameters.get("quantiles")
-    if isinstance(quantiles, tuple) and len(quantiles) == count:
-        return list(quantiles)
-    shown = "; ".join(f"{name}={_shown(value)}" for name, value in sorted(cell.parameters.items()))
-    return [_harmless(shown)] * count
+    if isinstance(quantiles, tuple) and len(quantiles) == len(values):
+        return quantiles
+    names = value_words(cell)
+    if cell.values is None or names == ("",):
+        shown = (f"{name}={_shown(value)}" for name, value in sorted(cell.parameters.items()))
+        return ("; ".join(shown),) * len(values)
+    return names
 
 
 def _shown(value: object) -> str:
