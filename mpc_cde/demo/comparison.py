@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mpc_cde.client.own_place import OwnPlace
 from mpc_cde.demo.plain import PlainCell
 from mpc_cde.demo.plain_facts import plain_item
 from mpc_cde.demo.plain_functions import PlainItem
 from mpc_cde.documents.canonical import decimal_text
+from mpc_cde.documents.query import QueryItem
 from mpc_cde.documents.result import Cell
 
 
@@ -66,6 +68,20 @@ def compare(expected: Sequence[PlainCell], published: Sequence[Cell]) -> Compari
         elif plain is not None and plain.rule is not None:
             withheld[plain.rule] = (*withheld.get(plain.rule, ()), name)
     return Comparison(max(len(expected), len(published)), withheld, tuple(differences))
+
+
+def item_of(cell: Cell) -> QueryItem:
+    """What was asked for."""
+    return QueryItem(
+        function=cell.function, figures=cell.figures, group=cell.group, parameters=cell.parameters
+    )
+
+
+def opened_cell(place: OwnPlace) -> Cell:
+    """The cell as its member reads it: with its place where the sealed shares stand."""
+    if place.percent is None:
+        return place.cell
+    return place.cell.model_copy(update={"sealed": None, "values": (str(place.percent),)})
 
 
 def describe_item(item: PlainItem) -> str:

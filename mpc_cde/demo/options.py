@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 
 from mpc_cde.demo.cast import Cast, assemble
-from mpc_cde.demo.comparison import compare
+from mpc_cde.demo.comparison import Comparison, compare, item_of, opened_cell
 from mpc_cde.demo.generated import generated_material
 from mpc_cde.demo.material import Material, default_material, load_material
 from mpc_cde.demo.organisations import Organisations, ended_by_sigterm
@@ -25,7 +25,7 @@ from mpc_cde.demo.report import (
     print_report,
     progress_console,
 )
-from mpc_cde.demo.story import Story
+from mpc_cde.demo.story import Ending, Story
 from mpc_cde.errors import CallerError
 from protocols.randomness import Randomness, SystemRandomness
 
@@ -45,6 +45,7 @@ class DemoOptions:
     threshold: int = 1
     serve: bool = False
     json: bool = False
+    everything: bool = False
     keep: Path | None = None
 
 
@@ -69,6 +70,7 @@ def parse_options(arguments: Sequence[str]) -> DemoOptions:
     )
     parser.add_argument("--serve", action="store_true", help="keep everything running after the result")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--all", action="store_true", help="print every cell, with the definitions")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave all directories there")
     given = parser.parse_args(list(arguments))
     if (given.figures is None) != (given.study is None):
@@ -98,6 +100,7 @@ def parse_options(arguments: Sequence[str]) -> DemoOptions:
         threshold,
         given.serve,
         given.json,
+        given.all,
         given.keep,
     )
 
@@ -161,16 +164,29 @@ async def _play(
     ending = await Story(cast, material, narrator, randomness, before_query).tell()
     with narrator.phase("compare", "the plain calculation on the open figures"):
         terms = ending.study.study.terms
-        comparison = compare(material.expected(ending.items, terms), ending.result.cells)
+        comparison = compare_all(material, ending)
     narrator.seconds["total"] = time.monotonic() - began
     return DemoReport(
         terms=terms,
         cells=ending.result.cells,
+        places=ending.places,
         comparison=comparison,
         seconds=dict(narrator.seconds),
         bytes_sent_per_party=ending.bytes_sent_per_party,
         verified=ending.verified,
     ), cast
+
+
+def compare_all(material: Material, ending: Ending) -> Comparison:
+    """The researcher's cells, then the places of the members that asked, beside the plain calculation."""
+    terms = ending.study.study.terms
+    expected = material.expected(ending.items, terms)
+    found = compare(expected, ending.result.cells)
+    for asked in ending.places:
+        items = [item_of(place.cell) for place in asked.places]
+        plain = material.expected(items, terms, row=asked.number, earlier=expected)
+        found = found.joined(compare(plain, [opened_cell(place) for place in asked.places]))
+    return found
 
 
 def _material(options: DemoOptions, directory: Path) -> Material:
@@ -185,7 +201,7 @@ def _print(report: DemoReport, options: DemoOptions) -> None:
     if options.json:
         print_json(report, answer_console())
     else:
-        print_report(report, answer_console())
+        print_report(report, answer_console(), everything=options.everything)
 
 
 def _serve(cast: Cast, organisations: Organisations, narrator: Narrator) -> None:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,20 +22,31 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 from mpc_cde.demo.comparison import Comparison
-from mpc_cde.documents.query import GroupCell
+from mpc_cde.demo.places import AskedPlaces
+from mpc_cde.demo.report_tables import all_tables, headline_tables
 from mpc_cde.documents.result import Cell
 from mpc_cde.documents.study_terms import StudyTerms
+from mpc_cde.result_words import function_words
 
 PLAIN_WIDTH = 120
-WIDE, MANY_COLUMNS, FEW_COLUMNS = 116, 9, 4
-MEMBERS_WIDTH = 16
 TELL_SECONDS = 10.0
 
 Tell = Callable[[str], None]
+
+RULE_WORDS = {
+    "minimum": "fewer contributors than the minimum",
+    "dominance": "the largest contributions are too much of the total",
+    "p_percent": "the two largest contributors could estimate each other (p %)",
+    "complementary": "would fall out of published cells by subtraction",
+    "ranks": "percentiles too close to an end or to each other",
+    "bucket": "a histogram with a bucket that is too small",
+    "remainder": "a histogram whose groups leave a bucket that is too small",
+    "undefined": "not defined for these figures",
+}
+"""Which rule it was the plain calculation says; a result says `minimum` or `disclosure`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,7 @@ class DemoReport:
     seconds: Mapping[str, float]
     bytes_sent_per_party: Mapping[str, int]
     verified: tuple[str, ...] = ()
+    places: tuple[AskedPlaces, ...] = ()
 
     @property
     def exit_status(self) -> int:
@@ -60,6 +70,11 @@ class DemoReport:
         """The document that `--json` prints."""
         return {
             "results": [_cell_json(cell) for cell in self.cells],
+            "own_places": [
+                {"member": asked.number + 1, **_cell_json(place.cell), "percent_below": place.percent}
+                for asked in self.places
+                for place in asked.places
+            ],
             "compared": self.comparison.compared,
             "withheld": self.comparison.withheld,
             "withheld_by": {rule: list(cells) for rule, cells in self.comparison.withheld_by.items()},
@@ -161,14 +176,23 @@ def print_json(report: DemoReport, console: Console) -> None:
     console.file.write(json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n")
 
 
-def print_report(report: DemoReport, console: Console) -> None:
-    """Tables, what was verified, bytes, seconds, and whether everything is equal."""
-    for table in tables_of(report.terms, report.cells, width=console.width):
+def print_report(report: DemoReport, console: Console, *, everything: bool = False) -> None:
+    """Headline tables (or all), which rules withheld what, what was verified, and whether everything is equal."""
+    tables = all_tables if everything else headline_tables
+    for table in tables(report.terms, report.cells, width=console.width):
         console.print(table)
-    if report.comparison.withheld:
+    if everything:
+        for function, definition in {cell.function: cell.definition for cell in report.cells}.items():
+            console.print(Text(f"{function_words(function)}: {definition}"), soft_wrap=True)
+    elif len(report.cells):
         console.print(
-            Text("(minimum), (disclosure): withheld by that rule, here and in the plain calculation")
+            Text(f"{len(report.cells)} cells in all: --all shows them in tables, --json with definitions")
         )
+    for rule, cells in report.comparison.withheld_by.items():
+        words = RULE_WORDS.get(rule, rule)
+        console.print(Text(f"withheld: {len(cells):3}  {words}, such as {cells[0]}"), soft_wrap=True)
+    for asked in report.places:
+        console.print(Text(f"own place: {_place_words(asked)}"), soft_wrap=True)
     for line in report.verified:
         console.print(Text(f"verified: {line}"), soft_wrap=True)
     console.print(Text(f"seconds:  {_pairs(report.seconds, '{:.1f}')}"), soft_wrap=True)
@@ -195,95 +219,19 @@ def last_line(report: DemoReport) -> str:
     return f"{wrong} of {comparison.compared} cells differ from the plain calculation on the open figures."
 
 
-def tables_of(terms: StudyTerms, cells: Sequence[Cell], *, width: int) -> list[Table]:
-    """N, sums and the first percentiles in one table; every further list of percentiles in its own, or in
-    several where a narrow terminal would cut it."""
-    lists = list(dict.fromkeys(_quantiles(cell) for cell in cells if _quantiles(cell)))
-    at_once = MANY_COLUMNS if width >= WIDE else FEW_COLUMNS
-    pieces: list[tuple[tuple[str, ...], slice, bool]] = []
-    for position, quantiles in enumerate(lists or [()]):
-        starts = range(0, max(1, len(quantiles)), at_once)
-        pieces += [(quantiles, slice(start, start + at_once), position + start == 0) for start in starts]
-    return [_table(terms, cells, quantiles, part, with_totals=first) for quantiles, part, first in pieces]
-
-
-def _table(
-    terms: StudyTerms, cells: Sequence[Cell], quantiles: tuple[str, ...], part: slice, *, with_totals: bool
-) -> Table:
-    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("figure", min_width=MEMBERS_WIDTH)
-    heads = ["N", "sum"] if with_totals else []
-    for head in [*heads, *(_percent(quantile) for quantile in quantiles[part])]:
-        table.add_column(head, justify="right", no_wrap=True)
-    rows = _rows(cells)
-    for position, (figure, group) in enumerate(rows):
-        own = [cell for cell in cells if (cell.figures[0], cell.group) == (figure, group)]
-        if position == 0 or rows[position - 1][0] != figure:
-            table.add_row(Text(_label(terms, figure), style="bold"))
-        shown: list[str] = []
-        if with_totals:
-            shown = [_one(own, "count@1"), _one(own, "sum@1")]
-        if quantiles:
-            shown += _percentiles(own, quantiles, part)
-        last_of_figure = position + 1 == len(rows) or rows[position + 1][0] != figure
-        members = "all" if group is None else group.value
-        table.add_row(f"  {members}", *shown, end_section=last_of_figure)
-    return table
-
-
-def _rows(cells: Sequence[Cell]) -> list[tuple[str, GroupCell | None]]:
-    figures = list(dict.fromkeys(cell.figures[0] for cell in cells))
-    groups = list(dict.fromkeys(cell.group for cell in cells))
-    there = {(cell.figures[0], cell.group) for cell in cells}
-    return [(figure, group) for figure in figures for group in groups if (figure, group) in there]
-
-
-def _one(cells: Sequence[Cell], function: str) -> str:
-    found = [cell for cell in cells if cell.function == function]
-    if not found:
-        return ""
-    return _withheld(found[0]) or _grouped((found[0].values or ("",))[0])
-
-
-def _percentiles(cells: Sequence[Cell], quantiles: tuple[str, ...], part: slice) -> list[str]:
-    found = [cell for cell in cells if _quantiles(cell) == quantiles]
-    columns = len(quantiles[part])
-    if not found:
-        return [""] * columns
-    why = _withheld(found[0])
-    if why is not None:
-        return [why, *["·"] * (columns - 1)]
-    return [_grouped(value) for value in (found[0].values or ())[part]]
-
-
-def _withheld(cell: Cell) -> str | None:
-    return None if cell.withheld is None else f"({cell.withheld})"
-
-
-def _quantiles(cell: Cell) -> tuple[str, ...]:
-    quantiles = cell.parameters.get("quantiles", ())
-    return quantiles if isinstance(quantiles, tuple) else ()
-
-
-def _label(terms: StudyTerms, name: str) -> str:
-    figure = terms.figure(name)
-    if figure is None:
-        return name
-    return f"{figure.label} ({figure.unit})" if figure.unit else figure.label
-
-
-def _percent(quantile: str) -> str:
-    return f"{float(100 * Fraction(quantile)):g} %"
-
-
-def _grouped(number: str) -> str:
-    """A decimal with thin groups of three before the point: 1234567.5 -> 1,234,567.5."""
-    whole, point, rest = number.partition(".")
-    return f"{int(whole):,}{point}{rest}" if whole not in ("-0", "") else number
-
-
 def _pairs(values: Mapping[str, Any], form: str) -> str:
     return ", ".join(f"{name} {form.format(value)}" for name, value in values.items())
+
+
+def _place_words(asked: AskedPlaces) -> str:
+    """ "member 101 alone reads: 45 % of all have less annual_sales, ..."."""
+    places = [
+        f"{place.percent} % of {'all' if place.cell.group is None else place.cell.group.value} have less "
+        f"{place.cell.figures[0]}"
+        for place in asked.places
+        if place.percent is not None
+    ]
+    return f"member {asked.number + 1} alone reads: {', '.join(places) or 'withheld'}"
 
 
 def _cell_json(cell: Cell) -> dict[str, Any]:
@@ -298,8 +246,8 @@ def _cell_json(cell: Cell) -> dict[str, Any]:
             for name, value in cell.parameters.items()
         },
     }
-    if cell.withheld is None:
-        answer["values"] = list(cell.values or ())
-    else:
+    if cell.values is not None:
+        answer["values"] = list(cell.values)
+    elif cell.withheld is not None:
         answer["withheld"] = cell.withheld
     return answer | {"definition": cell.definition, "contributors": cell.contributors}

@@ -22,6 +22,7 @@ from mpc_cde.client.enrolment import RegisterRow, draft_researcher
 from mpc_cde.client.home import Home
 from mpc_cde.client.member import Member, own_evidence, submit_figures
 from mpc_cde.client.membership_ledger import MembershipLedger, countersign_memberships
+from mpc_cde.client.own_place import OWN_RANK, ask_own_place, choose_own_items, open_own_places
 from mpc_cde.client.query import (
     EnrolledResearcher,
     QueryDeclined,
@@ -37,6 +38,7 @@ from mpc_cde.client.verification import VerifiedResult, VerifiedStudy, verify_re
 from mpc_cde.demo.cast import AT_ONCE, Cast, ResearcherKeys, each, make_researcher, names_of
 from mpc_cde.demo.material import Material, MemberRow
 from mpc_cde.demo.node_logs import job_bytes, last_failure, log_entries
+from mpc_cde.demo.places import AskedPlaces
 from mpc_cde.demo.report import Narrator
 from mpc_cde.documents.community import format_fingerprint
 from mpc_cde.documents.envelope import Envelope, sign_document
@@ -51,6 +53,7 @@ from protocols.catalog import FUNCTIONS
 from protocols.randomness import Randomness
 
 OPEN_FOR = timedelta(days=7)
+ASKING_MEMBERS = 3
 POLL_SECONDS = 0.1
 WAIT_SECONDS = 60.0
 RECEIPTS_SECONDS = 120.0
@@ -86,6 +89,7 @@ class Ending:
     study: VerifiedStudy
     items: tuple[QueryItem, ...]
     result: VerifiedResult
+    places: tuple[AskedPlaces, ...]
     bytes_sent_per_party: dict[str, int]
     verified: tuple[str, ...]
 
@@ -119,7 +123,8 @@ class Story:
             verified = await self._verify_as_member(
                 connection, study, result, members, memberships, submissions
             )
-        return Ending(study, items, result, self._bytes_sent(), verified)
+            places = await self._ask_for_places(connection, study, members, memberships)
+        return Ending(study, items, result, places, self._bytes_sent(), verified)
 
     async def _found_community(self) -> None:
         cast = self.cast
@@ -355,6 +360,39 @@ class Story:
             f"result signed by {len(result.signers)} parties; every digest leads down to the community",
             f"one member's receipts, its Merkle proof for row {verified.own_row} of {len(members)}",
         )
+
+    async def _ask_for_places(
+        self,
+        connection: Connection,
+        study: VerifiedStudy,
+        members: list[DemoMember],
+        memberships: list[Envelope],
+    ) -> tuple[AskedPlaces, ...]:
+        """Some members ask where they stand, if the study tells them; each opens what is sealed to it alone."""
+        if not any(function.function == OWN_RANK for function in study.study.terms.functions):
+            return ()
+        asking = sorted(
+            {len(members) * part // (ASKING_MEMBERS + 1) for part in range(1, ASKING_MEMBERS + 1)}
+        )
+        found: dict[int, AskedPlaces] = {}
+        text = f"{len(asking)} members ask for their own place, sealed to each alone"
+        with self.narrator.phase("places", text, total=len(asking)) as step, self._parties_heard():
+
+            async def ask(number: int) -> None:
+                own = members[number]
+                member = Member.certified(own.signing_key, memberships[number], connection)
+                result = await run_query(
+                    connection,
+                    study,
+                    member,
+                    ask_own_place(study, member, choose_own_items(study, member), randomness=self.randomness),
+                    reader=self._reader(own.signing_key),
+                    deadline_seconds=RESULT_SECONDS,
+                )
+                found[number] = AskedPlaces(number, open_own_places(result, member, own.sealing_key))
+
+            await each(asking, ask, on_done=step.advance)
+        return tuple(found[number] for number in asking)
 
     @contextmanager
     def _parties_heard(self) -> Iterator[None]:

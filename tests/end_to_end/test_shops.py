@@ -37,9 +37,17 @@ def test_json_document_has_the_promised_keys(shops: Production) -> None:
 
 def test_every_function_is_shown_and_every_rule_withholds_some_cell(shops: Production) -> None:
     answered = {cell["function"] for cell in shops.document["results"] if "values" in cell}
-    assert answered == set(FUNCTIONS) - {"own_rank@1"}
+    answered |= {cell["function"] for cell in shops.document["own_places"]}
+    assert answered == set(FUNCTIONS)
     assert set(shops.document["withheld_by"]) == RULES
     assert sum(len(cells) for cells in shops.document["withheld_by"].values()) == shops.document["withheld"]
+
+
+def test_some_members_read_their_own_place_and_it_is_compared(shops: Production) -> None:
+    places = shops.document["own_places"]
+    assert [place["member"] for place in places] == [101] * 4 + [201] * 4 + [301] * 4
+    assert all(place["percent_below"] in range(0, 101, 5) and "values" not in place for place in places)
+    assert shops.document["compared"] == len(shops.document["results"]) + len(places)
 
 
 def test_a_secret_category_has_a_cell_for_each_category_and_one_for_blanks(shops: Production) -> None:

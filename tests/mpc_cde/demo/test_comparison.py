@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from rich.console import Console
 
-from mpc_cde.demo.comparison import compare
+from mpc_cde.client.own_place import OwnPlace
+from mpc_cde.demo.comparison import compare, opened_cell
+from mpc_cde.demo.places import AskedPlaces
 from mpc_cde.demo.plain import PlainCell
 from mpc_cde.demo.plain_functions import PlainItem
 from mpc_cde.demo.report import DemoReport, print_json, print_report
@@ -89,6 +92,7 @@ def test_equal_cells_end_with_status_zero() -> None:
     report = report_of(PUBLISHED)
     assert report.exit_status == 0
     assert (report.comparison.compared, report.comparison.withheld) == (3, 1)
+    assert list(report.comparison.withheld_by) == ["minimum"]
     assert "All 3 cells equal" in printed(PUBLISHED)
 
 
@@ -144,6 +148,45 @@ def test_table_shows_figure_group_and_why_a_cell_is_withheld() -> None:
     assert "(minimum)" in text
 
 
+def test_definitions_stand_below_the_tables_of_everything() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    print_report(report_of(PUBLISHED), console, everything=True)
+    assert isinstance(console.file, io.StringIO)
+    assert "percentiles: median" in console.file.getvalue()
+    assert "percentiles: median" not in printed(PUBLISHED)
+
+
+def test_each_rule_that_withholds_has_a_line_with_an_example() -> None:
+    found = [line for line in printed(PUBLISHED).splitlines() if line.startswith("withheld:")]
+    assert found == [
+        "withheld:   1  fewer contributors than the minimum, such as sum@1 of sales where size is small"
+    ]
+
+
+def test_an_own_place_is_compared_and_told() -> None:
+    sealed = Cell(
+        function="own_rank@1",
+        figures=("sales",),
+        sealed=(b"x" * 48,) * 3,
+        contributors=20,
+        definition="place",
+    )
+    place = OwnPlace(sealed, 45)
+    plain = PlainCell(PlainItem("own_rank@1", ("sales",), row=7), (Fraction(45),), 20, None)
+    assert compare([plain], [opened_cell(place)]).differences == ()
+    wrong = compare([plain], [opened_cell(OwnPlace(sealed, 50))])
+    assert compare(EXPECTED, PUBLISHED).joined(wrong).compared == 4
+    assert not compare(EXPECTED, PUBLISHED).joined(wrong).all_equal
+    report = replace(report_of(PUBLISHED), places=(AskedPlaces(7, (place,)),))
+    console = Console(file=io.StringIO(), width=120)
+    print_report(report, console)
+    assert isinstance(console.file, io.StringIO)
+    assert "own place: member 8 alone reads: 45 % of all have less sales" in console.file.getvalue()
+    (shown,) = report.as_json()["own_places"]
+    assert (shown["member"], shown["percent_below"], shown["contributors"]) == (8, 45, 20)
+    assert "45" not in repr(report.places)
+
+
 def test_a_narrow_terminal_gets_more_tables_instead_of_cut_ones() -> None:
     quantiles = tuple(f"{n}/11" for n in range(1, 10))
     deciles = Cell(
@@ -156,7 +199,7 @@ def test_a_narrow_terminal_gets_more_tables_instead_of_cut_ones() -> None:
     )
     report = report_of([*PUBLISHED, deciles])
     console = Console(file=io.StringIO(), width=80)
-    print_report(report, console)
+    print_report(report, console, everything=True)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert all(f"1,000,00{n}" in text for n in range(9))
