@@ -151,3 +151,30 @@ async def test_a_party_cannot_take_a_member_out_by_a_withdrawal_that_is_none(
     shown = bases[LIAR].own_list.model_copy(update={"withdrawals": (envelope,)})
     found = await outcome(paper, bases, showing(sign_document(shown, paper.party_keys[LIAR])))
     assert refused(found) == (LIAR, "withdrawals that members signed")
+
+
+async def test_a_withdrawal_of_a_member_that_was_kept_from_this_party_accuses_nobody(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    bases = [basis_of(node) for node in make_nodes(paper, tmp_path, unknown=0)]
+    withdrawal = Withdrawal(
+        study_terms=paper.study.terms_digest(), member=paper.membership(0).member, sequence=1
+    )
+    shown = bases[LIAR].own_list.model_copy(
+        update={"withdrawals": (signed(withdrawal, [paper.member_key(0)]),)}
+    )
+    found = await outcome(paper, bases, showing(sign_document(shown, paper.party_keys[LIAR])))
+    assert isinstance(found, SignedRoster), found
+    assert found.inputs.roster.count == 2
+
+
+async def test_a_withdrawal_of_an_unknown_member_from_another_study_is_refused(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    bases = [basis_of(node) for node in make_nodes(paper, tmp_path, unknown=0)]
+    withdrawal = Withdrawal(study_terms=bytes(32), member=paper.membership(0).member, sequence=1)
+    shown = bases[LIAR].own_list.model_copy(
+        update={"withdrawals": (signed(withdrawal, [paper.member_key(0)]),)}
+    )
+    found = await outcome(paper, bases, showing(sign_document(shown, paper.party_keys[LIAR])))
+    assert refused(found) == (LIAR, "withdrawals that members signed")
