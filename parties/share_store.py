@@ -554,10 +554,13 @@ class ShareStore:
 
     def verify(self) -> None:
         """SQLite's own check of the file. Raises StoreDamaged."""
-        with self.reading() as view:
-            found = view.connection.exec_driver_sql("PRAGMA quick_check").scalar()
-            if found != "ok":
-                raise StoreDamaged("the store does not pass SQLite's check")
+        try:
+            with self.reading() as view:
+                found = view.connection.exec_driver_sql("PRAGMA quick_check").scalar()
+        except DatabaseError as error:
+            found = type(error.orig).__name__  # so damaged that it cannot even be checked
+        if found != "ok":
+            raise StoreDamaged("the store does not pass SQLite's check")
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ from parties.clock import system_clock
 from parties.operator_desk import open_desk
 from parties.self_check import check_party
 from tests.parties.test_operator_desk import Office
+from tests.parties.test_share_store import damage_last_page, fill
 
 
 @pytest.fixture
@@ -74,10 +77,19 @@ def test_a_log_that_is_gone_is_found(office: Office) -> None:
 
 
 def test_a_store_that_was_altered_is_found(office: Office) -> None:
-    office.know(office.study("Shops"))
-    path = office.home.pinned_community().store_path
-    content = bytearray(path.read_bytes())
-    for page in range(4096, len(content), 4096):
-        content[page : page + 4] = b"\xff\xff\xff\xff"
-    path.write_bytes(content)
-    assert "store and log" in problems(office)
+    with open_desk(office.home, None, system_clock) as desk:
+        fill(desk.store)
+    damage_last_page(office.home.pinned_community().store_path)
+    assert "does not pass" in problems(office)["store and log"]
+
+
+def test_a_port_that_the_own_node_holds_is_no_problem(office: Office) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        text = office.home.settings_path.read_text()
+        port = held.getsockname()[1]
+        office.home.settings_path.write_text(text.replace("127.0.0.1:7800", f"127.0.0.1:{port}"))
+        run = {"pid": os.getpid(), "operations": "http://127.0.0.1:7801"}
+        office.home.run_path.write_text(json.dumps(run))
+        assert "mesh port" not in problems(office)
