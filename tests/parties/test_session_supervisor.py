@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from mpc_cde.documents.figure import Figure
+from mpc_cde.errors import SealRefused
+from mpc_cde.sealing import ResultContext, SealingPrivateKey, open_sealed
 from parties.errors import (
     JobFailed,
     JobsDiffer,
@@ -30,9 +32,10 @@ from parties.errors import (
 from parties.job_runner import pack_mask
 from parties.session_supervisor import Journal, Session, SessionInputs, SessionSupervisor
 from parties.time_limits import TimeLimits
-from parties.worker_pipe import JobCell, JobSpecification
+from parties.worker_pipe import JobAsker, JobCell, JobSpecification
 from protocols import field as fp
 from protocols import keystream
+from protocols.reconstruction import reconstruct, verify_degree
 from tests.parties.communities import QUICK, TestCommunity, make_community
 
 STUDY, ROSTER, CHECKED = bytes([1]) * 32, bytes([2]) * 32, bytes([3]) * 32
@@ -412,3 +415,37 @@ async def test_environment_of_a_worker_holds_nothing_of_the_nodes(
 
 def test_no_failure_of_a_party_is_outside_the_tree() -> None:
     assert issubclass(PeerFailure, PartyError)
+
+
+async def test_a_members_place_leaves_the_worker_sealed_to_that_member(
+    parties: Parties, tmp_path: Path
+) -> None:
+    columns = write_columns(tmp_path)
+    key, member, row = SealingPrivateKey(b"k" * 32), b"m" * 16, 3
+    place = JobCell(function="own_rank@1", figures=("sales",), mask="all", parameters={}, minimum=3)
+    job = median_job(b"o" * 32).model_copy(
+        update={
+            "cells": (place,),
+            "asker": JobAsker(member=member, row=row, sealing_key=key.public),
+        }
+    )
+    async with parties.computing() as sessions:
+        outcomes = await asyncio.gather(
+            *(session.run_job(job, columns[index]) for index, session in sessions.items())
+        )
+    shares = []
+    for party, outcome in enumerate(outcomes):
+        assert outcome.cells is not None
+        (cell,) = outcome.cells
+        assert (cell.values, cell.withheld, cell.contributors) == (None, None, len(FIGURES))
+        assert cell.sealed is not None
+        (sealed,) = cell.sealed
+        plain = open_sealed(key, sealed, ResultContext(job.job_id, member, party, 0))
+        shares.append(fp.from_bytes(plain, count=1))
+        with pytest.raises(SealRefused):
+            open_sealed(key, sealed, ResultContext(job.job_id, member, (party + 1) % 3, 0))
+    verify_degree([1, 2, 3], np.stack(shares), 1)
+    below = sum(figure < FIGURES[row] for figure in FIGURES)
+    assert int(reconstruct([1, 2, 3], np.stack(shares), 1)[0]) == below * 20 // (len(FIGURES) - 1) * 5
+    entries = parties.journals.entries[0]
+    assert not [entry for entry in entries if "rank" in str(entry)], "a place is no opened value"
