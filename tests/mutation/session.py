@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.mutation.results import Entry, Results
+from tests.mutation.results import Entry, Looks, Results
 from tests.mutation.sites import Site, modules, rewrite
 from tests.mutation.switch import Switches, install
 
@@ -78,13 +78,12 @@ class Forking:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         ctypes.CDLL(None).prctl(_BECOME_REAPER, 1, 0, 0, 0)
-        sites = [
-            site
-            for file in modules(Path.cwd())
-            for site in rewrite(Path(file).read_text("utf-8"), file)[1]
-            if site.kind in self._kinds and file.startswith(self._only)
+        everything = [
+            site for file in modules(Path.cwd()) for site in rewrite(Path(file).read_text("utf-8"), file)[1]
         ]
-        seen = self._look(session)
+        sites = [s for s in everything if s.kind in self._kinds and s.file.startswith(self._only)]
+        looks = Looks(self._results.path.with_suffix(".looks.json"), Path.cwd(), everything)
+        seen = self._look(session, looks)
         items = {item.nodeid: item for item in session.items}
         covering: dict[str, list[str]] = {}
         for name in sorted((name for name in seen if seen[name].passed), key=lambda name: seen[name].seconds):
@@ -104,13 +103,17 @@ class Forking:
                 self._say(f"[{number + 1}/{len(todo)}] survived: {site.describe()} ({len(names)} tests)")
         return True
 
-    def _look(self, session: pytest.Session) -> dict[str, Seen]:
-        """Run every test once, with all switches off."""
+    def _look(self, session: pytest.Session, looks: Looks) -> dict[str, Seen]:
+        """Run every test once, with all switches off; not those that were looked at before and are the same."""
         seen: dict[str, Seen] = {}
         started = time.time()
         for file, grouped in groupby(session.items, key=lambda item: item.nodeid.partition("::")[0]):
             group = list(grouped)
-            answer = self._fork(lambda group=group: self._look_at(session, group), "", 900.0)  # type: ignore[misc]
+            answer = looks.get(file)
+            if answer is None:
+                answer = self._fork(lambda group=group: self._look_at(session, group), "", 900.0)  # type: ignore[misc]
+                if answer is not None and all(facts["passed"] for facts in answer.values()):
+                    looks.put(file, answer)
             for name, facts in (answer or {}).items():
                 seen[name] = Seen(**facts)
                 if not seen[name].passed:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutation.results import Entry, Explained, Results, read_explained, stale
+from tests.mutation.results import Entry, Explained, Looks, Results, read_explained, stale
 from tests.mutation.sites import Site, rewrite
 from tests.mutation.switch import Switches
 
@@ -213,3 +213,29 @@ def test_a_guard_that_no_test_notices_survives_and_one_that_is_tested_does_not(t
         "checked::call::_check(value)": "tests/test_sample.py::test_elsewhere",
     }
     assert "survived: protocols/sample.py:9 refused" in done.stdout
+
+
+def test_a_look_counts_until_a_test_a_helper_or_a_guarded_function_changes(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    test, helper = tmp_path / "tests" / "test_a.py", tmp_path / "tests" / "helper.py"
+    test.write_text("one")
+    helper.write_text("two")
+    found = {
+        "tests/test_a.py::test_one": {"seconds": 1.0, "passed": True, "differences": [sites()[0].switch]}
+    }
+
+    def looks(at: list[Site]) -> Looks:
+        return Looks(tmp_path / "looks.json", tmp_path, at)
+
+    looks(sites()).put("tests/test_a.py", found)
+    assert looks(sites()).get("tests/test_a.py") == found
+    moved = rewrite("\n" + SAMPLE, "parties/sample.py")[1]
+    assert looks(moved).get("tests/test_a.py") == found
+    changed = rewrite(SAMPLE.replace('"too large"', '"larger"'), "parties/sample.py")[1]
+    assert looks(changed).get("tests/test_a.py") is None
+    helper.write_text("three")
+    assert looks(sites()).get("tests/test_a.py") is None
+    helper.write_text("two")
+    assert looks(sites()).get("tests/test_a.py") == found
+    test.write_text("four")
+    assert looks(sites()).get("tests/test_a.py") is None
