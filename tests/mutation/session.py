@@ -77,6 +77,8 @@ class Forking:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            raise session.Interrupted(f"{session.testsfailed} errors while tests were collected")
         ctypes.CDLL(None).prctl(_BECOME_REAPER, 1, 0, 0, 0)
         everything = [
             site for file in modules(Path.cwd()) for site in rewrite(Path(file).read_text("utf-8"), file)[1]

@@ -14,7 +14,6 @@ from protocols import field as fp
 from protocols.cells import CellRequest
 from protocols.cleartext_engine import CleartextEngine
 from protocols.computations import answer_query
-from protocols.disclosure import ranks_are_safe
 from protocols.effects import Exchange, split
 from protocols.encoding import FigureEncoding
 from protocols.engine import COMPARISON_BOUND, Engine, PublicMask, Shared
@@ -27,6 +26,7 @@ from protocols.own_rank import OwnPlace
 from protocols.party_engine import PartyEngine
 from protocols.plans import limb_bound, verify_plan
 from protocols.randomness import ScriptedRandomness
+from protocols.ranks import ranks_are_safe
 from protocols.records import Records, arrange
 from protocols.secret_order_statistics import SecretWalk
 from protocols.wide import WideTotal, reveal_wide
