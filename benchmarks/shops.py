@@ -1,7 +1,8 @@
 """What questions about the 400 shops cost in a whole community: `python -m benchmarks.shops --json`.
 
-The demo's story with real processes; before its own query the researcher asks for nine deciles of each figure, one
-query after another in one session. `compute_seconds` are the slowest party's, from its log (`job.computed`): from
+The demo's story with real processes and the five figures of many_stores.toml, whose study has no groups and so
+nothing else to judge; before its own query the researcher asks for nine deciles of each figure, one query after
+another in one session. `compute_seconds` are the slowest party's, from its log (`job.computed`): from
 a job's acceptance to its opened answer, all randomness made inside. `answer_seconds` are what the researcher waits:
 from sending the query, through all parties' decisions, to the verified answer. `equal_to_plain` compares the demo's
 cells, asked last, with the plain calculation. With other work on the machine (`load_before`) seconds say little.
@@ -23,6 +24,7 @@ from typing import Any
 from mpc_cde.client.connection import connect
 from mpc_cde.client.query import EnrolledResearcher, choose_items, make_query, run_query
 from mpc_cde.demo.cast import Cast
+from mpc_cde.demo.material import DATA
 from mpc_cde.demo.options import DemoOptions, play
 from mpc_cde.demo.report import Narrator, progress_console
 from mpc_cde.keys import load_signing_key
@@ -72,7 +74,7 @@ def measure() -> dict[str, Any]:
         kept = Path(directory) / "demo"
         with contextlib.redirect_stdout(sys.stderr):  # the demo's own report is progress here
             report = play(
-                DemoOptions(keep=kept),
+                DemoOptions(figures=DATA / "clothing_stores.csv", study=DATA / "many_stores.toml", keep=kept),
                 narrator=Narrator(progress_console()),
                 randomness=SystemRandomness(),
                 before_query=questions.ask,
