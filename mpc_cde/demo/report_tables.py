@@ -1,7 +1,7 @@
-"""Tables of cells for people: one for the figures of each group, rows are the groups, columns the functions.
+"""Tables of cells for people: rows are the groups of a figure, or figures without groups; columns the functions.
 
-A figure that is asked for by groups gets a table; a wide one is cut into several. The first part of the first figure
-of each group is the headline; everything is shown on demand.
+A wide table is cut into several. The first part of the first figure of each kind of group is the headline; everything
+is shown on demand.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.text import Text
 from mpc_cde.documents.query import GroupCell
 from mpc_cde.documents.result import Cell
 from mpc_cde.documents.study_terms import StudyTerms
-from mpc_cde.result_words import figure_words, function_words, value_words
+from mpc_cde.result_words import function_words, value_words
 
 MEMBERS_WIDTH, COLUMN_GAP = 16, 3
 ORDER = (
@@ -32,7 +32,7 @@ ORDER = (
 )
 HEADS = {"standard_deviation@1": "st. dev."}
 Key = tuple[str, tuple[str, ...], str]
-"""A function, its figures and its parameters: cells that differ in their group alone share it."""
+"""A function, its figures but the first, and its parameters: what the cells of one column share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,56 +44,83 @@ class _Column:
     head: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A table before it is cut: rows by name. `attribute` is that of its groups, if it has any."""
+
+    heading: str
+    attribute: str | None
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return tuple(cell for _, own in self.rows for cell in own)
+
+    def aligned(self, texts: Sequence[str]) -> list[str]:
+        """Numbers with groups of three; of one figure, with the same places behind the point."""
+        behind = [len(text.partition(".")[2]) for text in texts if _is_number(text)]
+        places = max(behind, default=0) if self.attribute is not None else 0
+        return [_grouped(text, places) if _is_number(text) else text for text in texts]
+
+
 def headline_tables(terms: StudyTerms, cells: Sequence[Cell], *, width: int) -> list[Table]:
-    """For each group the first part of its first figure, and of the first that has a histogram."""
+    """For each kind of group the first part of its first figure, and of the first that has a histogram."""
+    frames = _frames(terms, cells)
     shown: dict[tuple[str | None, bool], Table] = {}
-    by_figure = _by_figure(cells)
-    grouped = [each for each in by_figure if each[0] is not None]
-    for attribute, figure, own in grouped or by_figure:
-        drawn = any(cell.function == "histogram@1" for cell in own)
-        if (attribute, drawn) not in shown and (drawn or (attribute, True) not in shown):
-            shown[attribute, drawn] = _tables(terms, figure, own, width=width)[0]
+    for frame in [frame for frame in frames if frame.attribute is not None] or frames:
+        drawn = any(cell.function == "histogram@1" for cell in frame.cells)
+        if (frame.attribute, drawn) not in shown and (drawn or (frame.attribute, True) not in shown):
+            shown[frame.attribute, drawn] = _tables(terms, frame, width=width)[0]
     return list(shown.values())
 
 
 def all_tables(terms: StudyTerms, cells: Sequence[Cell], *, width: int) -> list[Table]:
     """Every cell."""
-    return [
-        table for _, figure, own in _by_figure(cells) for table in _tables(terms, figure, own, width=width)
-    ]
+    return [table for frame in _frames(terms, cells) for table in _tables(terms, frame, width=width)]
 
 
-def _by_figure(cells: Iterable[Cell]) -> list[tuple[str | None, str, list[Cell]]]:
-    """The cells of each first figure, with the attribute of its groups."""
-    found: dict[str, list[Cell]] = {}
+def _frames(terms: StudyTerms, cells: Iterable[Cell]) -> list[_Frame]:
+    """One for each figure that is asked for by groups, one for all that are not."""
+    by_figure: dict[str, list[Cell]] = {}
     for cell in cells:
-        found.setdefault(cell.figures[0], []).append(cell)
-    return [
-        (next((cell.group.attribute for cell in own if cell.group), None), figure, own)
-        for figure, own in found.items()
-    ]
+        by_figure.setdefault(cell.figures[0], []).append(cell)
+    frames, alone = [], []
+    for figure, own in by_figure.items():
+        group = next((cell.group for cell in own if cell.group is not None), None)
+        if group is None:
+            alone.append((_label(terms, figure), tuple(own)))
+        else:
+            rows = dict.fromkeys(cell.group for cell in own)
+            named = tuple(
+                (
+                    "all" if each is None else f"  {each.value}",
+                    tuple(cell for cell in own if cell.group == each),
+                )
+                for each in rows
+            )
+            heading = f"{_label(terms, figure)}\nby {_by(terms, group)}"
+            frames.append(_Frame(heading, group.attribute, named))
+    return [*frames, *([_Frame("all members", None, tuple(alone))] if alone else [])]
 
 
-def _tables(terms: StudyTerms, figure: str, cells: Sequence[Cell], *, width: int) -> list[Table]:
+def _tables(terms: StudyTerms, frame: _Frame, *, width: int) -> list[Table]:
     """As many columns in each as fit."""
-    groups = list(dict.fromkeys(cell.group for cell in cells))
-    by_key = {(_key(cell), cell.group): cell for cell in cells}
-    heading = _heading(terms, figure, cells)
-    members = ["all" if group is None else f"  {group.value}" for group in groups]
-    room = width - _width(heading, members) - _width("N", ["1,000,000"])
+    by_key = [{_key(cell): cell for cell in own} for _, own in frame.rows]
+    names = [name for name, _ in frame.rows]
+    room = width - _width(frame.heading, names) - _width("N", ["1,000,000"])
     parts: list[list[tuple[_Column, list[str]]]] = [[]]
     left = room
-    for column in _columns(terms, cells):
-        found = [by_key.get((column.key, group)) for group in groups]
-        texts = [_text(cell, column, [other for other, _ in parts[-1]]) for cell in found]
-        if _width(column.head, _aligned(texts)) > left and parts[-1]:
+    for column in _columns(terms, frame.cells):
+        found = [row.get(column.key) for row in by_key]
+        texts = frame.aligned([_text(cell, column, [other for other, _ in parts[-1]]) for cell in found])
+        if _width(column.head, texts) > left and parts[-1]:
             parts.append([])
             left = room
-            texts = [_text(cell, column, []) for cell in found]
-        left -= _width(column.head, _aligned(texts))
-        parts[-1].append((column, _aligned(texts)))
-    contributors = [_contributors([cell for cell in cells if cell.group == group]) for group in groups]
-    return [_table(heading, members, contributors, part) for part in parts]
+            texts = frame.aligned([_text(cell, column, []) for cell in found])
+        left -= _width(column.head, texts)
+        parts[-1].append((column, texts))
+    contributors = [_contributors(own) for _, own in frame.rows]
+    return [_table(frame.heading, names, contributors, part) for part in parts]
 
 
 def _table(
@@ -117,10 +144,11 @@ def _width(head: str, texts: Iterable[str]) -> int:
     return max(len(line) for line in (*head.splitlines(), *texts)) + COLUMN_GAP
 
 
-def _heading(terms: StudyTerms, figure: str, cells: Sequence[Cell]) -> str:
-    by = next((cell.group for cell in cells if cell.group is not None), None)
-    label = figure_words(next(cell.model_copy(update={"figures": (figure,)}) for cell in cells), terms)
-    return label if by is None else f"{label}\nby {_by(terms, by)}"
+def _label(terms: StudyTerms, name: str) -> str:
+    figure = terms.figure(name)
+    if figure is None:
+        return name
+    return f"{figure.label} ({figure.unit})" if figure.unit else figure.label
 
 
 def _by(terms: StudyTerms, group: GroupCell) -> str:
@@ -152,7 +180,7 @@ def _rank(known: Iterable[Key], key: Key) -> int:
 
 def _head(terms: StudyTerms, cell: Cell, name: str) -> str:
     if name:
-        return name
+        return name.replace(" to below ", " to\nbelow ")
     words = HEADS.get(cell.function, function_words(cell.function))
     if len(cell.figures) == 1:
         return words
@@ -162,7 +190,7 @@ def _head(terms: StudyTerms, cell: Cell, name: str) -> str:
 
 
 def _key(cell: Cell) -> Key:
-    return cell.function, cell.figures, repr(sorted(cell.parameters.items()))
+    return cell.function, cell.figures[1:], repr(sorted(cell.parameters.items()))
 
 
 def _contributors(cells: Iterable[Cell]) -> str:
@@ -182,17 +210,11 @@ def _text(cell: Cell | None, column: _Column, before: Sequence[_Column]) -> str:
     return "·" if begun else f"({cell.withheld or 'sealed'})"
 
 
-def _aligned(texts: Sequence[str]) -> list[str]:
-    """Numbers with groups of three before the point and the same places behind it."""
-    places = max((len(text.partition(".")[2]) for text in texts if _is_number(text)), default=0)
-    return [f"{_grouped(text, places)}" if _is_number(text) else text for text in texts]
-
-
 def _grouped(number: str, places: int) -> str:
     sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
     whole, _, rest = digits.partition(".")
-    point = "." if places else ""
-    return f"{sign}{int(whole):,}{point}{rest.ljust(places, '0')}"
+    padded = rest.ljust(places, "0")
+    return f"{sign}{int(whole):,}{'.' if padded else ''}{padded}"
 
 
 def _is_number(text: str) -> bool:

@@ -92,3 +92,22 @@ def test_numbers_of_a_column_have_the_same_places() -> None:
     ]
     text = printed(all_tables(TERMS, own, width=120), 120)
     assert [line.split()[-1] for line in text.splitlines()[-4:-1]] == ["39.0", "-1,234.5", "0.1"]
+
+
+def test_figures_without_groups_share_one_table() -> None:
+    deciles = {"quantiles": ("1/2", "9/10")}
+    own = [
+        Cell(
+            function="percentiles@1",
+            figures=(name,),
+            parameters=deciles,
+            values=values,
+            contributors=30,
+            definition="d",
+        )
+        for name, values in (("annual_sales", ("1000", "25000")), ("gross_margin", ("39.5", "41")))
+    ]
+    text = printed(headline_tables(TERMS, own, width=120), 120)
+    lines = [line.split() for line in text.splitlines()]
+    assert ["Annual", "sales", "(guilders)", "30", "1,000", "25,000"] in lines
+    assert ["Gross", "margin", "(percent)", "30", "39.5", "41"] in lines
