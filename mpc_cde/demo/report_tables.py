@@ -180,7 +180,7 @@ def _rank(known: Iterable[Key], key: Key) -> int:
 
 def _head(terms: StudyTerms, cell: Cell, name: str) -> str:
     if name:
-        return name.replace(" to below ", " to\nbelow ")
+        return name.replace(" to below ", " to\nbelow ").replace(" and more", "\nand more")
     words = HEADS.get(cell.function, function_words(cell.function))
     if len(cell.figures) == 1:
         return words
