@@ -179,9 +179,10 @@ class Intake:
     def read_again(self) -> int:
         """Go back to the beginning of the feed, where everything that was taken in is known; returns 0. Blocks."""
         with self._store.writing() as transaction:
-            reached = transaction.feed_number
+            batch = _Batch(transaction, self._clock())
+            self._note_within_limit(batch, "feed.read_again", reached=transaction.feed_number)
             transaction.set_feed_number(0)
-            transaction.set_log_head(self._log.append("feed.read_again", {"reached": reached}))
+            transaction.set_log_head(self._log.append_all(batch.events))
         return 0
 
     def _take_item(self, batch: _Batch, item: FeedFrame) -> None:
@@ -197,18 +198,23 @@ class Intake:
 
     def _note_refused(self, batch: _Batch, item: FeedFrame, error: PeerError) -> None:
         batch.refused += 1
+        self._note_within_limit(
+            batch,
+            "feed.not_accepted",
+            number=item.number,
+            type=item.envelope.payload_type,
+            digest=item.envelope.digest(),
+            reason=short_text_of(str(error), max_characters=MAX_REASON_CHARACTERS),
+            whom=short_text_of(error.whom),
+        )
+
+    def _note_within_limit(self, batch: _Batch, event: str, **details: str | int | bytes) -> None:
+        """What a gateway can bring about as often as it likes is noted so many times an hour."""
         passed_over = self._refusals.begin_hour(batch.now)
         if passed_over:
             batch.note("feed.more_not_accepted", count=passed_over)
         if self._refusals.take_one():
-            batch.note(
-                "feed.not_accepted",
-                number=item.number,
-                type=item.envelope.payload_type,
-                digest=item.envelope.digest(),
-                reason=short_text_of(str(error), max_characters=MAX_REASON_CHARACTERS),
-                whom=short_text_of(error.whom),
-            )
+            batch.note(event, **details)
 
     def _context(self, batch: _Batch) -> DocumentContext:
         return DocumentContext(batch.transaction, self._community, batch.now)

@@ -93,6 +93,19 @@ def test_nonsense_for_ever_does_not_fill_the_log(node: PaperNode, monkeypatch: p
     assert [e.details for e in node.log.entries() if e.event == "feed.more_not_accepted"] == [{"count": 95}]
 
 
+def test_numbers_out_of_the_air_for_ever_do_not_fill_the_log(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "MAX_REFUSALS_NOTED", 5)
+    before = node.log.head.length
+    for _ in range(20):
+        node.intake.take([frame(MAX_INTEGER, node.paper.study_envelope)])
+        assert node.intake.read_again() == 0
+    assert node.log.head.length == before + 5
+    node.number = 0
+    assert node.reason(make_submission(node.paper, 0)) == "accepted"
+
+
 class Ends(Exception):
     """The gateway of the test has no more to serve."""
 
@@ -169,6 +182,7 @@ ATTACKS = (
         "a feed item numbered as high as a number goes, so that all that follows is passed over",
         "the party finds that the honest feed does not go so far and reads it again",
         test_number_out_of_the_air_blinds_no_party_for_ever,
+        test_numbers_out_of_the_air_for_ever_do_not_fill_the_log,
     ),
     attack_of(
         "a feed of nonsense without end",
