@@ -18,7 +18,7 @@ from mpc_cde.client.figures import Value
 from mpc_cde.client.http import Reader
 from mpc_cde.client.receipts import ReceiptStatus, read_receipts
 from mpc_cde.client.submission import PreparedSubmission, prepare_submission
-from mpc_cde.client.verification import OwnEvidence, VerifiedStudy
+from mpc_cde.client.verification import NotCounted, OwnEvidence, VerifiedStudy, verify_receipts
 from mpc_cde.documents.authority import open_from_member, open_membership
 from mpc_cde.documents.base import Part
 from mpc_cde.documents.canonical import Digest, Sequence
@@ -26,7 +26,7 @@ from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.withdrawal import Withdrawal
-from mpc_cde.errors import BadDocument, CallerError, StoreDamaged
+from mpc_cde.errors import BadDocument, CallerError, NotFound, StoreDamaged
 from mpc_cde.keys import SigningKey
 from mpc_cde.secret_files import make_private_directory, read_secret_file, write_secret_file
 from protocols.randomness import Randomness
@@ -186,17 +186,25 @@ async def own_evidence(
     *,
     reader: Reader | None = None,
 ) -> OwnEvidence:
-    """What proves the member's own place under a signed roster; unverified. Raises NotFound.
+    """What proves the member's own place under a signed roster; unverified.
 
     `reader` is the member itself: the gateway asks for it once the input checks removed the submission.
+    Raises NotFound; NotCounted if every party's receipt is there and no place in the roster.
     """
-    document = open_from_member(submission, Submission, member.membership)
-    return OwnEvidence(
-        membership=member.envelope,
-        submission=submission,
-        receipts=await connection.calls.receipts(document.digest()),
-        proof=await connection.calls.proof(study.terms_digest, document.digest(), reader),
-    )
+    digest = open_from_member(submission, Submission, member.membership).digest()
+    receipts = await connection.calls.receipts(digest)
+    try:
+        proof = await connection.calls.proof(study.terms_digest, digest, reader)
+    except NotFound as error:
+        given = verify_receipts(study, digest, receipts)
+        if sum(receipt.accepted for receipt in given.values()) < study.community.party_count:
+            raise
+        raise NotCounted(
+            f"every party gave a receipt, but the gateway shows no row of the roster: {error}. Unless you withdrew "
+            "or replaced it, or were revoked, your receipts prove that it is missing: show them to a party",
+            whom="the gateway",
+        ) from None
+    return OwnEvidence(membership=member.envelope, submission=submission, receipts=receipts, proof=proof)
 
 
 def _verify_eligible(study: VerifiedStudy, membership: Membership) -> None:

@@ -193,6 +193,15 @@ async def _outcome(
         return f"{type(error).__name__}: {error}"
 
 
+def test_member_whose_row_is_hidden_is_told_what_its_receipts_prove(finished: Finished) -> None:
+    """Dropped from the roster, or the gateway says so: it cannot take the receipts back."""
+    (hidden,) = FAULTS["dropped"][0](b"")
+    meddler = Meddles(r"/v1/studies/[^/]+/proofs/[^/]+", _always(hidden))
+    told = asyncio.run(_outcome(finished, own_row, meddler))
+    assert told.startswith("NotCounted: every party gave a receipt")
+    assert "your receipts prove that it is missing" in told
+
+
 def _json(body: bytes) -> httpx.Response:
     return httpx.Response(200, headers=JSON_HEADERS, content=body)
 
@@ -533,6 +542,11 @@ ATTACKS = (
             test_spoilt_answer_ends_in_truth_or_an_error,
         )
         for _, what in FAULTS.values()
+    ),
+    attack_of(
+        "a member's row of the roster is hidden, or it was dropped from it",
+        "the member is told that its receipts prove it",
+        test_member_whose_row_is_hidden_is_told_what_its_receipts_prove,
     ),
     *attacks_of([lie.row for lie in LIES], test_true_document_in_the_wrong_place_is_found),
 )
