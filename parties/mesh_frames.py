@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 FRAGMENT_BYTES = 1 << 20
+SMALL_BYTES = 16 << 10
 HEADER = struct.Struct(">IBQ")
 _AFTER_LENGTH = HEADER.size - 4
 _ABORT = re.compile(rb"[a-z_]{1,40}")
@@ -148,8 +149,11 @@ def encode_message(label: int, payload: bytes | memoryview) -> Iterator[bytes | 
     view = memoryview(payload)
     for start in range(0, len(view) + 1, FRAGMENT_BYTES):
         fragment = view[start : start + FRAGMENT_BYTES]
-        yield encode_header(FrameKind.MESSAGE, label, len(fragment))
-        if len(fragment):
+        header = encode_header(FrameKind.MESSAGE, label, len(fragment))
+        if len(fragment) <= SMALL_BYTES:  # one TLS record and one system call instead of two
+            yield header + bytes(fragment)
+        else:
+            yield header
             yield fragment
 
 

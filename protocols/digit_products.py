@@ -41,7 +41,7 @@ def digit_vectors(figure: FigureRecords) -> Shared:
 async def select_digits(engine: Engine, digits: Shared, mask: PublicMask, selector: Shared | None) -> Shared:
     """`digits` (D, n) with those set to zero that do not count: degree t; one round where a secret says who."""
     if selector is None:
-        return Shared(digits.values * mask, digits.degree)
+        return engine.select(digits, mask)
     repeated = Shared(np.broadcast_to(selector.values, digits.values.shape), selector.degree)
     return await engine.multiply(digits, repeated)
 

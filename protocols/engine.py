@@ -16,6 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +142,9 @@ class Engine(ABC):
     counts: Counts = field(default_factory=Counts, init=False)
     openings: list[Opening] = field(default_factory=list, init=False)
     _masks: ComparisonMasks | None = field(default=None, init=False, repr=False)
+    _column_sums: dict[tuple[Any, ...], tuple[Any, PublicMask, fp.FieldVector]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     # local work: the same arithmetic on shares and on plain values ----------------------------------------
 
@@ -166,12 +170,22 @@ class Engine(ABC):
         return Shared(kernels.linear_combination(matrix.values, coefficients.values), 2)
 
     def selected_sums(self, matrix: Shared, mask: PublicMask) -> Shared:
-        """Sums of the rows of `matrix` (k, n) over the records that the public `mask` selects: (k,)."""
-        return Shared(kernels.masked_sums(matrix.values, mask), matrix.degree)
+        """Sums of the rows of `matrix` (k, n) over the records that the public `mask` selects: (k,).
+
+        What nobody may write to, columns and a job's masks, is summed once in a job: many functions ask for it.
+        """
+        values = matrix.values
+        if values.flags.writeable or mask.flags.writeable:
+            return Shared(kernels.masked_sums(values, mask), matrix.degree)
+        key = (values.ctypes.data, values.shape, values.strides, mask.ctypes.data)
+        known = self._column_sums.get(key)
+        if known is None:  # what the addresses belong to is kept, so that nothing else comes to lie there
+            known = self._column_sums[key] = (values, mask, kernels.masked_sums(values, mask))
+        return Shared(known[2].copy(), matrix.degree)
 
     def select(self, vector: Shared, mask: PublicMask) -> Shared:
         """`vector` (n,) with the records outside the public `mask` set to zero; the degree stays."""
-        return Shared(vector.values * mask, vector.degree)
+        return vector if mask.all() else Shared(vector.values * mask, vector.degree)
 
     def bit_defects(self, matrix: Shared, weights: fp.FieldVector) -> Shared:
         """Per record i the sum over rows e of weights[e] * x_ei (x_ei - 1): shape (n,), degree 2t."""

@@ -240,20 +240,23 @@ def _elementwise(
 def _input(a: fp.FieldVector, dimensions: int) -> fp.FieldVector:
     """`a` as a contiguous read-only array, so that a loop is compiled for one type; copied only if it must
     be."""
-    _require(a.dtype == np.uint64, f"an array of uint64, not {a.dtype}")
-    _require(a.ndim == dimensions, f"an array of {dimensions} dimensions, not {a.ndim}")
+    if a.dtype != np.uint64 or a.ndim != dimensions:  # the words cost more than a loop over a short vector
+        _require(False, f"an array of uint64 and {dimensions} dimensions, not {a.dtype} and {a.ndim}")
     return cast(fp.FieldVector, _frozen(a))
 
 
 def _frozen(a: NDArray[Any]) -> NDArray[Any]:
-    view = np.require(a, requirements=["C", "A"]).view(np.ndarray)
-    view.setflags(write=False)
+    flags = a.flags
+    if not (flags.c_contiguous and flags.aligned):
+        a = np.require(a, requirements=["C", "A"])
+    view = a.view(np.ndarray)
+    view.flags.writeable = False
     return view
 
 
 def _require_in_place(a: NDArray[np.uint64]) -> None:
-    _require(a.dtype == np.uint64 and a.ndim == 1, f"a vector of uint64, not {a.dtype} of shape {a.shape}")
-    _require(a.flags.carray, "a contiguous vector that may be written")
+    if a.dtype != np.uint64 or a.ndim != 1 or not a.flags.carray:
+        _require(False, f"a contiguous vector of uint64 to write to, not {a.dtype} of shape {a.shape}")
 
 
 def _require(holds: bool, expected: str) -> None:
