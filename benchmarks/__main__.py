@@ -15,16 +15,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cases import DISTRIBUTIONS
+
 RESULTS = Path(__file__).parent / "results" / "local"
 DECILES = ",".join(str(10 * k) for k in range(1, 10))
+MILLION = ("--records", "1000000")
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("benchmarks.order_statistics", "--engine", "cleartext", "--records", "100000"),
-    ("benchmarks.order_statistics", "--engine", "local", "--records", "100000"),
-    ("benchmarks.order_statistics", "--engine", "mpyc", "--records", "400", "--percentiles", DECILES),
-    ("benchmarks.order_statistics", "--engine", "mpyc", "--records", "10000", "--percentiles", DECILES),
-    ("benchmarks.order_statistics", "--engine", "mpyc", "--records", "100000"),
-    ("benchmarks.order_statistics", "--engine", "mpyc", "--records", "1000000"),
+    *(("benchmarks.order_statistics", *MILLION, "--distribution", kind) for kind in DISTRIBUTIONS),
+    ("benchmarks.order_statistics", *MILLION, "--percentiles", DECILES, "--repeats", "3"),
+    ("benchmarks.order_statistics", "--records", "10000", "--percentiles", DECILES),
+    ("benchmarks.order_statistics", "--records", "400", "--percentiles", DECILES),
+    ("benchmarks.input_checks", *MILLION),
+    ("benchmarks.moments", *MILLION),
+    ("benchmarks.wide_area", "--records", "100000"),
+    ("benchmarks.side_by_side",),
 )
+"""What the targets are about, in the order of the table."""
 
 
 def machine() -> dict[str, Any]:
@@ -61,9 +67,7 @@ def main() -> int:
             continue
         found = json.loads(done.stdout)
         report["rows"].append({"command": command, **found})
-        print(
-            f"      {found['compute_seconds']:.3f} s, {found['rounds']} rounds, correct: {found['correct']}"
-        )
+        print(f"      {found['compute_seconds']:.3f} s, correct: {found['correct']}", flush=True)
     (RESULTS / "report.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     (RESULTS / "report.md").write_text(as_markdown(report), "utf-8")
     print(f"written: {RESULTS / 'report.json'}, {RESULTS / 'report.md'}")
@@ -76,15 +80,35 @@ def as_markdown(report: dict[str, Any]) -> str:
         f"Measured {where['time']} on {where['cores']} cores, load {where['load'][0]:.1f}, "
         f"Python {where['python']}, commit {where['commit']}.",
         "",
-        "| command | seconds | rounds | bytes sent per party | correct |",
-        "|---|---|---|---|---|",
+        "| command | seconds | processor seconds a party | rounds | bytes sent a party | peak anonymous | correct |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in report["rows"]:
         lines.append(
-            f"| `{row['command']}` | {row['compute_seconds']:.3f} | {row['rounds']} "
-            f"| {row['bytes_sent_per_party']:,} | {row['correct']} |"
+            f"| `{row['command'].removesuffix(' --json')}` | {row['compute_seconds']:.3f} "
+            f"| {_or_dash(row, 'processor_seconds_per_party', '.3f')} | {_or_dash(row, 'rounds', 'd')} "
+            f"| {_or_dash(row, 'bytes_sent_per_party', ',d')} | {_or_dash(row, 'peak_anonymous_bytes', ',d')} "
+            f"| {row['correct']} |"
         )
+    for row in report["rows"]:
+        if row["benchmark"] == "side_by_side":
+            lines += ["", "| side by side | records | seconds | correct |", "|---|---|---|---|"]
+            lines += [
+                f"| {each['who']} | {each['records']:,} | {each['seconds']:.3f} | {each['correct']} |"
+                for each in row["rows"]
+            ]
+            limits = row["machine"]
+            lines += [
+                "",
+                f"At the size of the sort {row['times_faster_than_sort']:.0f} times faster. One thread reads memory "
+                f"at {limits['memory_bytes_per_second'] / 1e9:.1f} GB/s; a plain TCP connection on loopback carries "
+                f"{limits['loopback_bytes_per_second'] / 1e9:.1f} GB/s.",
+            ]
     return "\n".join([*lines, ""])
+
+
+def _or_dash(row: dict[str, Any], key: str, form: str) -> str:
+    return format(row[key], form) if key in row else "-"
 
 
 if __name__ == "__main__":

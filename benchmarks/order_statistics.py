@@ -10,11 +10,8 @@ party over TLS, under supervisors, with mapped columns; seconds and memory are t
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import (
@@ -23,10 +20,10 @@ from benchmarks.cases import (
     indicators,
     parse_case,
     shared_columns,
-    write_columns,
 )
 from benchmarks.reports import print_report
-from benchmarks.worker_sessions import cell, job_specification, run_jobs, summary
+from benchmarks.runs import add_run_arguments, cell_values, measure, query
+from benchmarks.worker_sessions import cell
 from protocols.cleartext_engine import CleartextEngine
 from protocols.engine import Engine
 from protocols.local_engine import LocalNetwork
@@ -75,31 +72,16 @@ def run_local(case: Case) -> tuple[Answers, dict[str, Any]]:
     }
 
 
-def run_workers(case: Case, warm: int, repeats: int, directory: Path) -> tuple[Answers, dict[str, Any]]:
-    started = time.perf_counter()
-    columns = write_columns(case, directory, "columns")
-    written = time.perf_counter()
+def run_workers(case: Case, warm: int, repeats: int) -> tuple[Answers, dict[str, Any]]:
     items = [cell("percentiles@1", case.figure, quantiles=tuple(case.quantile_texts))]
-    jobs = [
-        (job_specification(case.figure, case.records, items, number), columns)
-        for number in range(warm + repeats)
-    ]
-    measured = asyncio.run(run_jobs(jobs, case.parties, case.threshold))[warm:]
-    answers = []
-    for outcome in (outcome for job in measured for outcome in job.outcomes):
-        values = outcome.cells[0].values if outcome.cells else None
-        answers.append(tuple(int(value) for value in values or ()))
-    found = summary(measured)
-    return answers, {
-        **found,
-        "seconds": {"write columns": written - started, "compute": found["compute_seconds"]},
-    }
+    measured, report = measure(case, query(case, items), warm=warm, repeats=repeats)
+    return [tuple(int(value) for value in values) for values in cell_values(measured)], report
 
 
-def run(case: Case, engine: str, warm: int, repeats: int, directory: Path) -> dict[str, Any]:
+def run(case: Case, engine: str, warm: int, repeats: int) -> dict[str, Any]:
     """One JSON object."""
     if engine == "mpyc":
-        answers, measured = run_workers(case, warm, repeats, directory)
+        answers, measured = run_workers(case, warm, repeats)
     else:
         runner = {"local": run_local, "cleartext": run_cleartext}[engine]
         for _ in range(warm):
@@ -127,14 +109,9 @@ def main() -> int:
     )
     add_case_arguments(parser)
     parser.add_argument("--engine", choices=("local", "cleartext", "mpyc"), default="mpyc")
-    parser.add_argument("--warm", type=int, default=1, help="runs before the ones that are reported")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of which the median is reported")
-    parser.add_argument("--json", action="store_true")
+    add_run_arguments(parser)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="mpc-cde-benchmark-") as directory:
-        report = run(
-            parse_case(arguments), arguments.engine, arguments.warm, arguments.repeats, Path(directory)
-        )
+    report = run(parse_case(arguments), arguments.engine, arguments.warm, arguments.repeats)
     return print_report(report, as_json=arguments.json)
 
 

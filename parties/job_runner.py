@@ -63,7 +63,7 @@ def open_records(
 
 
 def unpack_mask(mask: JobMask, records: int) -> NDArray[np.uint8]:
-    """One 0 or 1 a record, read-only. Raises OutOfRange for another number of bits, or bits beyond the last record."""
+    """One 0 or 1 a record, read-only. Raises OutOfRange for another number of bits, or bits past the records."""
     if len(mask.bits) != -(-records // 8):
         raise OutOfRange(f"mask {mask.name!r} has {len(mask.bits)} bytes for {records} records")
     bits = np.unpackbits(np.frombuffer(mask.bits, dtype=np.uint8), bitorder="little")
