@@ -16,7 +16,8 @@ MpcCdeError
 │   ├── DeadlinePassed      no answer within `deadline_seconds`
 │   └── TooLarge            more than `max_bytes`
 └── OwnError                our own process or disk is in a state it must not be in
-    └── StoreDamaged        what we wrote is not what we read
+    ├── StoreDamaged        what we wrote is not what we read
+    └── StoreUnavailable    nothing can be written now: no room, a disk that fails; what is kept is sound
 
 No message holds a share, a key or somebody's figure.
 """
@@ -130,3 +131,7 @@ class OwnError(MpcCdeError):
 
 class StoreDamaged(OwnError):
     """What is read back is not what was written."""
+
+
+class StoreUnavailable(OwnError):
+    """Nothing can be written now; what was kept before is as it was, and so is all that was acknowledged."""

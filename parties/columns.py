@@ -68,7 +68,10 @@ def build_columns(
     shares_path = making / SHARES
     descriptor = os.open(shares_path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     with os.fdopen(descriptor, "r+b") as file:
-        file.truncate(length * count * fp.ELEMENT_BYTES)
+        if (
+            length * count
+        ):  # all the room now: a disk that is full later would kill whoever writes to the mapping
+            os.posix_fallocate(file.fileno(), 0, length * count * fp.ELEMENT_BYTES)
     if length * count:
         matrix = np.memmap(shares_path, dtype="<u8", mode="r+", shape=(length, count))
         start = 0
@@ -230,6 +233,6 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (MpcCdeError, ProtocolError) as error:
+    except (MpcCdeError, ProtocolError, OSError) as error:
         sys.stderr.write(f"columns: {error}\n")
         sys.exit(1)

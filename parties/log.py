@@ -21,6 +21,7 @@ from typing import Any
 
 from mpc_cde.documents.canonical import timestamp_of
 from mpc_cde.documents.envelope import Signer
+from mpc_cde.errors import StoreUnavailable
 from mpc_cde.node_log import (
     EMPTY,
     MAX_LINE_BYTES,
@@ -127,9 +128,12 @@ class NodeLog:
             head = LogHead(number, digest)
         data = b"".join(lines)
         written = 0
-        while written < len(data):
-            written += os.write(descriptor, data[written:])
-        os.fsync(descriptor)
+        try:
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+            os.fsync(descriptor)
+        except OSError as error:  # what is half there is cut off before the next entry
+            raise StoreUnavailable(f"{self._path}: {error.strerror}") from error
         self._head = head
         self._size += len(data)
 

@@ -43,10 +43,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from mpc_cde.documents.envelope import Envelope, merge_signatures
-from mpc_cde.errors import StoreDamaged
+from mpc_cde.errors import OwnError, StoreDamaged, StoreUnavailable
 from mpc_cde.lookups import Lookup
 from mpc_cde.node_log import EMPTY, LogHead
 from parties import store_tables as tables
@@ -513,7 +513,7 @@ class ShareStore:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open or create the SQLite file (mode 0600). Raises StoreDamaged if it is no sound store."""
+        """Open or create the SQLite file (mode 0600). Raises StoreDamaged, StoreUnavailable."""
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
         event.listen(engine, "connect", _set_up_sqlite)
@@ -523,16 +523,17 @@ class ShareStore:
         except DatabaseError as error:
             engine.dispose()
             raise StoreDamaged(f"{path}: no sound store ({type(error.orig).__name__})") from None
-        except StoreDamaged:
+        except OwnError:
             engine.dispose()
             raise
 
     def create_tables(self, metadata: MetaData) -> None:
         """Make the tables that are not there yet."""
-        metadata.create_all(self._engine)
-        for table in metadata.tables.values():
-            for index in table.indexes:  # a store of an earlier version may lack one
-                index.create(self._engine, checkfirst=True)
+        with self._written_or_said():
+            metadata.create_all(self._engine)
+            for table in metadata.tables.values():
+                for index in table.indexes:  # a store of an earlier version may lack one
+                    index.create(self._engine, checkfirst=True)
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -546,11 +547,22 @@ class ShareStore:
 
     @contextmanager
     def writing(self) -> Iterator[StoreTransaction]:
-        """One transaction; it is on disk when the block ends, and undone if the block raises."""
-        with self._engine.begin() as connection:
+        """One transaction; it is on disk when the block ends, and undone if the block raises.
+
+        Raises StoreUnavailable if it cannot be written now.
+        """
+        with self._written_or_said(), self._engine.begin() as connection:
             transaction = StoreTransaction(connection)
             yield transaction
             transaction.write_rows()
+
+    @contextmanager
+    def _written_or_said(self) -> Iterator[None]:
+        """SQLite's own words for a full disk or a failing one; they quote nothing that was to be kept."""
+        try:
+            yield
+        except OperationalError as error:
+            raise StoreUnavailable(f"{self._engine.url.database}: {error.orig}") from None
 
     def verify(self) -> None:
         """SQLite's own check of the file. Raises StoreDamaged."""

@@ -18,7 +18,15 @@ INTERRUPTED = 130
 
 def describe(error: BaseException) -> tuple[str, int]:
     """The sentences and the exit code. Nothing is imported that the error did not import already."""
-    from mpc_cde.errors import CallerError, DeadlinePassed, MpcCdeError, OwnError, PeerError, TransportError
+    from mpc_cde.errors import (
+        CallerError,
+        DeadlinePassed,
+        MpcCdeError,
+        OwnError,
+        PeerError,
+        StoreUnavailable,
+        TransportError,
+    )
     from protocols.errors import ProtocolError
 
     if isinstance(error, KeyboardInterrupt):
@@ -31,6 +39,9 @@ def describe(error: BaseException) -> tuple[str, int]:
         return _joined(str(error), "It may still come; look again later."), NOT_OURS
     if isinstance(error, TransportError):
         return _joined(str(error), "Check the address and your connection, then try again."), NOT_OURS
+    if isinstance(error, StoreUnavailable):
+        hint = "Make room or mend the disk; started again, it goes on where it stopped."
+        return _joined(str(error), hint), REFUSED
     if isinstance(error, OwnError):
         return _joined(str(error), "Restore the data directory from a backup."), REFUSED
     if isinstance(error, ProtocolError | MpcCdeError):

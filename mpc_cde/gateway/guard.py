@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mpc_cde.errors import MpcCdeError
 from mpc_cde.gateway.problems import ProblemKind, answer_to_error, problem_answer
+from mpc_cde.gateway.store import code_of
 
 if TYPE_CHECKING:
     from mpc_cde.gateway.desk import Desk
@@ -72,7 +73,12 @@ class Guard:
         try:
             await self._app(scope, receive, send)
         except Exception as error:  # the last line: whatever happened, the caller gets a problem document
-            log.error("request_failed", error=type(error).__name__, exc_info=_cause_to_log(error))
+            log.error(
+                "request_failed",
+                error=type(error).__name__,
+                reason=code_of(error),
+                exc_info=_cause_to_log(error),
+            )
             if status:
                 return  # half an answer is out already; the server closes the connection
             await _answer_to(error)(scope, receive, send)

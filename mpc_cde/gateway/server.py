@@ -22,7 +22,7 @@ from mpc_cde.errors import CallerError, MpcCdeError
 from mpc_cde.gateway.app import create_app
 from mpc_cde.gateway.desk import Desk, system_clock
 from mpc_cde.gateway.settings import LOOPBACK_HOSTS, GatewaySettings
-from mpc_cde.gateway.store import Store
+from mpc_cde.gateway.store import Store, code_of
 from mpc_cde.secret_files import delete_secret_file, make_private_directory, write_secret_file
 
 RUN_FILE = "run.json"
@@ -110,8 +110,8 @@ def open_store(settings: GatewaySettings) -> Store:
         return Store.open(settings.database_url)
     except (SQLAlchemyError, OSError, ModuleNotFoundError) as error:
         raise CallerError(
-            f"{where}: the store cannot be opened ({type(error).__name__})",
-            hint="Check the address of the database, and that this user may write there.",
+            f"{where}: the store cannot be opened ({code_of(error) or type(error).__name__})",
+            hint="Check the address of the database, and that this user may write there and has room.",
         ) from None
 
 

@@ -310,6 +310,13 @@ class Store:
                 connection.execute(update(t).where(t.c.name == "schema").values(value=tables.SCHEMA_VERSION))
 
 
+def code_of(error: BaseException) -> str | None:
+    """The database's own code for what it could not do, such as "SQLITE_FULL"; it quotes nothing."""
+    cause = getattr(error, "orig", None)
+    code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+    return str(code) if code else None
+
+
 def _set_up_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = (
         None  # transactions begin where `_begin_sqlite` says, not where the driver guesses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import tomllib
 from pathlib import Path
@@ -24,6 +25,19 @@ def test_sample_settings_of_a_node_are_read(tmp_path: Path) -> None:
 def test_sample_settings_of_a_gateway_are_read() -> None:
     values = tomllib.loads((DEPLOY / "settings" / "gateway.toml").read_text("utf-8"))
     assert GatewaySettings.model_validate(values).port == 8080
+
+
+def test_a_unit_starts_its_process_again_for_ever_without_a_hand() -> None:
+    """Whatever ended it; systemd gives up on a unit that starts more often than its limits allow."""
+    for unit in (DEPLOY / "systemd").glob("*.service"):
+        read = configparser.ConfigParser(strict=False, interpolation=None)
+        read.read(unit, "utf-8")
+        service = read["Service"]
+        assert service["Restart"] in ("on-failure", "always")
+        interval = int(read["Unit"].get("StartLimitIntervalSec", "10"))
+        burst = int(read["Unit"].get("StartLimitBurst", "5"))
+        assert interval == 0 or int(service["RestartSec"]) * burst > interval
+        assert read["Install"]["WantedBy"] == "multi-user.target"
 
 
 def test_units_start_the_commands_of_the_wheel() -> None:

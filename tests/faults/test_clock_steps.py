@@ -11,6 +11,7 @@ from mpc_cde.client.http import GatewayRefused
 from mpc_cde.errors import Conflict
 from mpc_cde.life_cycles import study as life
 from parties.studies import know_study
+from tests.checks.attack_tables import attack_of
 from tests.faults.shop_story import MEMBERS, ShopStory
 
 HOUR = timedelta(hours=1)
@@ -84,3 +85,22 @@ async def test_a_study_with_a_signed_roster_does_not_open_again(collected_story:
         await story.ask()
         await story.answered()
         story.verify()
+
+
+ATTACKS = (
+    attack_of(
+        "a party's clock is wrong by an hour while members submit",
+        "it judges nothing meanwhile, and catches up when the clock is set",
+        test_a_party_whose_clock_is_wrong_catches_up_when_it_is_set_right,
+    ),
+    attack_of(
+        "clocks step by an hour, forward and back, while parties agree, check and compute",
+        "the same answer",
+        test_a_clock_that_steps_while_the_parties_compute_changes_no_answer,
+    ),
+    attack_of(
+        "every clock goes back to before a study closed",
+        "a study with a signed roster does not open again",
+        test_a_study_with_a_signed_roster_does_not_open_again,
+    ),
+)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.checks.attack_tables import attack_of
 from tests.faults.crash_points import Fault, Machine, Moment, WritePoint
 from tests.faults.memory_town import GATEWAY, MemoryTown
 from tests.faults.shop_story import ShopStory, community_with
@@ -167,3 +168,19 @@ async def test_a_machine_stops_at_every_single_write(
         shutil.rmtree(place)
     assert not failed, "\n\n".join(failed)
     assert met >= 0.9 * len(points), "most writes of the rehearsal did not come again"
+
+
+ATTACKS = (
+    attack_of(
+        "a party or the gateway stops before, in the middle of or after any kind of write, or all stop at once",
+        "found in a list of all writes of a story; started again from its directory, the study completes",
+        test_every_machine_stops_once_at_every_kind_of_write,
+        test_a_machine_stops_once_at_every_kind_of_write,
+        test_the_power_goes_out_everywhere_at_every_kind_of_write,
+    ),
+    attack_of(
+        "the same at every single write",
+        "a story for each",
+        test_a_machine_stops_at_every_single_write,
+    ),
+)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import OperationalError
 
+from mpc_cde.errors import StoreUnavailable
 from mpc_cde.gateway.store import Store
 from mpc_cde.node_log import verify_log
+from parties.columns import SHARES, build_columns
+from parties.seed_vault import SeedVault
 from parties.share_store import ShareStore
+from tests.checks.attack_tables import attack_of
 from tests.faults.crash_points import Fault, Moment, WritePoint
 from tests.faults.memory_town import GATEWAY
 from tests.faults.shop_story import MEMBERS, ShopStory
@@ -106,7 +111,7 @@ def test_a_batch_that_finds_no_space_is_taken_whole_the_next_time(tmp_path: Path
     number = node.number
     room = Room(node.store)
     room.is_gone()
-    with pytest.raises(OperationalError, match="full"):
+    with pytest.raises(StoreUnavailable, match="database or disk is full"):
         node.take(*batch)
     with node.store.reading() as view:
         assert view.feed_number == number
@@ -143,3 +148,58 @@ async def test_a_gateway_without_space_acknowledges_nothing(tmp_path: Path) -> N
         assert (await gateway.submit(gateway.paper.parts(number))).status_code == 201
         assert (await gateway.submit(gateway.paper.parts(number))).status_code == 200
     await gateway.close()
+
+
+def test_columns_take_all_their_room_before_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes to a mapping when the disk is full is killed without a word."""
+
+    def no_room(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    paper = PaperCommunity()
+    node = PaperNode(paper, tmp_path)
+    node.open_study()
+    made = make_submission(paper, 0)
+    node.take(made)
+    directory = node.home.columns_path / "columns"
+    entries = [paper.entries()[0].model_copy(update={"submission": made.digest})]
+
+    def build() -> None:
+        with node.store.reading() as view:
+            build_columns(
+                view,
+                SeedVault(paper.sealing_keys[0], paper.study.terms_digest()),
+                community=paper.community,
+                terms=paper.study.terms,
+                party=0,
+                roster=paper.roster(),
+                entries=entries,
+                directory=directory,
+            )
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "posix_fallocate", no_room)
+        with pytest.raises(OSError, match="No space left"):
+            build()
+    assert not directory.exists()
+    build()
+    assert (directory / SHARES).exists()
+
+
+ATTACKS = (
+    attack_of(
+        "a full disk at any kind of write, of a party or of the gateway, once or for a while",
+        "nothing half-written counts, nothing unkept is acknowledged; with room again the study completes",
+        test_every_kind_of_write_fails_once_for_want_of_space,
+        test_a_disk_that_stays_full_for_a_while,
+        test_a_batch_that_finds_no_space_is_taken_whole_the_next_time,
+        test_columns_take_all_their_room_before_they_are_written,
+    ),
+    attack_of(
+        "a full disk of a process",
+        "the gateway answers 503 and logs the database's code; a node names the file and ends, until there is room",
+        test_a_gateway_without_space_acknowledges_nothing,
+    ),
+)

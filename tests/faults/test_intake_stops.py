@@ -20,6 +20,7 @@ from mpc_cde.node_log import verify_log
 from parties import share_store
 from parties.opening import open_log
 from parties.share_store import ShareStore, StoreTransaction, StoreView
+from tests.checks.attack_tables import attack_of
 from tests.faults.crash_points import Disks, Machine, MachineGone, Moment, WritePoint
 from tests.mpc_cde.client.paper import PaperCommunity
 from tests.parties.paper_node import PaperNode, PaperSubmission, make_submission
@@ -161,3 +162,17 @@ def test_a_precaution_that_is_taken_away_is_missed(
 ) -> None:
     take_away(monkeypatch)
     assert stopped_everywhere(tmp_path)
+
+
+ATTACKS = (
+    attack_of(
+        "a party stops at any single write of taking a batch in",
+        "one receipt and one record for each submission",
+        test_a_batch_is_taken_in_once_wherever_the_party_was_stopped,
+    ),
+    attack_of(
+        "an fsync, the one transaction, idempotence or the wait for the disk is taken away on purpose",
+        "the tests of stops notice it",
+        test_a_precaution_that_is_taken_away_is_missed,
+    ),
+)

@@ -29,6 +29,7 @@ from parties.party_home import PartyHome
 from parties.policy import PartyPolicy
 from parties.retention import destroy_ended_studies
 from protocols.randomness import SystemRandomness
+from tests.checks.attack_tables import attack_of
 from tests.faults.crash_points import Disks, MachineGone, Moment, WritePoint
 from tests.mpc_cde.client.paper import PaperCommunity, sealing_key, signed, signing_key
 from tests.parties.paper_node import OPEN, ManualClock, PaperNode, make_submission
@@ -302,3 +303,20 @@ def test_a_register_id_has_one_membership_wherever_issuing_was_stopped(tmp_path:
         assert again[0] == handed_out[0], where
         assert issue(place) == again, where
         assert len(MembershipLedger(place).load()) == 2, where
+
+
+ATTACKS = (
+    attack_of(
+        "a command that makes or destroys keys stops at any of its writes",
+        "given again it ends what it began: no key is lost, made twice or left behind",
+        test_a_file_is_there_whole_or_not_at_all,
+        test_a_file_that_is_replaced_is_the_old_one_or_the_new_one,
+        test_nothing_of_a_deleted_file_is_left,
+        test_init_can_be_given_again_wherever_it_was_stopped,
+        test_approving_a_community_can_be_given_again_wherever_it_was_stopped,
+        test_an_approval_never_names_a_key_that_is_lost,
+        test_a_refusal_leaves_no_sealing_key_wherever_it_was_stopped,
+        test_deletion_goes_on_where_it_was_stopped,
+        test_a_register_id_has_one_membership_wherever_issuing_was_stopped,
+    ),
+)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.checks.attack_tables import attack_of
 from tests.faults.stopping_python import Stop
 from tests.faults.town_of_processes import GATEWAY, PARTIES, STORY, Story, TownOfProcesses
 
@@ -136,3 +137,20 @@ def _service_of(stop: Stop) -> str | None:
         is_worker = stop.victim == "self" and stop.site.startswith("worker ")
         return None if is_worker else stop.organisation
     return stop.victim
+
+
+ATTACKS = (
+    attack_of(
+        f"kill -9 in one story: {', '.join(f'{process} at {phase}' for process, phase in SHORT)}",
+        "each is started again by its unit; every acknowledged submission counts once, on one roster",
+        test_each_process_is_killed_and_the_study_goes_on,
+    ),
+    *(
+        attack_of(
+            f"kill -9 of the {process}, once at each of: {', '.join(stops)}",
+            "the study completes",
+            test_a_process_is_killed_at_every_phase,
+        )
+        for process, stops in TABLE.items()
+    ),
+)

@@ -12,6 +12,7 @@ import pytest
 
 from parties.conductor import SLOT_SECONDS
 from parties.ledger_table import read_ledger
+from tests.checks.attack_tables import attack_of
 from tests.faults.crash_points import Fault, Moment, WritePoint
 from tests.faults.memory_town import MemoryTown
 from tests.faults.shop_story import ShopStory, community_with
@@ -85,3 +86,13 @@ async def _time_passing(town: MemoryTown) -> AsyncIterator[None]:
     finally:
         passing.cancel()
         await asyncio.gather(passing, return_exceptions=True)
+
+
+ATTACKS = (
+    attack_of(
+        "two queries at the same moment, two studies at the same time; a party stops amid them",
+        "each is answered once",
+        test_two_queries_at_once,
+        test_two_studies_at_once,
+    ),
+)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import configparser
 import os
+import resource
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,39 +100,35 @@ class Service:
         read.read(ROOT / "deploy" / "systemd" / unit)
         assert read["Service"]["Restart"] == "on-failure"
         self.statuses: list[int] = []
+        self.said = ""
+        """What it wrote to standard error, all its lives together."""
         self._command, self._home = command, home
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
         self._keeping_up = threading.Thread(target=self._keep_up)
         self._keeping_up.start()
-
-    @property
-    def said(self) -> str:
-        """What it wrote to standard error, all its lives together."""
-        return self._log.read_text("utf-8", errors="replace")
 
     @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
 
-    @property
-    def _log(self) -> Path:
-        return self._home.with_suffix(".log")
-
     def _keep_up(self) -> None:
         while not self._stopping.is_set():
-            with self._log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    self._command,
-                    cwd=self._home,
-                    env={},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            status = self._process.wait()
+            with subprocess.Popen(
+                self._command,
+                cwd=self._home,
+                env={},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            ) as self._process:
+                assert self._process.stderr is not None
+                for line in self._process.stderr:
+                    self.said += line
+                status = self._process.wait()
             if self._stopping.is_set() or status == 0:
                 return
             self.statuses.append(status)
@@ -262,6 +259,19 @@ class TownOfProcesses:
             await asyncio.sleep(0.05)
         raise AssertionError(f"{what} did not come about\n{self.told()}")
 
+    def fill_disk(self, name: str) -> None:
+        """No file of the organisation's processes may grow, now and after a restart."""
+        (self.plan.directory / f"{name}.full").touch()
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.prlimit(self.services[name].pid, resource.RLIMIT_FSIZE, (0, most))
+
+    def make_room(self, name: str) -> None:
+        """There is room again."""
+        (self.plan.directory / f"{name}.full").unlink()
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        with suppress(ProcessLookupError):
+            resource.prlimit(self.services[name].pid, resource.RLIMIT_FSIZE, (most, most))
+
     def told(self) -> str:
         """For a failed assertion."""
         lines = [f"stops left: {self.plan.left}"]
@@ -278,28 +288,33 @@ class Story:
     submissions: list[Envelope] = field(default_factory=list)
     results: list[VerifiedResult] = field(default_factory=list)
 
-    async def tell(self, *, questions: int = 1) -> None:
-        """Everything; so many queries one after another."""
-        async with asyncio.timeout(PATIENCE_SECONDS * 4):
-            await self._found()
-            fingerprint = self.town.community.fingerprint()
-            async with connect(
-                self.town.url, fingerprint=fingerprint, transport=PatientTransport()
-            ) as self.to:
-                await self._enrol()
-                await self._open_study()
-                await self._submit()
-                await self._receipts()
-                await self._close()
-                for number in range(questions):
-                    self.town.plan.reach(STORY, f"question {number}")
-                    self.results.append(await self._ask())
-                await self._verify_as_member()
-
     to: Connection = field(init=False)
     study: VerifiedStudy = field(init=False)
     members: list[tuple[SigningKey, Envelope]] = field(init=False)
     researcher: EnrolledResearcher = field(init=False)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """A community with members, and a study that is open."""
+        await self._found()
+        fingerprint = self.town.community.fingerprint()
+        patient = PatientTransport()
+        async with connect(self.town.url, fingerprint=fingerprint, transport=patient) as self.to:
+            await self._enrol()
+            await self._open_study()
+            yield
+
+    async def tell(self, *, questions: int = 1) -> None:
+        """Everything; so many queries one after another."""
+        async with asyncio.timeout(PATIENCE_SECONDS * 4), self.opened():
+            for number in range(MEMBERS):
+                await self.submit(number)
+            await self.have_receipts()
+            await self._close()
+            for number in range(questions):
+                self.town.plan.reach(STORY, f"question {number}")
+                self.results.append(await self._ask())
+            await self._verify_as_member()
 
     async def _found(self) -> None:
         """Nodes post the community that their operators signed."""
@@ -373,15 +388,15 @@ class Story:
             await self._post("approvals", approval)
         self.study = await self.to.verified_study(study.terms_digest())
 
-    async def _submit(self) -> None:
-        """The gateway has acknowledged every submission when this returns."""
-        for number, (key, membership) in enumerate(self.members):
-            member = Member.certified(key, membership, self.to)
-            figures = {"sales": figure_of(number)}
-            sent = await submit_figures(self.to, self.study, member, figures, randomness=self.town.randomness)
-            self.submissions.append(sent.envelope)
+    async def submit(self, number: int) -> None:
+        """The gateway has acknowledged the member's submission when this returns."""
+        key, membership = self.members[number]
+        member = Member.certified(key, membership, self.to)
+        figures = {"sales": figure_of(number)}
+        sent = await submit_figures(self.to, self.study, member, figures, randomness=self.town.randomness)
+        self.submissions.append(sent.envelope)
 
-    async def _receipts(self) -> None:
+    async def have_receipts(self) -> None:
         for submission in self.submissions:
             status = await wait_for_receipts(
                 self.to, self.study, submission.digest(), deadline_seconds=PATIENCE_SECONDS

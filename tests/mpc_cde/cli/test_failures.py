@@ -14,6 +14,7 @@ from mpc_cde.errors import (
     MpcCdeError,
     OwnError,
     StoreDamaged,
+    StoreUnavailable,
     TransportError,
 )
 from protocols.errors import EncodingError
@@ -34,6 +35,7 @@ from protocols.errors import EncodingError
             3,
         ),
         (StoreDamaged("records.json: damaged"), "records.json: damaged. Restore", 1),
+        (StoreUnavailable("store.sqlite: no room"), "store.sqlite: no room. Make room", 1),
         (OwnError("out of order"), "Out of order. ", 1),
         (MpcCdeError("something"), "Something.", 1),
         (EncodingError("out of range: from 0 to 9"), "Out of range: from 0 to 9.", 1),
