@@ -166,6 +166,6 @@ def encode_abort(abort: Abort) -> bytes:
 
 def parse_abort(payload: bytes) -> Abort:
     """Raises FrameError unless the payload is a party and a short word."""
-    if not payload or not _ABORT.fullmatch(payload[1:]):
+    if not _ABORT.fullmatch(payload[1:]):
         raise FrameError("a short reason", f"{len(payload)} bytes of another form")
     return Abort(payload[1:].decode("ascii"), None if payload[0] == _NOBODY else payload[0])

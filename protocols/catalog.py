@@ -163,13 +163,9 @@ def parse_quantiles(parameters: Mapping[str, Any]) -> tuple[Fraction, ...]:
         raise OutOfRange(f"at most {MAX_QUANTILES} quantiles in one item, not {len(texts)}")
     quantiles = []
     for text in texts:
-        numerator, slash, denominator = str(text).partition("/")
+        numerator, _, denominator = str(text).partition("/")
         if not (
-            slash
-            and numerator.isascii()
-            and numerator.isdigit()
-            and denominator.isascii()
-            and denominator.isdigit()
+            numerator.isascii() and numerator.isdigit() and denominator.isascii() and denominator.isdigit()
         ):
             raise OutOfRange(f"a quantile is a fraction such as '1/4', not {text!r}")
         if (

@@ -71,3 +71,13 @@ def test_a_crash_after_the_key_is_gone_finishes_later(node: PaperNode, paper: Pa
     assert destroy(node, EXPIRED) == (paper.study.terms_digest(),)
     with node.store.reading() as view:
         assert not view.holds_shares(paper.study.terms_digest())
+
+
+def test_a_study_that_nobody_submitted_to_loses_its_key_as_well(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    node = PaperNode(paper, tmp_path)
+    node.open_study()
+    terms = paper.study.terms_digest()
+    assert destroy(node, EXPIRED) == (terms,)
+    assert not node.home.has_sealing_key(terms)

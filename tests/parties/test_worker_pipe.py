@@ -16,6 +16,7 @@ from parties.errors import (
     SessionClosed,
     WorkerMisbehaved,
 )
+from parties.worker import _typed
 from parties.worker_failures import abort_code_of, describe_failure, failure_of
 from parties.worker_pipe import (
     MAX_PIPE_BYTES,
@@ -29,6 +30,7 @@ from parties.worker_pipe import (
     worker_end,
 )
 from protocols.errors import SharesDisagree
+from protocols.mpyc_engine import WaitExpired
 
 START = StartSession(
     kind="computing",
@@ -131,3 +133,8 @@ def test_end_of_a_session_crosses_as_such() -> None:
 def test_peers_are_told_a_short_word() -> None:
     assert abort_code_of(DeadlinePassed("the job", 1)) == "deadline_passed"
     assert abort_code_of(SharesDisagree("x")) == "shares_disagree"
+
+
+def test_an_error_before_there_is_a_mesh_stays_what_it_is() -> None:
+    error = WaitExpired((1,), 5.0)
+    assert _typed(None, error) is error

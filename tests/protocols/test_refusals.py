@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from protocols import field as fp
+from protocols import kernels
 from protocols.cells import CellRequest
 from protocols.cleartext_engine import CleartextEngine
 from protocols.computations import answer_query
 from protocols.effects import Exchange, split
 from protocols.encoding import FigureEncoding
 from protocols.engine import COMPARISON_BOUND, Engine, PublicMask, Shared
-from protocols.errors import OutOfRange, PeerDeviation, ProtocolMisuse
+from protocols.errors import MalformedMessage, OutOfRange, PeerDeviation, ProtocolMisuse
 from protocols.locate import Place, _advance
 from protocols.moments import shared_total
 from protocols.mpyc_engine import open_runtime
@@ -208,6 +210,8 @@ ROWS, ROWS_TWICE = (Shared(shared.values[np.newaxis, :], shared.degree) for shar
         lambda e: e.inner_products(ROWS, TWICE),
         lambda e: e.inner_products(ROWS_TWICE, ONCE),
         lambda e: e.combination(ROWS_TWICE, ONCE[0:1]),
+        lambda e: e.inner_product_table(ROWS, [ONCE, TWICE]),
+        lambda e: drive(party((0, 1, 2), 0, 1).multiply_pairs([(ONCE, ONCE), (ONCE, TWICE)])),
         lambda e: e.bit_defects(ROWS_TWICE, fp.from_ints([1])),
         lambda e: Shared(ONCE.values, degree=3),
         lambda e: drive(e.open(ROWS, "two dimensions")),
@@ -434,3 +438,57 @@ def test_a_group_holds_another_by_rows_and_by_symbol(
     outer: tuple[PublicMask, Any], inner: tuple[PublicMask, Any], holds: bool
 ) -> None:
     assert _contains(TableGroup(*outer), TableGroup(*inner)) == holds
+
+
+def words(*shape: int) -> NDArray[np.uint64]:
+    return np.ones(shape, dtype=np.uint64)
+
+
+def read_only(*shape: int) -> NDArray[np.uint64]:
+    array = words(*shape)
+    array.setflags(write=False)
+    return array
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: kernels.multiply_block(words(4), words(4), 0, read_only(2)),
+        lambda: kernels.multiply_block(words(4), words(4), 3, words(2)),
+        lambda: kernels.multiply_block(words(4), words(5), 0, words(2)),
+        lambda: kernels.deal_block(words(2), words(1, 2), words(3, 2), read_only(3, 4), 0),
+        lambda: kernels.deal_block(words(2), words(1, 2), words(3, 2), words(3, 4).T.copy().T, 0),
+        lambda: kernels.deal_block(words(2), words(1, 3), words(3, 2), words(3, 4), 0),
+        lambda: kernels.deal_block(words(2), words(0, 2), words(3, 1), words(3, 4), 0),
+        lambda: kernels.deal_block(words(2), words(1, 2), words(2, 2), words(3, 4), 0),
+        lambda: kernels.deal_block(words(2), words(1, 2), words(3, 2), words(3, 4), 3),
+        lambda: kernels.deal_block(words(2), words(1, 2), words(3, 2), words(3, 4), -1),
+        lambda: kernels.add_words(read_only(2), 1, words(2)),
+        lambda: kernels.add_words(words(2), 1, words(3)),
+        lambda: kernels.scale_and_add(read_only(2), 1, 1, words(2)),
+        lambda: kernels.scale_and_add(words(2), 1, 1, words(3)),
+        lambda: kernels.mask_to_elements(words(2, 2)),
+        lambda: kernels.mask_to_elements(words(2).astype(np.int64)),
+    ],
+)
+def test_a_kernel_writes_nowhere_but_into_what_it_was_given(act: Callable[[], object]) -> None:
+    with pytest.raises(ProtocolMisuse, match="kernels: expected"):
+        act()
+
+
+@pytest.mark.parametrize("size", [15, 17, 0])
+def test_words_of_another_length_than_agreed_are_malformed(size: int) -> None:
+    assert len(fp.view_words(bytes(16), 2)) == 2
+    with pytest.raises(MalformedMessage, match="expected 16 bytes"):
+        fp.view_words(bytes(size), 2)
+
+
+def test_a_category_is_asked_of_a_category_and_a_place_by_a_record() -> None:
+    for changes in (
+        {"category": ("sales", 0)},
+        {"function": "own_rank@1", "row": 7},
+        {"function": "own_rank@1"},
+        {"function": "sum@1", "dominance": (1, 25), "minimum": 0},
+    ):
+        with pytest.raises(OutOfRange):
+            drive(answer_query(engine(), records_of([1, 2, 3]), {"all": ones(3)}, [request(**changes)]))
