@@ -123,7 +123,7 @@ class ComputingWork:
         roster: bytes,
         attempt: int = 1,
         released: tuple[Released, ...] = (),
-        job: bytes | None = None,
+        answer: bytes | None = None,
     ) -> Proposal:
         return Proposal.model_validate(
             {
@@ -134,7 +134,7 @@ class ComputingWork:
                 "attempt": attempt,
                 "time": self.desk.now(),
                 "released": released,
-                "job": job,
+                "answer": answer,
             }
         )
 
@@ -149,9 +149,10 @@ class ComputingWork:
         # One that some party keeps refusing (its feed lacks a decision, say) must not hold up the others.
         for pending in sorted(pending_queries, key=lambda found: self._refused[found.digest]):
             for answer in answers_table.read_answers(view, pending.digest):
-                if answer.parties == self.session.parties and answer.job not in self._unknown_elsewhere:
+                name = answer.digest()
+                if answer.parties == self.session.parties and name not in self._unknown_elsewhere:
                     return self._proposal(
-                        "answered", pending.digest, state.checked, answer.attempt, job=answer.job
+                        "answered", pending.digest, state.checked, answer.attempt, answer=name
                     )
             own = released_by(ledger, pending.digest, pending.query.items)
             heard = self._released_known.get(pending.digest, own)
@@ -165,8 +166,8 @@ class ComputingWork:
         self._refusals += 1
         self._refused[proposal.subject] += 1
         no = {party: each for party, each in answers.items() if not each.accepts}
-        if proposal.job is not None:
-            self._unknown_elsewhere.add(proposal.job)
+        if proposal.answer is not None:
+            self._unknown_elsewhere.add(proposal.answer)
         for party, each in no.items():
             await self.desk.note("job.refused", by=party, reason=each.reason or "", subject=proposal.subject)
             if each.next_attempt > proposal.attempt:

@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from mpc_cde.documents.base import Part
-from mpc_cde.documents.canonical import Bytes32, Count, Digest, ShortText, Timestamp, datetime_of, digest_of
+from mpc_cde.documents.canonical import Count, Digest, ShortText, Timestamp, datetime_of, digest_of
 from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.query import Query, QueryItem
 from parties.policy import MAX_ATTEMPTS
@@ -36,7 +36,8 @@ class Proposal(Part):
     """The next job, or the end of the session. `released[i]` is what item i must keep clear of.
 
     `subject` is the roster's digest for input checks and the query's for a query; `roster` the roster's or the
-    checked roster's. "answered" finishes what `job` came to before: nothing is computed again.
+    checked roster's. "answered" finishes what an earlier job came to, named by the digest of that
+    `answer` and so the same at every party that accepts: nothing is computed again.
     """
 
     max_payload_bytes: ClassVar[int] = 8 << 20
@@ -47,7 +48,7 @@ class Proposal(Part):
     roster: Digest
     attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)]
     time: Timestamp
-    job: Bytes32 | None = None
+    answer: Digest | None = None
     released: Facts = ()
 
 
@@ -103,11 +104,11 @@ def refusal_of_answer(
 ) -> str | None:
     """Why this party does not sign what an earlier job came to, in a session of these parties, or None."""
     for answer in answers:
-        if answer.job == proposal.job and answer.query == proposal.subject:
+        if answer.digest() == proposal.answer and answer.query == proposal.subject:
             if answer.checked_roster != proposal.roster:
                 return "that job was about another checked roster"
             return None if answer.parties == parties else "that job ran among other parties"
-    return "this party does not know what that job came to"
+    return "this party does not know that answer"
 
 
 def refusal_of_query(proposal: Proposal, own: OwnView) -> str | None:

@@ -134,7 +134,7 @@ class QueryWork:
     async def finish(self, proposal: Proposal) -> None:
         """Sign what an earlier job of the query came to, from this party's own store. Raises PartyDisagrees."""
         known = await self.desk.read(lambda view: answers_table.read_answers(view, proposal.subject))
-        answer = next((each for each in known if each.job == proposal.job), None)
+        answer = next((each for each in known if each.digest() == proposal.answer), None)
         if answer is None:
             raise OwnError("what the job came to vanished from the store")
         await self._publish(await self._query(proposal.subject), answer)

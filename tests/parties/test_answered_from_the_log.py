@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mpc_cde.documents.result import Result
+from mpc_cde.documents.result import LogHead, Result
 from parties import answers_table
 from parties.errors import PeerLost
 from parties.job_proposals import Proposal, refusal_of_answer
@@ -186,16 +186,18 @@ def test_only_what_this_party_has_on_disk_is_signed_again() -> None:
         roster=b"c" * 32,
         attempt=1,
         time="2026-06-01T12:00:00Z",
-        job=b"j" * 32,
+        answer=answer_of().digest(),
     )
     session = (0, 1, 2)
     assert refusal_of_answer(proposal, session, [answer_of()]) is None
-    for known in ([], [answer_of(job=b"k" * 32)], [answer_of(query=b"r" * 32)]):
-        assert refusal_of_answer(proposal, session, known) == "this party does not know what that job came to"
-    refusal = refusal_of_answer(proposal, session, [answer_of(checked_roster=b"d" * 32)])
-    assert refusal == "that job was about another checked roster"
+    others = (answer_of(job=b"k" * 32), answer_of(log_heads=(LogHead(party=0, head=bytes(32), length=1),)))
+    for known in ([], *([other] for other in others)):
+        assert refusal_of_answer(proposal, session, known) == "this party does not know that answer"
+    assert refusal_of_answer(proposal.model_copy(update={"subject": b"r" * 32}), session, [answer_of()])
+    moved = proposal.model_copy(update={"roster": b"d" * 32})
+    assert refusal_of_answer(moved, session, [answer_of()]) == "that job was about another checked roster"
     assert refusal_of_answer(proposal, (0, 1, 3), [answer_of()]) == "that job ran among other parties"
-    nameless = proposal.model_copy(update={"job": None})
+    nameless = proposal.model_copy(update={"answer": None})
     assert refusal_of_answer(nameless, session, [answer_of()]) is not None
 
 

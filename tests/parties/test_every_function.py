@@ -19,6 +19,7 @@ from mpc_cde.client.release_rules import items_of
 from mpc_cde.client.trust import verify_community
 from mpc_cde.client.verification import Evidence, VerifiedResult, VerifiedStudy, verify_result, verify_study
 from mpc_cde.documents.authority import open_from_computing_parties
+from mpc_cde.documents.complaint import Complaint
 from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.disclosure_bundle import DisclosureBundle, Dominance
 from mpc_cde.documents.envelope import Envelope, open_envelope
@@ -30,6 +31,7 @@ from mpc_cde.documents.study_terms import FunctionTerms, GroupTerms, StudyTerms
 from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import BadProof, SealRefused
 from parties.job_runner import request_of, unpack_masks
+from parties.query_work import SealedShares
 from parties.study_limits import unsupported
 from parties.worker_pipe import JobSpecification
 from protocols.cleartext_engine import CleartextEngine
@@ -351,3 +353,42 @@ async def test_a_member_that_asks_over_and_over_is_refused(tmp_path: Path) -> No
         assert rules == ["approved_study"] * 3 + ["asked_before"] * 2
         other = town.own_place_query(3, figures=["x"])
         assert await town.verdict(other) == ["approved_study"] * 3
+
+
+async def test_a_party_that_shows_no_sealed_shares_is_named(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    async with town.three.running():
+        await town.three.until(lambda: all(town.three.documents(i, "checked-roster/v1") for i in range(3)))
+        town.mesh.tamper = lambda sender, step, payload: (
+            b"{}" if (sender, step) == (1, "sealed shares") else payload
+        )
+        town.hand_in(town.own_place_query(1))
+        await town.three.until(lambda: town.three.outbox(0, "/v1/complaints"))
+    complaint = open_envelope(town.three.outbox(0, "/v1/complaints")[0], Complaint)
+    assert (complaint.accused_party, complaint.expected) == (1, "2 sealed shares")
+    assert not town.three.documents(0, "result/v1")
+
+
+async def test_a_party_that_shows_each_another_share_gets_no_result_signed(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    told: list[int] = []
+
+    def lie(sender: int, to: int, step: str, payload: bytes) -> bytes:
+        if (sender, to, step) != (1, 0, "sealed shares") or told:
+            return payload
+        told.append(to)
+        shares = SealedShares.parse_payload(payload).shares
+        return SealedShares(shares=tuple(reversed(shares))).payload_bytes()
+
+    async with town.three.running():
+        await town.three.until(lambda: all(town.three.documents(i, "checked-roster/v1") for i in range(3)))
+        town.mesh.lie = lie
+        envelope = town.own_place_query(1)
+        result = await town.ask(envelope)
+    assert told
+    first, second = [job.job_id for job in town.mesh.jobs if job.kind == "answer_query"]
+    assert result.job == second != first
+    places = open_own_places(
+        town.verified(envelope, town.member(1).envelope), town.member(1), sealing_key("all members")
+    )
+    assert all(place.percent is not None for place in places)
