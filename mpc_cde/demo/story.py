@@ -36,6 +36,7 @@ from mpc_cde.client.role_cards import ResearcherRequest
 from mpc_cde.client.stewardship import propose_closing, propose_study
 from mpc_cde.client.verification import VerifiedResult, VerifiedStudy, verify_result
 from mpc_cde.demo.cast import AT_ONCE, Cast, ResearcherKeys, each, make_researcher, names_of
+from mpc_cde.demo.machines import Machines, open_machines
 from mpc_cde.demo.material import Material, MemberRow
 from mpc_cde.demo.node_logs import job_bytes, last_failure, log_entries
 from mpc_cde.demo.places import AskedPlaces
@@ -112,10 +113,10 @@ class Story:
         """All acts in order. Raises MpcCdeError."""
         await self._found_community()
         fingerprint = self.cast.fingerprint
-        async with connect(self.cast.gateway_url, fingerprint=fingerprint, connections=AT_ONCE) as connection:
+        async with connect(self.cast.gateway_url, fingerprint=fingerprint) as connection:
             members, memberships, researcher = await self._enrol(connection)
             study = await self._agree_on_study(connection)
-            submissions = await self._submit(connection, study, members, memberships)
+            submissions = await self._submit(study, members, memberships)
             await self._close(connection, study)
             if self.before_query is not None:
                 await self.before_query(self.cast)
@@ -252,7 +253,19 @@ class Story:
 
     async def _submit(
         self,
-        connection: Connection,
+        study: VerifiedStudy,
+        members: list[DemoMember],
+        memberships: list[Envelope],
+    ) -> list[Envelope]:
+        url, fingerprint = self.cast.gateway_url, self.cast.fingerprint
+        async with open_machines(url, fingerprint=fingerprint, count=AT_ONCE) as machines:
+            submissions = await self._hand_in(machines, study, members, memberships)
+            await self._await_receipts(machines, study, submissions)
+        return submissions
+
+    async def _hand_in(
+        self,
+        machines: Machines,
         study: VerifiedStudy,
         members: list[DemoMember],
         memberships: list[Envelope],
@@ -264,29 +277,30 @@ class Story:
 
             async def submit(number: int) -> None:
                 member = members[number]
-                certified = Member.certified(member.signing_key, memberships[number], connection)
-                prepared = await submit_figures(
-                    connection, study, certified, member.row.figures, randomness=self.randomness
-                )
+                with machines.one() as connection:
+                    certified = Member.certified(member.signing_key, memberships[number], connection)
+                    prepared = await submit_figures(
+                        connection, study, certified, member.row.figures, randomness=self.randomness
+                    )
                 sent[number] = prepared.envelope
 
             await each(range(len(members)), submit, on_done=step.advance)
-        submissions = [envelope for envelope in sent if envelope is not None]
-        await self._await_receipts(connection, study, submissions)
-        return submissions
+        return [envelope for envelope in sent if envelope is not None]
 
     async def _await_receipts(
-        self, connection: Connection, study: VerifiedStudy, submissions: list[Envelope]
+        self, machines: Machines, study: VerifiedStudy, submissions: list[Envelope]
     ) -> None:
         parties = len(study.community.cards)
+        patience = self._patience(RECEIPTS_SECONDS)
         text = f"every member verifies {parties} receipts"
         with self.narrator.phase("receipts", text, total=len(submissions)) as step:
 
             async def wait(submission: Envelope) -> None:
                 self.cast.organisations.verify_alive()
-                status = await wait_for_receipts(
-                    connection, study, submission.digest(), deadline_seconds=self._patience(RECEIPTS_SECONDS)
-                )
+                with machines.one() as connection:
+                    status = await wait_for_receipts(
+                        connection, study, submission.digest(), deadline_seconds=patience
+                    )
                 if not status.is_complete:
                     raise StoryStoppedError(f"a submission does not count. {status.describe()}")
 

@@ -36,7 +36,7 @@ from mpc_cde.gateway.readers import charge, charge_office
 from mpc_cde.gateway.store import Kept
 from mpc_cde.gateway.store_view import StoredDocument
 
-GROWTH = 4
+GROWTH = 8
 MakeRule = Callable[[Envelope, Context], Rule]
 
 
@@ -79,37 +79,40 @@ async def post_several_of(request: Request, desk: Desk, rules: Mapping[str, Make
     body = await read_body(request, max_bytes=limits.max_document_bytes, deadline_seconds=limits.body_seconds)
     envelopes = parse_envelopes(body)
     postings = [Posting(e, partial(verify_with, rule_for(e, rules), e)) for e in envelopes]
-    outcomes: list[Acknowledgeable | Exception] = []
+    verified = await _verify_growing(desk, postings)
+    good = [each for each in verified if isinstance(each, Verified)]
+    kept = iter(await desk.keeper.keeping.ask_all(good))
+    outcomes = [next(kept) if isinstance(each, Verified) else each for each in verified]
+    _tell(desk, [outcome.kept for outcome in outcomes if isinstance(outcome, Acknowledgeable)])
+    return send(PostedAnswer(documents=tuple(_posted(outcome) for outcome in outcomes)))
+
+
+async def _verify_growing(desk: Desk, postings: Sequence[Posting]) -> list[Verified | Exception]:
+    """Verify and charge each document on its own, as far as an office signed it.
+
+    Few at first: a stranger's forgery ends the body before much of it was verified.
+    """
+    outcomes: list[Verified | Exception] = []
     size = 1
-    # Small groups first: a stranger's forgery ends the body before much of it was verified.
     while len(outcomes) < len(postings):
         group = postings[len(outcomes) : len(outcomes) + size]
         size *= GROWTH
-        outcomes += await _keep_of_offices(desk, group)
+        outcomes += [_charged(desk, each) for each in await desk.keeper.verifying.ask_all(group)]
         if any(isinstance(outcome, BadSignature) for outcome in outcomes):
             rest = RequestRefused(
                 ProblemKind.TOO_MANY_REQUESTS, "not looked at: one before it has a bad signature"
             )
             outcomes += [rest] * (len(postings) - len(outcomes))
-    _tell(desk, [outcome.kept for outcome in outcomes if isinstance(outcome, Acknowledgeable)])
-    return send(PostedAnswer(documents=tuple(_posted(outcome) for outcome in outcomes)))
+    return outcomes
 
 
-async def _keep_of_offices(desk: Desk, group: Sequence[Posting]) -> list[Acknowledgeable | Exception]:
-    """Verify, charge and keep, each document on its own, as far as an office signed it."""
-    outcomes: list[Acknowledgeable | Exception | None] = []
-    good: list[Verified] = []
-    for verified in await desk.keeper.verifying.ask_all(group):
-        if isinstance(verified, Verified):
-            try:
-                charge_office(desk, verified.new.signatures[0][0])
-            except RequestRefused as refused:
-                outcomes.append(refused)
-                continue
-            good.append(verified)
-        outcomes.append(None if isinstance(verified, Verified) else verified)
-    kept = iter(await desk.keeper.keeping.ask_all(good))
-    return [next(kept) if outcome is None else outcome for outcome in outcomes]
+def _charged(desk: Desk, verified: Verified | Exception) -> Verified | Exception:
+    if isinstance(verified, Verified):
+        try:
+            charge_office(desk, verified.new.signatures[0][0])
+        except RequestRefused as refused:
+            return refused
+    return verified
 
 
 def _posted(outcome: Acknowledgeable | Exception) -> PostedDocument:

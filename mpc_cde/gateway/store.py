@@ -119,6 +119,10 @@ class StoreTransaction(StoreView):
         self._gathered.note_document(kept)
         return Kept(self._number, kept)
 
+    def once(self, what: object, find: Callable[[], T]) -> T:
+        """Always found anew: a transaction changes what it sees."""
+        return find()
+
     def recall(self, name: str, key: bytes, stamp: object, make: Callable[[], T]) -> T:
         """Always made anew: what a transaction sees may never come to be."""
         return make()

@@ -157,6 +157,7 @@ class StoreView:
         self.connection = connection
         self._shelf = shelf
         self._gathered = Gathered()
+        self._found: dict[object, Any] = {}
 
     def gather(self, interests: Iterable[Interest]) -> None:
         """Read at once what is kept about these, so that looking at each costs no query."""
@@ -171,6 +172,13 @@ class StoreView:
             members = sorted(member for other, member in wanted.takes_part if other == study)
             rows = self._rows_of(_SUBMISSIONS_OF, members, study=study)
             self._gathered.put_members(study, members, _submission_rows(rows))
+
+    def once(self, what: object, find: Callable[[], T]) -> T:
+        """What was found in this view before: a view never changes."""
+        if what not in self._found:
+            self._found[what] = find()
+        found: T = self._found[what]
+        return found
 
     def recall(self, name: str, key: bytes, stamp: object, make: Callable[[], T]) -> T:
         """What was worked out before, if `stamp` is still the same; the stamp must cover all that `make` reads."""
@@ -234,7 +242,12 @@ class StoreView:
 
     def count_members(self, study: bytes) -> int:
         """How many members have at least one submission in the study."""
-        return self._shelf.members.at(self.feed_number, study, lambda: self._count_rows_of_members(study))
+        return self.once(
+            ("members", study),
+            lambda: self._shelf.members.at(
+                self.feed_number, study, lambda: self._count_rows_of_members(study)
+            ),
+        )
 
     def _count_rows_of_members(self, study: bytes) -> int:
         column = tables.submissions.c
@@ -273,9 +286,12 @@ class StoreView:
         return [FeedPlace(int(row.number), bytes(row.digest)) for row in self._rows(statement)]
 
     def fact(self, name: str) -> int | None:
-        t = tables.facts.c
-        value = self._scalar(select(t.value).where(t.name == name))
-        return None if value is None else int(value)
+        def find() -> int | None:
+            t = tables.facts.c
+            value = self._scalar(select(t.value).where(t.name == name))
+            return None if value is None else int(value)
+
+        return self.once(("fact", name), find)
 
     def _rows(self, statement: Any, parameters: Mapping[str, Any] | None = None) -> Any:
         return self.connection.execute(statement, parameters)

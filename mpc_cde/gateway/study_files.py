@@ -99,10 +99,14 @@ def find_study(
     view: StoreView, chain: CommunityChain, terms_digest: bytes, now: datetime
 ) -> StudyFile | None:
     """The study with these terms as it stands: the proposal that lives, else the newest that ended."""
-    stamp = (view.fact("studies"), view.fact("community"))
-    read = view.recall("study", terms_digest, stamp, lambda: _read_all(view, chain, terms_digest))
-    files = [_with_state(*documents, now) for documents in read]
-    return next((file for file in files if not file.is_ended), files[-1] if files else None)
+
+    def find() -> StudyFile | None:
+        stamp = (view.fact("studies"), view.fact("community"))
+        read = view.recall("study", terms_digest, stamp, lambda: _read_all(view, chain, terms_digest))
+        files = [_with_state(*documents, now) for documents in read]
+        return next((file for file in files if not file.is_ended), files[-1] if files else None)
+
+    return view.once(("study", terms_digest, now), find)
 
 
 def get_study(view: StoreView, chain: CommunityChain, terms_digest: bytes, now: datetime) -> StudyFile:
