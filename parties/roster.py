@@ -8,7 +8,7 @@ the signer's list is a complaint that the receipt proves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mpc_cde.documents.authority import (
@@ -80,21 +80,20 @@ def read_basis(view: StoreView, community: Community, terms: StudyTerms, party: 
     """Everything this party accepted and saw of the study."""
     study = terms.digest()
     memberships = {
-        stored.digest: stored.parse(Membership) for stored in view.documents(Membership.type_name())
+        stored.digest: stored.parse(Membership) for stored in view.each_document(Membership.type_name())
     }
-    receipts = [stored.parse(Receipt) for stored in view.documents(Receipt.type_name(), study=study)]
     withdrawals = list(view.documents(Withdrawal.type_name(), study=study))
     own_list = RosterList(
         study_terms=study,
         party=party,
         submissions=tuple(
             ListedSubmission(
-                submission=record.digest,
-                membership=record.membership or bytes(32),
-                member=record.member,
-                sequence=record.sequence,
+                submission=row.submission,
+                membership=row.membership or bytes(32),
+                member=row.member,
+                sequence=row.sequence,
             )
-            for record in view.submissions(study, state="accepted")
+            for row in view.each_accepted(study)
         ),
         withdrawals=_by_digest(stored.envelope for stored in withdrawals),
         revocations=_by_digest(stored.envelope for stored in view.documents("revocation/v1")),
@@ -110,9 +109,16 @@ def read_basis(view: StoreView, community: Community, terms: StudyTerms, party: 
         terms,
         party,
         memberships,
-        frozenset((receipt.party, receipt.submission) for receipt in receipts if receipt.accepted),
+        frozenset(_accepted_by_receipt(view, study)),
         own_list,
     )
+
+
+def _accepted_by_receipt(view: StoreView, study: bytes) -> Iterator[tuple[int, bytes]]:
+    for stored in view.each_document(Receipt.type_name(), study=study):
+        receipt = stored.parse(Receipt)
+        if receipt.accepted:
+            yield receipt.party, receipt.submission
 
 
 def _by_digest(envelopes: Iterable[Envelope]) -> tuple[Envelope, ...]:

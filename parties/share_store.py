@@ -52,6 +52,7 @@ from mpc_cde.node_log import EMPTY, LogHead
 from parties import store_tables as tables
 from parties.gathered_rows import Gathered, Interest
 from parties.store_records import (
+    AcceptedRow,
     OutboxItem,
     OutboxState,
     SealedShares,
@@ -180,6 +181,15 @@ class StoreView:
             stored_document(row) for row in self.connection.execute(query.order_by(order, t.c.digest)).all()
         ]
 
+    def each_document(self, type_name: str, *, study: bytes | None = None) -> Iterator[StoredDocument]:
+        """As `documents`, one after another and in no order: for types of which there are as many as members."""
+        t = tables.documents
+        query = select(t).where(t.c.type == type_name)
+        if study is not None:
+            query = query.where(t.c.study == study)
+        for row in self.connection.execute(query.execution_options(yield_per=_CHUNK)):
+            yield stored_document(row)
+
     def count_documents(self, type_name: str, *, study: bytes, subject: bytes) -> int:
         """How many verified documents of a type are about this study and subject."""
         t = tables.documents
@@ -209,6 +219,15 @@ class StoreView:
         if state is not None:
             query = query.where(t.c.state == state)
         return [submission_record(row) for row in self.connection.execute(query.order_by(t.c.digest)).all()]
+
+    def each_accepted(self, study: bytes) -> Iterator[AcceptedRow]:
+        """What a roster list says of every accepted submission, by its digest; without reading any document."""
+        t = tables.submissions
+        query = select(t.c.digest, t.c.membership, t.c.member, t.c.sequence).where(
+            t.c.study == study, t.c.state == "accepted"
+        )
+        for row in self.connection.execute(query.order_by(t.c.digest).execution_options(yield_per=_CHUNK)):
+            yield AcceptedRow(row.digest, row.membership, row.member, row.sequence)
 
     def members_of_holding(self, study: bytes, holding: str) -> set[bytes]:
         """Members with an accepted submission under this holding."""

@@ -59,6 +59,16 @@ class SubmissionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedRow:
+    """An accepted submission by digests and numbers alone."""
+
+    submission: bytes
+    membership: bytes | None
+    member: bytes
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class SealedShares:
     """This party's part of an accepted submission: the correction (public) and its seeds, still locked."""
 
