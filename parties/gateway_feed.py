@@ -54,14 +54,17 @@ class GatewayFeed:
         health: NodeHealth,
         long_poll_seconds: float,
         on_batch: Callable[[], None],
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_batch` is called, on the event loop, after a batch is durable."""
+        """Both are called on the event loop after a batch is durable; `on_change` unless it held nothing but what
+        comes once for each member, which moves no study on."""
         self._source = source
         self._intake = intake
         self._store = store
         self._health = health
         self._long_poll_seconds = long_poll_seconds
         self._on_batch = on_batch
+        self._on_change = on_change
 
     async def run(self) -> None:
         """For ever; only a fault of our own disk or place ends it."""
@@ -93,12 +96,15 @@ class GatewayFeed:
                 taken = await to_thread.run_sync(self._intake.take, frames)
                 after = taken.feed_number
                 self._on_batch()
+                is_bulk = all(frame.envelope.payload_type in IN_BULK for frame in frames)
+                if not is_bulk:
+                    self._on_change()
                 if taken.is_in_vain:
                     self._health.feed_failed(f"nothing is accepted of what the gateway serves up to {after}")
                     await anyio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                     continue
-                if all(frame.envelope.payload_type in IN_BULK for frame in frames):
+                if is_bulk:
                     await anyio.sleep(max(0.0, GATHER_SECONDS - (anyio.current_time() - began)))
             elif anyio.current_time() - asked < min(int(wait_seconds), SOON_SECONDS):
                 # Whoever answers "nothing" at once would have this party ask as fast as it can.

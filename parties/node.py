@@ -109,17 +109,14 @@ async def _follow(node: Node) -> None:
 
     conductor = computing_side(node, intake)
 
-    def taken() -> None:
-        node.outbox.doorbell.ring()
-        conductor.wake()
-
     feed = GatewayFeed(
         source=poll,
         intake=intake,
         store=node.store,
         health=node.health,
         long_poll_seconds=node.settings.limits.long_poll_seconds,
-        on_batch=taken,
+        on_batch=node.outbox.doorbell.ring,
+        on_change=conductor.wake,
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(feed.run)

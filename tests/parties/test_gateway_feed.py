@@ -38,7 +38,14 @@ def connect(gateway: ScriptedGateway) -> PartyGateway:
     return PartyGateway("http://127.0.0.1:9", transport=httpx.ASGITransport(gateway.app()), attempts=1)
 
 
-async def follow(node: PaperNode, gateway: ScriptedGateway, until: Callable[[], bool]) -> NodeHealth:
+async def follow(
+    node: PaperNode,
+    gateway: ScriptedGateway,
+    until: Callable[[], bool],
+    *,
+    on_batch: Callable[[], None] = lambda: None,
+    on_change: Callable[[], None] = lambda: None,
+) -> NodeHealth:
     """Run the feed task until the store shows what is waited for."""
     health = NodeHealth(system_clock)
     client = connect(gateway)
@@ -53,7 +60,8 @@ async def follow(node: PaperNode, gateway: ScriptedGateway, until: Callable[[], 
         store=node.store,
         health=health,
         long_poll_seconds=1,
-        on_batch=lambda: None,
+        on_batch=on_batch,
+        on_change=on_change,
     )
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
@@ -147,3 +155,27 @@ async def test_what_came_before_a_broken_frame_stands(node: PaperNode) -> None:
     client._request = cut  # type: ignore[method-assign]  # the gateway's answer itself is what is wrong
     frames = await client.feed(0, after=0, wait_seconds=0, reader=reader)
     assert [item.number for item in frames] == [1, 2, 3, 4]
+
+
+async def test_what_comes_once_a_member_does_not_have_every_study_looked_at(node: PaperNode) -> None:
+    gateway, told = ScriptedGateway(), list[str]()
+
+    async def follow_to(number: int) -> None:
+        def is_there() -> bool:
+            with node.store.reading() as view:
+                return view.feed_number == number
+
+        await follow(
+            node,
+            gateway,
+            is_there,
+            on_batch=lambda: told.append("batch"),
+            on_change=lambda: told.append("change"),
+        )
+
+    open_study(gateway, node.paper)
+    await follow_to(5)
+    assert told == ["batch", "change"]
+    put_submission(gateway, node)
+    await follow_to(6)
+    assert told == ["batch", "change", "batch"]
