@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable, Coroutine
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from protocols import effects, kernels, mpyc_engine
 from protocols import field as fp
-from protocols import kernels
 from protocols.cells import CellRequest
 from protocols.cleartext_engine import CleartextEngine
 from protocols.computations import answer_query
@@ -20,6 +23,7 @@ from protocols.effects import Exchange, split
 from protocols.encoding import FigureEncoding
 from protocols.engine import COMPARISON_BOUND, Engine, PublicMask, Shared
 from protocols.errors import MalformedMessage, OutOfRange, PeerDeviation, ProtocolMisuse
+from protocols.local_engine import LocalNetwork
 from protocols.locate import Place, _advance
 from protocols.moments import shared_total
 from protocols.mpyc_engine import open_runtime
@@ -196,6 +200,7 @@ def test_a_first_quantile_with_too_few_below_it_is_not_safe() -> None:
     assert not ranks_are_safe([Fraction(1, 10)], [], 20, 5)
     assert not ranks_are_safe([Fraction(1, 4)], [], 20, 5)
     assert ranks_are_safe([Fraction(3, 10)], [], 20, 5)
+    assert not ranks_are_safe([Fraction(9, 10)], [], 20, 5)
 
 
 TWICE = Shared(fp.from_ints([1, 2]), degree=2)
@@ -492,3 +497,80 @@ def test_a_category_is_asked_of_a_category_and_a_place_by_a_record() -> None:
     ):
         with pytest.raises(OutOfRange):
             drive(answer_query(engine(), records_of([1, 2, 3]), {"all": ones(3)}, [request(**changes)]))
+
+
+async def talk(outgoing: dict[int, bytes], incoming: dict[int, int]) -> object:
+    return await effects.exchange(outgoing, incoming)
+
+
+async def silent() -> object:
+    return None
+
+
+def converse(at: Callable[[int], Coroutine[Any, Any, Any]], tamper: Any = None) -> Any:
+    network = LocalNetwork((0, 1, 2), 1, ScriptedRandomness(b"x"))
+    network.tamper = tamper
+    return network.run(lambda _, party: at(party))
+
+
+def in_turn(party: int, *, size: int = 3, more: dict[int, bytes] | None = None) -> Coroutine[Any, Any, Any]:
+    """Everybody sends three bytes to the next and expects `size` from the one before."""
+    return talk({(party + 1) % 3: b"abc", **(more or {})}, {(party - 1) % 3: size})
+
+
+def test_parties_of_a_simulation_that_do_not_do_the_same_are_found() -> None:
+    assert converse(in_turn)[0] == {2: b"abc"}
+    with pytest.raises(ProtocolMisuse, match="not uniform"):
+        converse(lambda party: silent() if party == 2 else in_turn(party))
+    with pytest.raises(MalformedMessage, match="expected 4 bytes from party 2, found 3 bytes"):
+        converse(lambda party: in_turn(party, size=4 if party == 0 else 3))
+    with pytest.raises(MalformedMessage, match="does not expect"):
+        converse(lambda party: in_turn(party, more={0: b"unasked"} if party == 1 else None))
+
+
+@pytest.mark.parametrize(("changed", "found"), [(None, "nothing"), (b"ab", "2 bytes"), (b"abcd", "4 bytes")])
+def test_a_lost_or_cut_message_of_a_simulation_is_malformed(changed: bytes | None, found: str) -> None:
+    with pytest.raises(MalformedMessage, match=f"found {found}"):
+        converse(in_turn, lambda delivery: changed if delivery.sender == 1 else delivery.payload)
+
+
+def test_one_process_has_one_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mpyc_engine, "_live", object())
+    with pytest.raises(ProtocolMisuse, match="one a process"):
+        asyncio.run(open_runtime({1: object(), 2: object()}, 0, (0, 1, 2), 1))  # type: ignore[dict-item]
+
+
+def test_an_mpyc_that_was_set_up_before_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MPYC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("READTHEDOCS", "True")
+    monkeypatch.setenv("MPYC_MAXWORKERS", "0")
+    monkeypatch.setitem(sys.modules, "mpyc.runtime", SimpleNamespace())
+    mpyc_engine._require_clean_environment()
+    monkeypatch.setitem(sys.modules, "mpyc.runtime", SimpleNamespace(mpc=object()))
+    with pytest.raises(ProtocolMisuse, match="set up before"):
+        mpyc_engine._require_clean_environment()
+
+
+def test_an_exchange_with_nobody_of_the_session_is_refused() -> None:
+    runtime: Any = SimpleNamespace(_messages={1: object()})
+    for request in (Exchange({9: b"x"}, {}), Exchange({}, {9: 1})):
+        with pytest.raises(ProtocolMisuse, match=r"parties \[9\], who are no peers"):
+            asyncio.run(mpyc_engine.MPyCRuntime._perform(runtime, request, 0.0, 1.0))
+
+
+class KeysOf:
+    """The channel to an earlier party, which sends keys of another length."""
+
+    async def receive_message(self, *_: object, **__: object) -> tuple[int, bytes]:
+        return 0, b"short"
+
+    def violation(self, step: str, expected: str, found: str) -> Exception:
+        return PeerDeviation(f"{step}: expected {expected}, found {found}")
+
+
+def test_keys_of_mpyc_of_another_length_are_a_violation() -> None:
+    mpc = SimpleNamespace(pid=1, _prss_keys_from_peer=lambda position, data=None: 16)
+    opened: Any = SimpleNamespace(mpc=mpc, session=(0, 1))
+    with pytest.raises(PeerDeviation, match="expected 16 bytes, found 5 bytes"):
+        asyncio.run(mpyc_engine._share_prss_keys(opened, {0: KeysOf()}))  # type: ignore[dict-item]
