@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,7 +116,7 @@ class Story:
         async with connect(self.cast.gateway_url, fingerprint=fingerprint) as connection:
             members, memberships, researcher = await self._enrol(connection)
             study = await self._agree_on_study(connection)
-            submissions = await self._submit(study, members, memberships)
+            submissions = await self._submit(connection, study, members, memberships)
             await self._close(connection, study)
             if self.before_query is not None:
                 await self.before_query(self.cast)
@@ -253,19 +253,7 @@ class Story:
 
     async def _submit(
         self,
-        study: VerifiedStudy,
-        members: list[DemoMember],
-        memberships: list[Envelope],
-    ) -> list[Envelope]:
-        url, fingerprint = self.cast.gateway_url, self.cast.fingerprint
-        async with open_machines(url, fingerprint=fingerprint, count=AT_ONCE) as machines:
-            submissions = await self._hand_in(machines, study, members, memberships)
-            await self._await_receipts(machines, study, submissions)
-        return submissions
-
-    async def _hand_in(
-        self,
-        machines: Machines,
+        connection: Connection,
         study: VerifiedStudy,
         members: list[DemoMember],
         memberships: list[Envelope],
@@ -273,38 +261,45 @@ class Story:
         figures = len(study.study.terms.figures)
         sent: list[Envelope | None] = [None] * len(members)
         text = f"{len(members)} members share, seal and submit {figures} figures each"
-        with self.narrator.phase("submit", text, total=len(members)) as step:
+        async with self._machines(connection) as machines:
+            with self.narrator.phase("submit", text, total=len(members)) as step:
 
-            async def submit(number: int) -> None:
-                member = members[number]
-                with machines.one() as connection:
-                    certified = Member.certified(member.signing_key, memberships[number], connection)
-                    prepared = await submit_figures(
-                        connection, study, certified, member.row.figures, randomness=self.randomness
-                    )
-                sent[number] = prepared.envelope
+                async def submit(number: int) -> None:
+                    member = members[number]
+                    with machines.one() as own:
+                        certified = Member.certified(member.signing_key, memberships[number], own)
+                        prepared = await submit_figures(
+                            own, study, certified, member.row.figures, randomness=self.randomness
+                        )
+                    sent[number] = prepared.envelope
 
-            await each(range(len(members)), submit, on_done=step.advance)
-        return [envelope for envelope in sent if envelope is not None]
+                await each(range(len(members)), submit, on_done=step.advance)
+        submissions = [envelope for envelope in sent if envelope is not None]
+        await self._await_receipts(connection, study, submissions)
+        return submissions
+
+    def _machines(self, connection: Connection) -> AbstractAsyncContextManager[Machines]:
+        return open_machines(connection.calls.url, fingerprint=self.cast.fingerprint, count=AT_ONCE)
 
     async def _await_receipts(
-        self, machines: Machines, study: VerifiedStudy, submissions: list[Envelope]
+        self, connection: Connection, study: VerifiedStudy, submissions: list[Envelope]
     ) -> None:
         parties = len(study.community.cards)
         patience = self._patience(RECEIPTS_SECONDS)
         text = f"every member verifies {parties} receipts"
-        with self.narrator.phase("receipts", text, total=len(submissions)) as step:
+        async with self._machines(connection) as machines:
+            with self.narrator.phase("receipts", text, total=len(submissions)) as step:
 
-            async def wait(submission: Envelope) -> None:
-                self.cast.organisations.verify_alive()
-                with machines.one() as connection:
-                    status = await wait_for_receipts(
-                        connection, study, submission.digest(), deadline_seconds=patience
-                    )
-                if not status.is_complete:
-                    raise StoryStoppedError(f"a submission does not count. {status.describe()}")
+                async def wait(submission: Envelope) -> None:
+                    self.cast.organisations.verify_alive()
+                    with machines.one() as own:
+                        status = await wait_for_receipts(
+                            own, study, submission.digest(), deadline_seconds=patience
+                        )
+                    if not status.is_complete:
+                        raise StoryStoppedError(f"a submission does not count. {status.describe()}")
 
-            await each(submissions, wait, on_done=step.advance)
+                await each(submissions, wait, on_done=step.advance)
 
     async def _close(self, connection: Connection, study: VerifiedStudy) -> None:
         cast, terms = self.cast, study.terms_digest
