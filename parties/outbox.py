@@ -1,7 +1,8 @@
 """Sends what the store's outbox holds, until the gateway has it.
 
-What it refuses is set aside and tried again every hour: a receipt that a broken or hostile gateway refused once
-would else never reach its member, whoever runs the gateway later.
+What it refuses is set aside and tried again every hour, and so is a receipt or decision that it acknowledged and
+does not show in the feed: what a broken or hostile gateway, or one restored from an old copy, did not keep would
+else never reach its reader, whoever runs the gateway later.
 
 A message is put in the outbox in the transaction that caused it, so a crash loses none; sending one twice
 is harmless since the gateway knows it by its digest. Messages to one path go together or side by side,
@@ -67,6 +68,7 @@ class Outbox:
         self._poster = poster
         self._log = log
         self.doorbell = Doorbell()
+        self._unseen: frozenset[int] = frozenset()
 
     async def run(self) -> None:
         """Send for ever, with longer pauses while the gateway does not answer."""
@@ -74,7 +76,7 @@ class Outbox:
         refused_again = 0.0
         while True:
             if anyio.current_time() >= refused_again:
-                await to_thread.run_sync(self._retry_refused)
+                await to_thread.run_sync(self._send_again)
                 refused_again = anyio.current_time() + REFUSED_AGAIN_SECONDS
             flushed = await self.flush()
             pause = POLL_SECONDS if flushed.problem is None else min(2 * pause, LONGEST_PAUSE_SECONDS)
@@ -102,9 +104,13 @@ class Outbox:
                     return Flushed(delivered, refused, kept + len(unreachable), unreachable[0])
             seen = batch[-1].number
 
-    def _retry_refused(self) -> None:
+    def _send_again(self) -> None:
+        """What was refused, and what was acknowledged before the last time and is in no feed yet."""
         with self._store.writing() as transaction:
             transaction.retry_refused()
+            unseen = transaction.unseen_messages()
+            transaction.retry_unseen(unseen & self._unseen)
+            self._unseen = unseen
 
     def _pending_after(self, number: int) -> list[OutboxItem]:
         with self._store.reading() as view:

@@ -311,6 +311,16 @@ class StoreView:
             for row in self.connection.execute(query)
         ]
 
+    def unseen_messages(self) -> frozenset[int]:
+        """Receipts and decisions that the gateway acknowledged and has not shown in the feed, by number."""
+        o, d = tables.outbox.c, tables.documents.c
+        query = (
+            select(o.number)
+            .join(tables.documents, d.digest == o.digest)
+            .where(o.state == "delivered", d.feed_number.is_(None), d.type.in_(("receipt/v1", "decision/v1")))
+        )
+        return frozenset(self.connection.scalars(query).all())
+
     def count_outbox(self) -> dict[str, int]:
         """How many messages are pending, delivered, refused."""
         t = tables.outbox
@@ -505,6 +515,15 @@ class StoreTransaction(StoreView):
         )
         if state == "delivered":  # the document itself is kept among the documents
             self.connection.execute(t.update().where(t.c.number == number).values(body=b"", attachment=None))
+
+    def retry_unseen(self, numbers: Iterable[int]) -> None:
+        """Send these delivered messages once more; their documents are kept."""
+        o, d = tables.outbox, tables.documents
+        for number in numbers:
+            kept = select(d.c.envelope).where(d.c.digest == o.c.digest).scalar_subquery()
+            self.connection.execute(
+                o.update().where(o.c.number == number).values(state="pending", attempts=0, body=kept)
+            )
 
     def retry_refused(self) -> int:
         """Send what the gateway refused once more; returns how many messages."""

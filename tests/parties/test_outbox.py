@@ -14,7 +14,7 @@ from parties import outbox
 from parties.gateway_client import PartyGateway
 from parties.log import NodeLog
 from parties.outbox import MAX_NOT_FOUND, Outbox
-from parties.share_store import ShareStore
+from parties.share_store import ShareStore, StoredDocument
 from tests.mpc_cde.client.paper import PaperCommunity
 from tests.parties.paper_node import ManualClock
 from tests.parties.scripted_gateway import ScriptedGateway
@@ -116,6 +116,30 @@ async def test_what_a_gateway_refused_once_is_sent_again_by_the_hour_and_noted_o
                 await anyio.sleep(0.01)
             tasks.cancel_scope.cancel()
     assert [entry.event for entry in sender.log.entries()] == ["outbox.refused_by_gateway"]
+
+
+async def test_a_receipt_that_was_acknowledged_and_is_in_no_feed_is_sent_again(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a gateway that says "kept" and drops it; one that came back in the feed is not sent again."""
+    monkeypatch.setattr(outbox, "REFUSED_AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(outbox, "POLL_SECONDS", 0.01)
+    dropped, shown = sender.paper.receipts(0)[:2]
+    with sender.store.writing() as transaction:
+        for envelope, number in ((dropped, None), (shown, 7)):
+            transaction.enqueue("/v1/receipts", envelope, queued=NOW)
+            transaction.put_document(
+                StoredDocument(envelope.digest(), "receipt/v1", envelope, feed_number=number)
+            )
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sender.outbox().run)
+            while len(sender.gateway.posted.get("receipts", [])) < 4:  # noqa: ASYNC110  # the gateway's list
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+    posted = [envelope.digest() for envelope in sender.gateway.posted["receipts"]]
+    assert posted.count(shown.digest()) == 1
+    assert posted.count(dropped.digest()) >= 3
 
 
 async def test_too_many_requests_are_tried_again(sender: Sender) -> None:
