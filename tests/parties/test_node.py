@@ -237,7 +237,8 @@ def close(town: Town, paper: PaperCommunity) -> None:
     proposed = Closing(study_terms=terms, steward="chamber", time=timestamp_of(datetime.now(UTC)))
     town.gateway.put(signed(proposed, [paper.steward_key]))
     sure(town.home, "close", encode_base64url(terms)[:8], "--yes")
-    (closing,) = town.gateway.posted["closings"]
+    closing, *again = town.gateway.posted["closings"]  # by the command, perhaps by the running node as well
+    assert again in ([], [closing])
     assert len(closing.signatures) == 2
 
 
