@@ -28,6 +28,7 @@ from parties.job_proposals import Proposal
 from parties.policy import PartyPolicy
 from parties.seed_vault import SeedVault
 from parties.share_store import StoredDocument
+from parties.studies import KnownStudy
 from protocols.encoding import encode_submission
 from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.parties.memory_sessions import MemoryMesh, MemorySessions
@@ -378,3 +379,40 @@ async def test_damaged_columns_are_built_again(paper: PaperCommunity, tmp_path: 
         )
         assert (directory / columns.SHARES).read_bytes() == whole
     assert timestamp_of(three.clock()) > "2027"
+
+
+def test_a_study_without_its_key_or_made_for_other_parties_is_not_served(
+    paper: PaperCommunity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three = Three(paper, tmp_path, MemoryMesh(paper.m, paper.t))
+    submit_and_close(three, submissions(paper)[:3])
+    party = three.parties[0]
+
+    def wanted() -> list[str]:
+        with party.node.store.reading() as view:
+            return [want.kind for want in party.conductor._wanted(view)]
+
+    assert wanted() == ["agreement"]
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(KnownStudy, "is_among", lambda *_: False)
+        assert wanted() == []
+    party.node.home.destroy_sealing_key(paper.study.terms_digest())
+    assert wanted() == []
+
+
+def test_a_result_answers_only_when_every_party_in_it_has_signed(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    three = Three(paper, tmp_path, MemoryMesh(paper.m, paper.t))
+    party = three.parties[0]
+    party.node.open_study()
+
+    def is_answered() -> bool:
+        with party.node.store.reading() as view:
+            return party.conductor.desk.is_answered(view, paper.query().digest())
+
+    assert not is_answered()
+    party.node.take(signed(paper.result(), paper.party_keys[:2]))
+    assert not is_answered()
+    party.node.take(signed(paper.result(), paper.party_keys))
+    assert is_answered()
