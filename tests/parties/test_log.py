@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import stat
 import threading
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
+from mpc_cde.errors import StoreUnavailable
 from mpc_cde.node_log import EMPTY, MAX_LINE_BYTES, LogDamaged, LogHead, parse_entry, verify_log
 from parties.log import NodeLog
 from tests.parties.keys import TestSigner
@@ -105,6 +108,27 @@ def test_an_unfinished_write_is_cut_off_and_told(path: Path) -> None:
     assert [entry.event for entry in log.entries()][-1] == "log.unfinished_line_removed"
     assert log.head.length == before.length + 1
     verify_log(path, PUBLIC, at_least=before)
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_a_full_disk_is_said_with_the_file_and_the_chain_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Half of an entry is on disk, or all of it and nobody knows."""
+    log, write = open_log(path), os.write
+
+    def half(descriptor: int, data: bytes = b"") -> int:
+        if data:
+            write(descriptor, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, call, half)
+        with pytest.raises(StoreUnavailable, match=r"log\.jsonl: No space left on device"):
+            log.append("lost or not", {})
+    head = log.append("kept", {})
+    assert verify_log(path, PUBLIC) == head
+    assert [entry.event for entry in log.entries()][-1] == "kept"
 
 
 def test_a_log_cut_while_open_stops_the_writer(path: Path) -> None:
