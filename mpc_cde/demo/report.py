@@ -105,7 +105,8 @@ class Step:
         self._done = done
         self._progress.update(self._task, completed=done)
         now = time.monotonic()
-        if self._tell is not None and self._total is not None and now - self._told >= TELL_SECONDS:
+        waited = now - self._told >= TELL_SECONDS
+        if self._tell is not None and self._total is not None and waited and done < self._total:
             self._told = now
             self._tell(progress_line(done, self._total, now - self._began))
 
