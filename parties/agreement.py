@@ -17,7 +17,7 @@ from mpc_cde.documents.authority import verify_parties
 from mpc_cde.documents.envelope import Envelope, merge_signatures, sign_document
 from mpc_cde.errors import BadDocument, BadSignature
 from mpc_cde.keys import SigningKey
-from parties.roster import AgreedInputs, ListRefused, RosterBasis, agree, open_list, sign_list
+from parties.roster import AgreedInputs, ListReader, ListRefused, RosterBasis, agree_on, open_list, sign_list
 from parties.sessions import AgreementSession
 
 
@@ -63,12 +63,13 @@ async def agree_on_roster(
         if len(commitment) != 32:
             raise ListRefused(party, "a commitment of 32 bytes", f"{len(commitment)} bytes")
     await _compare_commitments(session, basis.party, commitments)
-    shown = await session.exchange("roster list", own.to_json())
-    lists = {
-        party: open_list(basis, party, _parse(party, data), commitments[party])
-        for party, data in sorted(shown.items())
-    }
-    inputs = agree(basis, lists)
+    shown = dict(await session.exchange("roster list", own.to_json()))
+    reader = ListReader(basis)
+    lists = []
+    for party in sorted(shown):  # one after another: of many members each list is large
+        envelope = _parse(party, shown.pop(party))
+        lists.append(reader.read(party, open_list(basis, party, envelope, commitments[party])))
+    inputs = agree_on(basis, lists)
     await before_signing(inputs)
     signed = sign_document(inputs.roster, signing_key)
     signatures = await session.exchange("roster signature", signed.to_json())

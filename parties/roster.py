@@ -8,17 +8,16 @@ the signer's list is a complaint that the receipt proves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mpc_cde.documents.authority import (
-    open_from_member,
     open_from_party,
     open_membership,
     open_revocation,
 )
 from mpc_cde.documents.community import Community
-from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
+from mpc_cde.documents.envelope import Envelope, has_signature, open_envelope, sign_document
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.roster import Roster, RosterEntry, roster_of
@@ -61,13 +60,32 @@ class AgreedInputs:
 
 
 @dataclass(frozen=True, slots=True)
+class CertifiedMember:
+    """What a membership says that a roster needs; there is one for each member, so it holds no more."""
+
+    member: bytes
+    signing_key: bytes
+    registrar: str
+    facts: CertifiedFacts
+
+    @classmethod
+    def of(cls, membership: Membership, terms: StudyTerms) -> CertifiedMember:
+        return cls(
+            membership.member,
+            membership.signing_key,
+            membership.registrar,
+            CertifiedFacts(membership.holding, _groups(membership, terms)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RosterBasis:
     """What one party knows of a study when the roster is made; read from its store at one moment."""
 
     community: Community
     terms: StudyTerms
     party: int
-    memberships: Mapping[bytes, Membership]
+    memberships: Mapping[bytes, CertifiedMember]
     receipted: frozenset[tuple[int, bytes]]
     own_list: RosterList
 
@@ -80,7 +98,8 @@ def read_basis(view: StoreView, community: Community, terms: StudyTerms, party: 
     """Everything this party accepted and saw of the study."""
     study = terms.digest()
     memberships = {
-        stored.digest: stored.parse(Membership) for stored in view.each_document(Membership.type_name())
+        stored.digest: CertifiedMember.of(stored.parse(Membership), terms)
+        for stored in view.each_document(Membership.type_name())
     }
     withdrawals = list(view.documents(Withdrawal.type_name(), study=study))
     own_list = RosterList(
@@ -101,7 +120,7 @@ def read_basis(view: StoreView, community: Community, terms: StudyTerms, party: 
             certified.envelope
             for stored in withdrawals
             for certified in view.documents(Membership.type_name(), subject=stored.subject)
-            if _is_from(stored.envelope, certified.parse(Membership))
+            if _is_from(stored.envelope, memberships[certified.digest])
         ),
     )
     return RosterBasis(
@@ -145,13 +164,16 @@ def open_list(basis: RosterBasis, party: int, envelope: Envelope, committed: byt
 
 def agree(basis: RosterBasis, lists: Mapping[int, RosterList]) -> AgreedInputs:
     """The roster of these lists. Raises RosterWaits with every reason, ListRefused for a proof that fails."""
+    reader = ListReader(basis)
+    return agree_on(basis, [reader.read(party, lists[party]) for party in sorted(lists)])
+
+
+def agree_on(basis: RosterBasis, lists: Collection[PartyList]) -> AgreedInputs:
+    """The roster of lists that were read. Raises RosterWaits with every reason."""
     found = roster_rules.roster_from_lists(
-        [_party_list(basis, party, lists[party]) for party in sorted(lists)],
+        lists,
         parties=basis.community.party_count,
-        memberships={
-            digest: CertifiedFacts(membership.holding, _groups(membership, basis.terms))
-            for digest, membership in basis.memberships.items()
-        },
+        memberships={digest: certified.facts for digest, certified in basis.memberships.items()},
         receipted=basis.receipted,
         roster_cap=basis.terms.roster_cap,
     )
@@ -184,11 +206,40 @@ def _groups(membership: Membership, terms: StudyTerms) -> tuple[tuple[str, str],
     )
 
 
-def _party_list(basis: RosterBasis, party: int, shown: RosterList) -> PartyList:
-    """The list as the rules take it; what takes members out must be proved by signatures inside it."""
-    by_member: dict[bytes, list[Membership]] = {}
-    for membership in (*basis.memberships.values(), *_shown_memberships(basis, party, shown)):
-        by_member.setdefault(membership.member, []).append(membership)
+class ListReader:
+    """Lists as the rules take them. What several lists say of a submission is kept once: they say the same of nearly
+    all, and there are as many lists as parties."""
+
+    def __init__(self, basis: RosterBasis) -> None:
+        self._basis = basis
+        self._told: dict[roster_rules.ListedSubmission, roster_rules.ListedSubmission] = {}
+
+    def read(self, party: int, shown: RosterList) -> PartyList:
+        """The list of a party; what takes members out must be proved by signatures inside it.
+
+        Raises ListRefused.
+        """
+        return PartyList(
+            party,
+            tuple(self._once(entry) for entry in shown.submissions),
+            _withdrawals(self._basis, party, shown),
+            _revoked(self._basis, party, shown),
+        )
+
+    def _once(self, entry: ListedSubmission) -> roster_rules.ListedSubmission:
+        told = roster_rules.ListedSubmission(entry.submission, entry.member, entry.sequence, entry.membership)
+        return self._told.setdefault(told, told)
+
+
+def _withdrawals(
+    basis: RosterBasis, party: int, shown: RosterList
+) -> tuple[roster_rules.ListedWithdrawal, ...]:
+    brought = list(_shown_memberships(basis, party, shown))
+    if not shown.withdrawals:
+        return ()
+    by_member: dict[bytes, list[CertifiedMember]] = {}
+    for certified in (*basis.memberships.values(), *brought):
+        by_member.setdefault(certified.member, []).append(certified)
     withdrawals = []
     for envelope in shown.withdrawals:
         try:
@@ -198,10 +249,14 @@ def _party_list(basis: RosterBasis, party: int, shown: RosterList) -> PartyList:
         if claimed.study_terms == basis.terms_digest and claimed.member not in by_member:
             continue  # the gateway kept this member from this party, which accepted nothing of it either
         if claimed.study_terms != basis.terms_digest or not any(
-            _is_from(envelope, membership) for membership in by_member.get(claimed.member, [])
+            _is_from(envelope, certified) for certified in by_member.get(claimed.member, [])
         ):
             raise ListRefused(party, "withdrawals that members signed", "one that none did")
         withdrawals.append(roster_rules.ListedWithdrawal(claimed.member, claimed.sequence))
+    return tuple(withdrawals)
+
+
+def _revoked(basis: RosterBasis, party: int, shown: RosterList) -> frozenset[bytes]:
     revoked = set()
     for envelope in shown.revocations:
         try:
@@ -210,29 +265,21 @@ def _party_list(basis: RosterBasis, party: int, shown: RosterList) -> PartyList:
             raise ListRefused(party, "revocations that a registrar signed", "one that none did") from None
         if revocation.kind == "member":
             revoked.add(revocation.subject)
-    return PartyList(
-        party,
-        tuple(
-            roster_rules.ListedSubmission(entry.submission, entry.member, entry.sequence, entry.membership)
-            for entry in shown.submissions
-        ),
-        tuple(withdrawals),
-        frozenset(revoked),
-    )
+    return frozenset(revoked)
 
 
-def _shown_memberships(basis: RosterBasis, party: int, shown: RosterList) -> Iterable[Membership]:
+def _shown_memberships(basis: RosterBasis, party: int, shown: RosterList) -> Iterator[CertifiedMember]:
     """Those that the list brings along: certified, or the party made them up."""
     for envelope in shown.memberships:
         try:
-            yield open_membership(envelope, basis.community)
+            yield CertifiedMember.of(open_membership(envelope, basis.community), basis.terms)
         except (BadDocument, BadSignature):
             raise ListRefused(party, "memberships that registrars certified", "one that none did") from None
 
 
-def _is_from(envelope: Envelope, membership: Membership) -> bool:
+def _is_from(envelope: Envelope, certified: CertifiedMember) -> bool:
     try:
-        open_from_member(envelope, Withdrawal, membership)
-    except (BadDocument, BadSignature):
+        withdrawal = open_envelope(envelope, Withdrawal)
+    except BadDocument:
         return False
-    return True
+    return withdrawal.member == certified.member and has_signature(envelope, certified.signing_key)
