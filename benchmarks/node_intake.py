@@ -22,8 +22,8 @@ from typing import Any
 
 from sqlalchemy import event
 
+from benchmarks.freeze import rss_anon
 from benchmarks.generated_community import GeneratedCommunity, signed
-from benchmarks.order_statistics import anonymous_bytes
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.feed_format import FeedFrame, read_frames, write_frame
@@ -143,7 +143,7 @@ def measure(submissions: int, figures: int, with_receipts: bool, directory: Path
             "receipts": receipt_seconds,
         },
         "bound_by": "one core of Python" if cpu < 1.3 * seconds and cpu > 0.85 * seconds else "the machine",
-        "peak_anonymous_bytes": anonymous_bytes(),
+        "peak_anonymous_bytes": rss_anon(os.getpid()),
         "correct": accepted == submissions and queued == submissions,
     }
 
