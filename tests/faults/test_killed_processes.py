@@ -28,6 +28,7 @@ PHASES = (
     "publishing",
 )
 LEADER, FOLLOWER = PARTIES[:2]
+pytestmark = pytest.mark.timeout(600)
 
 GATEWAY_STOPS = {
     "enrol": Stop(GATEWAY, "*membership/v1*commit", "before"),
@@ -112,7 +113,6 @@ async def test_each_process_is_killed_and_the_study_goes_on(tmp_path: Path) -> N
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("process", TABLE)
 async def test_a_process_is_killed_at_every_phase(tmp_path: Path, process: str) -> None:
     await _tell(tmp_path, TABLE[process].items())
