@@ -27,15 +27,16 @@ from protocols.wide import WideTotal
 
 def digit_vectors(figure: FigureRecords) -> Shared:
     """The digits of every record, 0 for a blank, most significant first: (D, n), degree t, local."""
-    tops: dict[int, Shared] = {}  # presence times r - 1, of each radix that there is
-    if figure.presence is not None:
-        tops = {radix: figure.presence.times(radix - 1) for radix in set(figure.encoding.radices)}
-    vectors = []
-    for radix, rows in zip(figure.encoding.radices, figure.digits, strict=True):
+    radices = figure.encoding.radices
+    vectors = np.empty((len(radices), figure.count), dtype=np.uint64)
+    for vector, radix, rows in zip(vectors, radices, figure.digits, strict=True):
+        if figure.presence is None:
+            vector[:] = radix - 1
+        else:
+            vector[:] = kernels.multiply_scalar(figure.presence.values, radix - 1)
         deficits = fp.from_ints(b - (radix - 1) for b in range(radix - 1))
-        below = Shared(kernels.linear_combination(rows.values, deficits), rows.degree)
-        vectors.append(below + tops[radix] if tops else below.plus(radix - 1))
-    return Shared(np.stack([vector.values for vector in vectors]))
+        kernels.add_combination(vector, rows.values, deficits)
+    return Shared(vectors)
 
 
 async def select_digits(engine: Engine, digits: Shared, mask: PublicMask, selector: Shared | None) -> Shared:

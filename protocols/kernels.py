@@ -84,6 +84,8 @@ def masked_sums(matrix: fp.FieldVector, mask: NDArray[np.uint8]) -> fp.FieldVect
     _require(mask.dtype == np.uint8 and mask.ndim == 1, f"a mask is a vector of uint8, not {mask.dtype}")
     _require(matrix.shape[1] == len(mask), f"rows of {matrix.shape[1]} under a mask of {len(mask)}")
     _require(mask.size == 0 or int(mask.max()) <= 1, "a mask of zeros and ones")
+    if mask.all():
+        return sums(matrix)
     out = np.zeros(len(matrix), dtype=np.uint64)
     kernel_loops.masked_sums(matrix, _frozen(mask), out)
     return out
@@ -113,6 +115,14 @@ def linear_combination(vectors: fp.FieldVector, coefficients: fp.FieldVector) ->
     out = np.zeros(vectors.shape[1], dtype=np.uint64)
     kernel_loops.linear_combination(vectors, coefficients, out)
     return out
+
+
+def add_combination(out: fp.FieldVector, vectors: fp.FieldVector, coefficients: fp.FieldVector) -> None:
+    """out += `linear_combination` of the same, in place."""
+    _require_in_place(out)
+    vectors, coefficients = _input(vectors, 2), _input(coefficients, 1)
+    _require(vectors.shape == (len(coefficients), len(out)), f"vectors of {len(out)} elements each")
+    kernel_loops.linear_combination(vectors, coefficients, out)
 
 
 def bit_defects(matrix: fp.FieldVector, weights: fp.FieldVector) -> fp.FieldVector:
@@ -213,7 +223,7 @@ def warm_up() -> None:
         product(matrix, vector)
     for combination in (linear_combination, bit_defects):
         combination(matrix, vector[:1])
-    masked_sums(matrix, np.ones(2, dtype=np.uint8))
+    masked_sums(matrix, np.array([0, 1], dtype=np.uint8))
     sums(matrix)
     column_sums(matrix)
     multiply_scalar(vector, 1)

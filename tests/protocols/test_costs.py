@@ -116,7 +116,8 @@ def test_a_sum_multiplies_nothing_and_sums_each_column_once(setting: Setting) ->
     outcomes, ran = setting.run(computation)
     assert outcomes[0].values == (str(sum(figures(True))),)
     counts = ran.engines[0].counts
-    assert (counts.multiplications, counts.comparisons) == (0, 0)
+    assert (counts.multiplications, counts.comparisons, counts.opened, ran.rounds) == (0, 0, 1, 1)
+    assert_bytes(setting, ran)
 
 
 @every_setting

@@ -71,6 +71,13 @@ def test_products_and_sums_of_rows(table: tuple[list[list[int]], list[int], list
     table_of = kernels.inner_product_table(matrix, [v, *matrix])
     assert table_of.tolist() == [[dot(row, other) for row in rows] for other in (vector, *rows)]
     assert kernels.linear_combination(matrix, w).tolist() == [dot(column, weights) for column in columns]
+    added = v.copy()
+    kernels.add_combination(added, matrix, w)
+    assert added.tolist() == [
+        (start + dot(column, weights)) % fp.P for start, column in zip(vector, columns, strict=True)
+    ]
+    everybody = np.ones(len(vector), dtype=np.uint8)
+    assert kernels.masked_sums(matrix, everybody).tolist() == [sum(row) % fp.P for row in rows]
 
 
 WORDS = st.integers(0, 2**64 - 1) | st.sampled_from([fp.P, 2**64 - 1, 2**61, 2**62 + fp.P])
@@ -217,6 +224,7 @@ MISUSES: list[tuple[str, Callable[[], Any]]] = [
     ("a short mask", lambda: kernels.masked_sums(M, np.ones(2, dtype=np.uint8))),
     ("a strided target", lambda: kernels.axpy(np.ones(6, dtype=np.uint64)[::2], 1, V)),
     ("a target of another length", lambda: kernels.axpy(np.ones(2, dtype=np.uint64), 1, V)),
+    ("a combination of another length", lambda: kernels.add_combination(V.copy()[:2], M, V[:2])),
     ("a block beyond the vectors", lambda: kernels.multiply_block(V, V, 1, V.copy())),
     (
         "a block beyond the rows",
