@@ -1,0 +1,147 @@
+// What a member does, apart from how it looks: follow the community, see studies, submit, correct, withdraw, read results.
+
+import { encodeBase64url } from "../core/bytes.js";
+import { openMembership } from "../core/authority.js";
+import { openEnvelope, signDocument } from "../core/envelope.js";
+import { BadSignature, CallerError, GatewayRefused } from "../core/errors.js";
+import { multipartOf, prepareSubmission } from "../core/submission.js";
+import { findPinned, verifyReceipts, verifyResult, verifyStudy, versionNamed } from "../core/verification.js";
+import { nextSequence, standing } from "./records.js";
+
+export class Desk {
+  constructor({ gateway, fingerprint, randomBytes }) {
+    Object.assign(this, { gateway, fingerprint, randomBytes });
+    this.trusted = null;
+    this.membership = null;
+  }
+
+  /** The pinned community and its newest version, verified. */
+  async follow() {
+    this.trusted = await findPinned(await this.gateway.communities(), this.fingerprint);
+    return this.trusted.current;
+  }
+
+  /** The membership of this device's key once it counts; null while a registrar or its second is awaited. */
+  async certified(keyring) {
+    const envelope = await this.gateway.ownMembership();
+    if (envelope === null) return null;
+    const claimed = openEnvelope(envelope, "membership/v1");
+    const community = versionNamed(this.trusted, claimed.community, "the membership");
+    try {
+      const membership = await openMembership(envelope, community);
+      if (membership.signing_key !== encodeBase64url(keyring.signer.publicBytes)) return null;
+      this.membership = { envelope, document: membership };
+      return membership;
+    } catch (error) {
+      if (error instanceof BadSignature) return null; // not countersigned yet
+      throw error;
+    }
+  }
+
+  /** Every study that this member may see, verified; the state is the gateway's word. */
+  async studies() {
+    const found = [];
+    for (const listed of await this.gateway.studies()) {
+      if (["proposed", "refused"].includes(listed.state)) continue;
+      const study = await this.study(listed.terms);
+      if (study !== null) found.push(study);
+    }
+    return found;
+  }
+
+  async study(terms) {
+    const file = await this.gateway.study(terms);
+    try {
+      const study = await verifyStudy(this.trusted, file.study, file.approvals, file.amendments);
+      return study.termsDigest === terms ? { ...study, state: file.state, file } : null;
+    } catch (error) {
+      if (error instanceof BadSignature) return null; // not approved by every party: nothing to take part in
+      throw error;
+    }
+  }
+
+  /** Why this member cannot take part, or null: an attribute that the study asks for. */
+  notEligible({ study: { terms } }) {
+    const { attributes } = this.membership.document;
+    const rule = terms.eligibility.find(({ attribute, values }) => !values.includes(attributes[attribute]));
+    if (rule) return rule;
+    return terms.groups.find(({ attribute, values }) => !values.includes(attributes[attribute])) ?? null;
+  }
+
+  /** Share, seal, sign and hand in; the gateway has stored it when this returns. `texts` are kept with it. */
+  async submit({ study, keyring, records, values, texts, onStep = () => {} }) {
+    const terms = study.termsDigest;
+    const record = await records.load(terms);
+    const before = standing(record);
+    const sequence = nextSequence(record);
+    onStep("share");
+    const prepared = await prepareSubmission({
+      study, values, membership: this.membership.document, signer: keyring.signer, randomBytes: this.randomBytes,
+      sequence, replaces: before === null ? null : await before.envelope.digest(),
+    });
+    const tried = { ...record, used: sequence };
+    const entry = { envelope: prepared.envelope.json, texts };
+    await records.save(terms, { ...tried, submissions: [...record.submissions, entry] });
+    onStep("send");
+    try {
+      await this.gateway.submit(multipartOf(prepared));
+    } catch (error) {
+      const certain = error instanceof GatewayRefused && error.problem.status < 500 && error.problem.status !== 429;
+      if (certain) await records.save(terms, tried); // refused for certain: what stood before stands
+      throw error;
+    }
+    await records.saveLastFigures(study.study.terms.title, texts);
+    await records.dropDraft(terms);
+    return prepared.digest;
+  }
+
+  /** Take out everything submitted so far. */
+  async withdraw({ study, keyring, records }) {
+    const record = await records.load(study.termsDigest);
+    const stands = standing(record);
+    if (stands === null) throw new CallerError("there is nothing to withdraw");
+    const document = {
+      type: "withdrawal/v1", study_terms: study.termsDigest, member: stands.document.member, sequence: stands.document.sequence,
+    };
+    await this.gateway.withdraw(await signDocument(document, keyring.signer));
+    await records.save(study.termsDigest, { ...record, withdrawn: stands.document.sequence });
+  }
+
+  /** Verified receipts by party: { party, name, verdict, explanation } with verdict null while one is awaited. */
+  async receipts(study, submission) {
+    const envelopes = await this.gateway.receipts(submission);
+    const found = await verifyReceipts(study, submission, envelopes);
+    const parties = study.community.cards.map(({ name }, party) => {
+      const receipt = found.get(party);
+      return { party, name, verdict: receipt?.verdict ?? null, explanation: receipt?.explanation ?? null };
+    });
+    return { parties, envelopes, held: parties.filter(({ verdict }) => verdict === "accepted").length };
+  }
+
+  /** Results of one study, each verified down to the own row if this member took part. */
+  async results(study, record) {
+    const listed = (await this.gateway.results()).filter((one) => one.study === study.termsDigest);
+    const stands = standing(record);
+    const verified = [];
+    for (const { result: digest } of listed) {
+      const { study: envelope, approvals, amendments, roster, checkedRoster } = study.file;
+      const { result, query, asker } = await this.gateway.result(digest);
+      const own = stands === null ? null : await this.#ownEvidence(study, stands);
+      const communities = this.trusted.envelopes;
+      const evidence = { communities, study: envelope, approvals, amendments, roster, checkedRoster, query, asker, result, own };
+      verified.push({ digest, ...(await verifyResult(evidence, this.fingerprint)) });
+    }
+    return verified;
+  }
+
+  async #ownEvidence(study, { envelope }) {
+    const submission = await envelope.digest();
+    return {
+      membership: this.membership.envelope,
+      submission: envelope,
+      receipts: await this.gateway.receipts(submission),
+      proof: await this.gateway.proof(study.termsDigest, submission),
+    };
+  }
+}
+

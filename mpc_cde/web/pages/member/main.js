@@ -1,0 +1,297 @@
+// Wiring of the member's page: which view is shown when, and nothing that is worth knowing elsewhere.
+
+import { formatFingerprint } from "../core/documents.js";
+import { CallerError } from "../core/errors.js";
+import { parseInvitation } from "../core/invitation.js";
+import { FORMATS, formatOf, readTyped, showPlain } from "../core/numbers.js";
+import { systemRandomBytes } from "../core/randomness.js";
+import { el, fill, saveFile } from "../shared/dom.js";
+import { Gateway } from "../shared/gateway.js";
+import { loadLanguage, preferredLanguage } from "../shared/language.js";
+import { resultView } from "../shared/result_view.js";
+import { Vault } from "../shared/vault.js";
+import { wordsOf } from "../shared/words.js";
+import { Desk } from "./desk.js";
+import { FigureForm } from "./form.js";
+import { Frame } from "./frame.js";
+import { Keyring } from "./keyring.js";
+import { Records, standing } from "./records.js";
+import { aboutCard, afterwards, ReceiptsCard, reviewView } from "./study_views.js";
+import { keyView, requestView, studiesView, welcomeView } from "./views.js";
+
+const FORMAT_KEPT = "mpc-cde/format";
+const POLL_MS = 1500;
+const LOOK_AGAIN_MS = 4000;
+
+class Page {
+  constructor({ root, settings, vault, randomBytes }) {
+    Object.assign(this, { root, settings, vault, randomBytes });
+    this.shown = 0; // counts views, so that what comes late for an old one is dropped
+  }
+
+  async start() {
+    await this.#speak(preferredLanguage());
+    this.invitation = parseInvitation(location.hash);
+    this.keyring = await Keyring.load(this.vault);
+    await this.#guarded(() => this.#begin());
+  }
+
+  async #speak(language) {
+    this.t = await loadLanguage(language);
+    const kept = localStorage.getItem(FORMAT_KEPT);
+    this.format = kept in FORMATS ? kept : formatOf(navigator.language.startsWith(language) ? navigator.language : language);
+    this.frame = new Frame(this.root, {
+      t: this.t, settings: this.settings, format: this.format,
+      onLanguage: (chosen) => this.#restate(() => this.#speak(chosen)),
+      onFormat: (chosen) => this.#restate(async () => {
+        localStorage.setItem(FORMAT_KEPT, chosen);
+        await this.#speak(this.t.language);
+      }),
+    });
+    this.frame.communityName = this.desk?.trusted?.current.name ?? "";
+  }
+
+  /** Change how things are said and show the same view again; what was typed stays. */
+  async #restate(change) {
+    const before = this.format;
+    const typed = this.form?.typed() ?? null;
+    await change();
+    if (typed !== null && this.study) await this.#keepDraft(convert(typed, before, this.format));
+    await this.#guarded(this.again);
+  }
+
+  /** Whatever goes wrong is told, and can be tried again. */
+  async #guarded(action) {
+    this.again = action;
+    try {
+      await action();
+    } catch (error) {
+      console.info("mpc-cde:", error.code ?? error.name, error.message);
+      this.frame.show(el("div", {}, this.frame.problem(error, { retry: () => this.#guarded(action) })));
+    }
+  }
+
+  #show(view, options) {
+    this.shown += 1;
+    return this.frame.show(view, options);
+  }
+
+  async #begin() {
+    const fingerprint = this.keyring?.community ?? this.invitation?.community ?? null;
+    if (fingerprint === null) {
+      this.#show(welcomeView({ t: this.t, onRecover: (...given) => this.#recover(...given) }));
+      return;
+    }
+    if (this.keyring !== null && this.invitation !== null && this.keyring.community !== this.invitation.community) {
+      throw new CallerError("this device has keys for another community than the link names");
+    }
+    if (this.settings.fingerprint !== null && this.settings.fingerprint !== fingerprint) {
+      throw new CallerError(`this page is for ${formatFingerprint(this.settings.fingerprint)}, your link for ${formatFingerprint(fingerprint)}`);
+    }
+    const signer = this.keyring?.signer ?? null;
+    const gateway = new Gateway(this.settings.gateway, { randomBytes: this.randomBytes, signer });
+    this.desk = new Desk({ gateway, fingerprint, randomBytes: this.randomBytes });
+    const community = await this.desk.follow();
+    this.frame.communityName = community.name;
+    if (this.keyring === null) return this.#makeKey(community, fingerprint);
+    history.replaceState(null, "", location.pathname);
+    this.records = new Records(this.vault, this.keyring.wrappingKey);
+    if ((await this.desk.certified(this.keyring)) === null) return this.#request();
+    return this.#studies();
+  }
+
+  #makeKey(community, fingerprint) {
+    const { t, invitation } = this;
+    this.#show(keyView({
+      t, invitation, community, fingerprint,
+      onMake: (passphrase) => Keyring.make({
+        community: fingerprint, registerId: invitation.registerId, passphrase, randomBytes: this.randomBytes, vault: this.vault,
+      }),
+      onKept: (keyring) => {
+        this.keyring = keyring;
+        this.#guarded(() => this.#begin());
+      },
+      onRecover: (...given) => this.#recover(...given),
+      problem: (error) => this.frame.problem(error),
+    }), { step: "key" });
+  }
+
+  async #recover(bytes, passphrase) {
+    try {
+      this.keyring = await Keyring.recover({ bytes, passphrase, vault: this.vault });
+    } catch (error) {
+      return this.frame.problem(error);
+    }
+    await this.#guarded(() => this.#begin());
+    return null;
+  }
+
+  async #request() {
+    const look = () => this.#guarded(() => this.#begin());
+    this.#show(await requestView({ t: this.t, keyring: this.keyring, invitation: this.invitation, onLook: look }), { step: "certified" });
+    const view = this.shown;
+    this.#every(LOOK_AGAIN_MS, view, async () => {
+      if ((await this.desk.certified(this.keyring)) === null) return true;
+      await this.#guarded(() => this.#studies());
+      return false;
+    });
+  }
+
+  async #studies() {
+    const studies = await this.desk.studies();
+    const eligible = studies.filter((study) => this.desk.notEligible(study) === null);
+    if (eligible.length === 1) return this.#guarded(() => this.#open(eligible[0].termsDigest));
+    this.form = null;
+    this.#show(studiesView({ t: this.t, studies: eligible, onOpen: (study) => this.#guarded(() => this.#open(study.termsDigest)) }), { step: "figures" });
+    return undefined;
+  }
+
+  /** One study where it stands: the form, the receipts, or what came back. */
+  async #open(terms, { correcting = false } = {}) {
+    this.study = await this.desk.study(terms);
+    const record = await this.records.load(terms);
+    const stands = standing(record);
+    this.form = null;
+    if (this.study.state === "open" && (stands === null || correcting)) return this.#fillIn(stands, record);
+    return this.#standing(stands, record);
+  }
+
+  async #fillIn(stands, record) {
+    const { study, t, format } = this;
+    const terms = study.termsDigest;
+    const words = wordsOf(study, t.language);
+    const sent = stands === null ? {} : Object.fromEntries(Object.entries(stands.texts).map(([name, text]) => [name, shownText(text, format)]));
+    const last = await this.records.lastFigures();
+    const draft = await this.records.draft(terms);
+    this.form = new FigureForm({ study, words, t, format, texts: draft ?? sent, last, onDraft: (typed) => this.#keepDraft(typed) });
+    const check = el("button", { class: "primary", type: "button", onclick: () => this.#review(words) }, t("form.check"));
+    const closes = new Date(study.presentation.closes).toLocaleString(t.language, { dateStyle: "full", timeStyle: "short" });
+    const withdrawn = record.withdrawn > 0 && stands === null ? el("div", { class: "notice" }, el("p", {}, t("after.withdrawn"))) : null;
+    this.formView = el("div", {}, el("h1", {}, words.title), el("p", { class: "lead" }, t("form.lead", { closes })), withdrawn,
+      el("div", { class: "columns" }, el("div", {}, this.form.element, el("div", { class: "actions" }, check)), aboutCard({ study, words, t })));
+    this.#show(this.formView, { step: "figures" });
+  }
+
+  #keepDraft(typed) {
+    return this.records.saveDraft(this.study.termsDigest, typed);
+  }
+
+  #review(words) {
+    const values = this.form.values();
+    if (values === null) return;
+    const { study, t, format, form } = this;
+    this.#show(reviewView({
+      study, words, form, values, format, t, showPlain,
+      onBack: () => this.#show(this.formView, { step: "figures" }),
+      onSend: () => this.#send(words, values),
+    }), { step: "figures" });
+  }
+
+  async #send(words, values) {
+    const { study, t } = this;
+    const receipts = new ReceiptsCard({ study, t });
+    const trouble = el("div");
+    this.#show(el("div", {}, el("h1", {}, words.title), trouble, receipts.element), { step: "figures" });
+    const texts = this.form.plainTexts();
+    try {
+      await this.desk.submit({ study, keyring: this.keyring, records: this.records, values, texts, onStep: (name) => receipts.step(name) });
+    } catch (error) {
+      console.info("mpc-cde:", error.code ?? error.name, error.message);
+      const back = el("button", { type: "button", onclick: () => this.#show(this.formView, { step: "figures" }) }, t("review.back"));
+      fill(trouble, this.frame.problem(error, { retry: () => this.#send(words, values) }), el("div", { class: "actions" }, back));
+      return;
+    }
+    await this.#guarded(() => this.#open(study.termsDigest));
+  }
+
+  async #standing(stands, record) {
+    const { study, t, format } = this;
+    const words = wordsOf(study, t.language);
+    const parts = [];
+    let follow = null;
+    if (stands !== null) {
+      const digest = await stands.envelope.digest();
+      const card = new ReceiptsCard({ study, t });
+      const found = await this.desk.receipts(study, digest);
+      card.show(found);
+      follow = found.parties.some(({ verdict }) => verdict === null) ? { card, digest } : null;
+      const onReceipts = async () => {
+        const { envelopes } = await this.desk.receipts(study, digest);
+        const file = { type: "receipts/v1", submission: stands.envelope.json, receipts: envelopes.map(({ json }) => json) };
+        saveFile("receipts.json", JSON.stringify(file, null, 1));
+      };
+      parts.push(card.element, afterwards({
+        study, t, canChange: study.state === "open", onReceipts,
+        onCorrect: () => this.#guarded(() => this.#open(study.termsDigest, { correcting: true })),
+        onWithdraw: () => this.#askToWithdraw(words),
+      }));
+    } else {
+      parts.push(el("section", { class: "card" }, el("p", {}, t("standing.nothing"))));
+    }
+    const results = study.state === "open" ? [] : await this.desk.results(study, record);
+    const own = stands?.texts ?? {};
+    const attributes = this.desk.membership.document.attributes;
+    const shown = results.map((verified) => resultView({ verified, words, format, t, own, attributes }));
+    if (study.state !== "open" && shown.length === 0) parts.push(el("section", { class: "card" }, el("h2", {}, t("standing.waiting_heading")), el("p", {}, t("standing.waiting"))));
+    this.#show(el("div", {}, el("h1", {}, words.title), ...shown, el("div", { class: "columns" }, el("div", {}, ...parts), aboutCard({ study, words, t }))),
+      { step: shown.length || study.state !== "open" ? "results" : "figures" });
+    const view = this.shown;
+    if (follow !== null) {
+      this.#every(POLL_MS, view, async () => {
+        const found = await this.desk.receipts(study, follow.digest);
+        follow.card.show(found);
+        return found.parties.some(({ verdict }) => verdict === null);
+      });
+    }
+  }
+
+  #askToWithdraw(words) {
+    const { study, t } = this;
+    const withdraw = async () => {
+      await this.desk.withdraw({ study, keyring: this.keyring, records: this.records });
+      await this.#open(study.termsDigest);
+    };
+    this.#show(el("div", {}, el("h1", {}, t("withdraw.heading")), el("section", { class: "card" }, el("p", { class: "lead" }, t("withdraw.lead", { title: words.title })),
+      el("div", { class: "actions" }, el("button", { class: "danger", type: "button", onclick: () => this.#guarded(withdraw) }, t("withdraw.yes")),
+        el("button", { type: "button", onclick: () => this.#guarded(() => this.#open(study.termsDigest)) }, t("withdraw.no"))))), { step: "figures" });
+  }
+
+  /** Do something again and again while a view is shown and it says so; trouble on the way is not worth a word. */
+  #every(pause, view, action) {
+    const again = async () => {
+      if (this.shown !== view) return;
+      let go = true;
+      try {
+        go = await action();
+      } catch (error) {
+        console.info("mpc-cde:", error.code ?? error.name, error.message);
+      }
+      if (go && this.shown === view) setTimeout(again, pause);
+    };
+    setTimeout(again, pause);
+  }
+}
+
+/** Plain decimal text as the person writes it; other text as it is. */
+function shownText(text, format) {
+  return /^-?\d+(\.\d+)?$/.test(text) ? showPlain(text, format) : text;
+}
+
+/** What was typed in one number format, in another; what is no number stays. */
+function convert(typed, before, after) {
+  if (before === after) return typed;
+  return Object.fromEntries(Object.entries(typed).map(([name, text]) => {
+    try {
+      const plain = readTyped(text, before);
+      return [name, plain === "" ? text : showPlain(plain, after)];
+    } catch {
+      return [name, text];
+    }
+  }));
+}
+
+const answer = await fetch(new URL("../settings.json", import.meta.url), { cache: "no-store" });
+const page = new Page({
+  root: document.getElementById("page"), settings: await answer.json(), vault: await Vault.open(), randomBytes: systemRandomBytes,
+});
+await page.start();

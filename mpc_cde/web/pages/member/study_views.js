@@ -1,0 +1,81 @@
+// One study as a member sees it: why, for whom, the figures, the last look, the receipts.
+
+import { el } from "../shared/dom.js";
+import { showTime } from "../shared/language.js";
+import { functionInWords } from "../shared/words.js";
+
+/** Why the figures are asked, what is published to whom, who holds the shares, when they are deleted. */
+export function aboutCard({ study, words, t }) {
+  const { terms } = study.study;
+  const audiences = [...new Set(terms.functions.map(({ audience }) => audience))];
+  const least = terms.disclosure.minimum_contributors;
+  return el("section", { class: "card about" },
+    el("h2", {}, t("about.heading")), el("p", {}, words.purpose),
+    el("details", {}, el("summary", {}, t("about.published")),
+      ...audiences.map((audience) => el("div", {}, el("h3", {}, t(`audience.${audience}`)),
+        el("ul", {}, ...summaries(terms.functions.filter((one) => one.audience === audience), words, t).map((text) => el("li", {}, text))))),
+      el("p", { class: "quiet" }, t("about.minimum", { least }))),
+    el("details", {}, el("summary", {}, t("about.who", { count: study.community.cards.length })),
+      el("ul", {}, ...study.community.cards.map(({ name, role, contact }) => el("li", {}, `${name} – ${role} · ${contact}`))),
+      el("p", {}, t("about.split"))),
+    el("details", {}, el("summary", {}, t("about.deleted")), el("p", {}, t("about.deleted_text", { days: terms.retention_days }))),
+    el("details", {}, el("summary", {}, t("about.consent")), el("p", {}, words.consent)));
+}
+
+function summaries(functions, words, t) {
+  return [...new Set(functions.map((one) => functionInWords(one, words, t)))];
+}
+
+/** The last look: every figure as it was read, one box, one button. */
+export function reviewView({ study, words, form, values, format, t, showPlain, onSend, onBack }) {
+  const checked = el("input", { type: "checkbox", onchange: () => { send.disabled = !checked.checked; } });
+  const send = el("button", { class: "primary", type: "button", disabled: true, onclick: onSend }, t("review.send"));
+  const rows = study.study.terms.figures.map((figure) => {
+    const value = values.get(figure.name);
+    const shown = value === null ? t("review.blank") : figure.kind === "category" ? figure.categories[Number(value.numerator)] : showPlain(String(value), format);
+    return el("tr", {}, el("th", { scope: "row" }, words.label(figure.name)), el("td", { class: "number" }, shown), el("td", {}, value === null ? "" : figure.unit));
+  });
+  return el("div", {}, el("h1", {}, t("review.heading")),
+    el("section", { class: "card" }, el("p", { class: "lead" }, t("review.lead")),
+      el("div", { class: "scroll" }, el("table", {}, el("caption", {}, words.title), el("tbody", {}, ...rows))),
+      el("label", { class: "check" }, checked, t("review.checked")),
+      el("div", { class: "actions" }, send, el("button", { type: "button", onclick: onBack }, t("review.back")))));
+}
+
+/** What happens while figures are sent, and afterwards who holds them. */
+export class ReceiptsCard {
+  constructor({ study, t }) {
+    Object.assign(this, { study, t });
+    this.count = study.community.cards.length;
+    this.headline = el("p", { class: "meter", role: "status" }, t("send.share"));
+    this.bar = el("progress", { class: "bar", max: this.count, value: 0, "aria-label": t("receipts.bar") });
+    this.list = el("ul", { class: "parties" });
+    this.element = el("section", { class: "card" }, this.headline, this.bar, this.list);
+    this.show({ parties: study.community.cards.map(({ name }) => ({ name, verdict: null, explanation: null })), held: 0 }, false);
+  }
+
+  step(name) {
+    this.headline.textContent = this.t(`send.${name}`);
+  }
+
+  /** Receipts as they are now. */
+  show({ parties, held }, counted = true) {
+    const { t } = this;
+    if (counted) this.headline.textContent = t("receipts.held", { held, parties: parties.length });
+    this.bar.value = held;
+    this.list.replaceChildren(...parties.map(({ name, verdict, explanation }) => el("li", { "data-verdict": verdict ?? "awaited" },
+      el("span", { class: "sign", "aria-hidden": "true" }, { accepted: "✓", refused: "✕" }[verdict] ?? "…"),
+      el("strong", {}, name), el("small", {}, explanation ?? t(`receipts.${verdict ?? "awaited"}`)))));
+  }
+}
+
+/** What a member can do once its figures are in. */
+export function afterwards({ study, t, canChange, onCorrect, onWithdraw, onReceipts }) {
+  const closes = showTime(study.presentation.closes, t.language);
+  return el("section", { class: "card" }, el("h2", {}, t("after.heading")),
+    el("p", {}, canChange ? t("after.lead", { closes }) : t("after.closed")),
+    el("div", { class: "actions" },
+      canChange && el("button", { type: "button", onclick: onCorrect }, t("after.correct")),
+      el("button", { type: "button", onclick: onReceipts }, t("after.receipts")),
+      canChange && el("button", { class: "danger", type: "button", onclick: onWithdraw }, t("after.withdraw"))));
+}

@@ -1,0 +1,116 @@
+// What a member sees before the form: welcome, the key, the request to the registrar, the list of studies.
+
+import { sha256 } from "../core/bytes.js";
+import { formatFingerprint } from "../core/documents.js";
+import { MIN_PASSPHRASE_CHARACTERS } from "../core/recovery.js";
+import { el, fill, saveFile } from "../shared/dom.js";
+import { shortCode } from "../shared/gateway.js";
+import { showTime } from "../shared/language.js";
+import { wordsOf } from "../shared/words.js";
+
+/** Nobody is known here: a way in by a personal link, and one by a recovery file. */
+export function welcomeView({ t, onRecover }) {
+  return el("div", {}, el("section", { class: "card" }, el("h1", {}, t("welcome.heading")), el("p", { class: "lead" }, t("welcome.lead")), el("p", {}, t("welcome.link"))),
+    recoverCard({ t, onRecover }));
+}
+
+/** Who computes, in plain words, each with what they are to the members. */
+export function partiesCard({ community, fingerprint, t }) {
+  return el("section", { class: "card" }, el("h2", {}, t("parties.heading", { count: community.cards.length })),
+    el("p", {}, t("parties.lead", { threshold: community.threshold, count: community.cards.length })),
+    el("ul", { class: "parties" }, ...community.cards.map(({ name, role, contact }, index) => (
+      el("li", {}, el("span", { class: "sign", "aria-hidden": "true" }, String(index + 1)), el("strong", {}, name), el("small", {}, `${role} · ${contact}`))))),
+    el("p", { class: "quiet" }, t("parties.fingerprint"), " ", el("span", { class: "code" }, formatFingerprint(fingerprint))));
+}
+
+/** The key is made here, under a passphrase; `onMake(passphrase)` gives { file, keep }, `onKept` goes on. */
+export function keyView({ t, invitation, community, fingerprint, onMake, onKept, onRecover, problem }) {
+  const passphrase = el("input", { id: "passphrase", type: "password", autocomplete: "new-password", minLength: MIN_PASSPHRASE_CHARACTERS, required: true, "aria-describedby": "passphrase-help" });
+  const shown = el("input", { type: "checkbox", onchange: () => { passphrase.type = shown.checked ? "text" : "password"; } });
+  const message = el("div", { "aria-live": "polite" });
+  const make = el("button", { class: "primary", type: "submit" }, t("key.make"));
+  const form = el("form", { onsubmit: async (event) => {
+    event.preventDefault();
+    if ([...passphrase.value].length < MIN_PASSPHRASE_CHARACTERS) {
+      fill(message, el("div", { class: "notice wrong", role: "alert" }, el("p", {}, t("key.too_short", { least: MIN_PASSPHRASE_CHARACTERS }))));
+      passphrase.focus();
+      return;
+    }
+    make.disabled = true;
+    fill(message, el("p", { class: "quiet spinner" }, t("key.making")));
+    try {
+      const { file, keep } = await onMake(passphrase.value);
+      const name = `recovery-${invitation.registerId.replace(/[^\p{L}\p{N}]+/gu, "-")}.json`;
+      saveFile(name, file);
+      const kept = el("button", { class: "primary", type: "button", onclick: async () => { kept.disabled = true; onKept(await keep()); } }, t("key.have_it"));
+      fill(form, el("div", { class: "notice good" }, el("h2", {}, t("key.saved_heading")), el("p", {}, t("key.saved", { name }))),
+        el("div", { class: "actions" }, kept, el("button", { type: "button", onclick: () => saveFile(name, file) }, t("key.save_again"))));
+      kept.focus();
+    } catch (error) {
+      make.disabled = false;
+      fill(message, problem(error));
+    }
+  } },
+  el("div", { class: "field" }, el("label", { htmlFor: "passphrase" }, t("key.passphrase")), passphrase,
+    el("label", { class: "check" }, shown, t("key.show")), el("p", { class: "quiet", id: "passphrase-help" }, t("key.passphrase_help", { least: MIN_PASSPHRASE_CHARACTERS }))),
+  message, el("div", { class: "actions" }, make));
+  return el("div", {}, el("h1", {}, invitation.name ? t("key.welcome", { name: invitation.name }) : t("key.welcome_you")),
+    el("div", { class: "columns" },
+      el("div", {}, el("section", { class: "card" }, el("p", { class: "lead" }, t("key.lead", { community: community.name })), el("p", { class: "prose" }, t("key.why")), form), recoverCard({ t, onRecover })),
+      partiesCard({ community, fingerprint, t })));
+}
+
+/** A second device, or one that forgot: the recovery file and its passphrase. */
+function recoverCard({ t, onRecover }) {
+  const file = el("input", { id: "recovery-file", type: "file", accept: ".json,application/json" });
+  const passphrase = el("input", { id: "recovery-passphrase", type: "password", autocomplete: "current-password" });
+  const message = el("div", { "aria-live": "polite" });
+  const form = el("form", { onsubmit: async (event) => {
+    event.preventDefault();
+    if (file.files.length === 0) return;
+    fill(message, el("p", { class: "quiet spinner" }, t("recover.opening")));
+    const trouble = await onRecover(new Uint8Array(await file.files[0].arrayBuffer()), passphrase.value);
+    fill(message, trouble);
+  } },
+  el("div", { class: "field" }, el("label", { htmlFor: "recovery-file" }, t("recover.file")), file),
+  el("div", { class: "field" }, el("label", { htmlFor: "recovery-passphrase" }, t("recover.passphrase")), passphrase),
+  message, el("div", { class: "actions" }, el("button", { type: "submit" }, t("recover.open"))));
+  return el("section", { class: "card" }, el("details", {}, el("summary", {}, t("recover.heading")), el("p", {}, t("recover.lead")), form, el("p", { class: "quiet" }, t("recover.lost"))));
+}
+
+/** The public half for the registrar: a file, a mail, or text to copy. */
+export async function requestView({ t, keyring, invitation, onLook }) {
+  const card = new TextDecoder().decode(keyring.card());
+  const code = shortCode(await sha256(keyring.card()));
+  const name = `request-${keyring.registerId.replace(/[^\p{L}\p{N}]+/gu, "-")}.json`;
+  const replyTo = invitation?.replyTo ?? null;
+  const copied = el("span", { class: "quiet", "aria-live": "polite" });
+  const mail = replyTo && `mailto:${encodeURIComponent(replyTo)}?subject=${encodeURIComponent(t("request.subject", { id: keyring.registerId }))}&body=${encodeURIComponent(`${card}\n`)}`;
+  const copy = async () => {
+    await navigator.clipboard.writeText(card);
+    copied.textContent = t("request.copied");
+  };
+  return el("div", {}, el("h1", {}, t("request.heading")),
+    el("section", { class: "card" }, el("p", { class: "lead" }, t("request.lead")),
+      el("p", { class: "prose" }, t("request.public"), " ", t("request.code"), " ", el("strong", { class: "code" }, code)),
+      el("div", { class: "actions" },
+        el("button", { class: "primary", type: "button", onclick: () => saveFile(name, card) }, t("request.save")),
+        mail && el("a", { class: "button", href: mail }, t("request.mail")),
+        el("button", { type: "button", onclick: copy }, t("request.copy")), copied),
+      el("details", {}, el("summary", {}, t("request.show")), el("textarea", { class: "request code", readOnly: true, value: card, "aria-label": t("request.show") }))),
+    el("section", { class: "card" }, el("p", { role: "status" }, t("request.waiting")), el("div", { class: "actions" }, el("button", { type: "button", onclick: onLook }, t("request.look")))));
+}
+
+/** Studies that this member may see, the open ones first. */
+export function studiesView({ t, studies, onOpen }) {
+  const entry = (study) => {
+    const words = wordsOf(study, t.language);
+    const open = study.state === "open";
+    return el("li", {}, el("button", { type: "button", onclick: () => onOpen(study) },
+      el("span", { class: open ? "tag" : "tag closed" }, t(t.has(`state.${study.state}`) ? `state.${study.state}` : "state.other")),
+      el("h2", {}, words.title), el("small", {}, open ? t("studies.closes", { time: showTime(study.presentation.closes, t.language) }) : words.purpose.slice(0, 140))));
+  };
+  const sorted = [...studies].sort((a, b) => Number(b.state === "open") - Number(a.state === "open"));
+  return el("div", {}, el("h1", {}, t("studies.heading")),
+    sorted.length ? el("ul", { class: "studies" }, ...sorted.map(entry)) : el("section", { class: "card" }, el("p", {}, t("studies.none"))));
+}

@@ -1,0 +1,122 @@
+// The gateway's calls, as the pages make them: envelopes in and out, nothing believed.
+
+import { encodeBase64url } from "../core/bytes.js";
+import { rosterProof } from "../core/documents.js";
+import { Envelope } from "../core/envelope.js";
+import { BadDocument, GatewayRefused, TransportError } from "../core/errors.js";
+import { signRead } from "../core/reader.js";
+
+const NONCE_BYTES = 16;
+
+export class Gateway {
+  /** `signer` proves who reads what is not for everybody; `randomBytes` gives its nonces. */
+  constructor(url, { randomBytes, signer = null }) {
+    this.url = url.replace(/\/$/, "");
+    this.randomBytes = randomBytes;
+    this.signer = signer;
+  }
+
+  async communities() {
+    return envelopes((await this.#get("/v1/community")).versions);
+  }
+
+  async studies() {
+    return (await this.#get("/v1/studies")).studies;
+  }
+
+  /** All public documents of one study, unverified; `state` is the gateway's word. */
+  async study(terms) {
+    const answer = await this.#get(`/v1/studies/${terms}`);
+    return {
+      study: new Envelope(answer.study),
+      approvals: envelopes(answer.approvals),
+      amendments: envelopes(answer.amendments),
+      roster: optional(answer.roster),
+      checkedRoster: optional(answer.checked_roster),
+      state: answer.state,
+    };
+  }
+
+  /** The membership of the signer's key, unverified; null if nobody has certified it yet. */
+  async ownMembership() {
+    try {
+      return new Envelope((await this.#get("/v1/memberships/own", { signed: true })).membership);
+    } catch (error) {
+      if (error instanceof GatewayRefused && error.kind === "not-found") return null;
+      throw error;
+    }
+  }
+
+  async receipts(submission) {
+    return envelopes((await this.#get(`/v1/submissions/${submission}`)).receipts);
+  }
+
+  async proof(terms, submission) {
+    const answer = await this.#get(`/v1/studies/${terms}/proofs/${submission}`, { signed: this.signer !== null });
+    rosterProof(answer, "proof");
+    return answer;
+  }
+
+  /** Results that this reader may read: digests, studies, times; claims of the gateway. */
+  async results() {
+    return (await this.#get("/v1/results", { signed: this.signer !== null })).results;
+  }
+
+  async result(digest) {
+    const answer = await this.#get(`/v1/results/${digest}`, { signed: this.signer !== null });
+    return { result: new Envelope(answer.result), query: optional(answer.query), asker: optional(answer.asker) };
+  }
+
+  /** Returns when the gateway has stored the submission durably. */
+  async submit({ body, contentType }) {
+    await this.#call("/v1/submissions", { method: "POST", body, headers: { "Content-Type": contentType } });
+  }
+
+  async withdraw(envelope) {
+    const body = envelope.toBytes();
+    await this.#call("/v1/withdrawals", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+  }
+
+  #get(path, { signed = false } = {}) {
+    return this.#call(path, { method: "GET", signed });
+  }
+
+  async #call(path, { method, body = undefined, headers = {}, signed = false }) {
+    const targetUri = `${this.url}${path}`;
+    const proof = signed
+      ? await signRead(this.signer, {
+        method, targetUri, created: Math.floor(Date.now() / 1000), nonce: await this.randomBytes(NONCE_BYTES),
+      })
+      : {};
+    let answer;
+    try {
+      answer = await fetch(targetUri, {
+        method, body, headers: { ...headers, ...proof }, credentials: "omit", referrerPolicy: "no-referrer", cache: "no-store",
+      });
+    } catch {
+      throw new TransportError("the gateway cannot be reached", { hint: "offline" });
+    }
+    const isJson = /[/+]json/.test(answer.headers.get("content-type") ?? "");
+    const content = isJson ? await answer.json() : null;
+    if (!answer.ok) {
+      const problem = content ?? { status: answer.status, title: `the gateway answered ${answer.status}` };
+      throw new GatewayRefused(problem, { retryAfter: answer.headers.get("retry-after") });
+    }
+    if (content === null) throw new BadDocument("the gateway's answer is no JSON");
+    return content;
+  }
+}
+
+/** The check characters of a key or card, for comparing by telephone. */
+export function shortCode(bytes) {
+  return encodeBase64url(bytes).slice(0, 12);
+}
+
+function envelopes(list) {
+  if (!Array.isArray(list)) throw new BadDocument("the gateway's answer lacks documents");
+  return list.map((json) => new Envelope(json));
+}
+
+function optional(json) {
+  return json === null || json === undefined ? null : new Envelope(json);
+}

@@ -1,0 +1,38 @@
+// The page's words: catalogues that a translator can edit, {names} replaced, plurals by the language's own rules.
+
+const LANGUAGES = ["en", "nl"];
+const KEPT = "mpc-cde/language";
+
+/** The language that was chosen here, else the first of the browser's that there is. */
+export function preferredLanguage() {
+  const kept = localStorage.getItem(KEPT);
+  const wanted = [kept, ...navigator.languages].filter(Boolean).map((name) => name.slice(0, 2).toLowerCase());
+  return wanted.find((name) => LANGUAGES.includes(name)) ?? "en";
+}
+
+/** A function from keys to texts. Throws for a key that the catalogue lacks, so that tests find it. */
+export async function loadLanguage(language) {
+  const answer = await fetch(new URL(`../catalogues/${language}.json`, import.meta.url));
+  const catalogue = await answer.json();
+  const plural = new Intl.PluralRules(language);
+  document.documentElement.lang = language;
+  const translate = (key, values = {}) => {
+    const forms = "count" in values ? [`${key}.${plural.select(values.count)}`, `${key}.other`, key] : [key];
+    const found = forms.find((form) => form in catalogue);
+    if (found === undefined) throw new Error(`catalogue ${language} has no ${key}`);
+    return catalogue[found].replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+  };
+  translate.language = language;
+  translate.has = (key) => key in catalogue;
+  return translate;
+}
+
+/** Remember a choice of language on this device. */
+export function chooseLanguage(language) {
+  localStorage.setItem(KEPT, language);
+}
+
+/** A moment in the person's own words. */
+export function showTime(timestamp, language, style = "long") {
+  return new Date(timestamp).toLocaleString(language, { dateStyle: style, timeStyle: "short" });
+}

@@ -1,0 +1,68 @@
+// Percentiles of one figure as a band with "you are here": SVG, its words, and the same as a table.
+
+import { showPlain } from "../core/numbers.js";
+import { Rational } from "../core/rational.js";
+import { el, svg } from "./dom.js";
+import { quantileInWords } from "./words.js";
+
+const WIDTH = 640;
+const EDGE = 46;
+const TOP = 44;
+const BAND = 34;
+
+/** `marks` are { quantile, value } ascending, value in plain text; `own` is a Rational or null. */
+export function placeChart({ label, unit, marks, own, format, t }) {
+  const points = marks.map(({ quantile, value }) => ({ quantile, number: Rational.parse(value), shown: showPlain(value, format) }));
+  const words = own === null ? null : placeInWords(points, own, t);
+  const summary = points.map(({ quantile, shown }) => `${quantileInWords(quantile, t)}: ${shown}`).join("; ");
+  const title = [label, unit, summary, words].filter(Boolean).join(". ");
+  return el("div", {}, drawing(points, own, title, format, t), words && el("p", { class: "place" }, words));
+}
+
+/** In which band a value lies, such as "between 20 % and the median". */
+export function placeInWords(points, own, t) {
+  const name = (at) => quantileInWords(points[at].quantile, t);
+  const above = points.findIndex(({ number }) => own.compare(number) < 0);
+  if (above === 0) return t("place.below", { first: name(0) });
+  if (above < 0) return t("place.above", { last: name(points.length - 1) });
+  return t("place.between", { lower: name(above - 1), upper: name(above) });
+}
+
+function drawing(points, own, title, format, t) {
+  const numbers = [...points.map(({ number }) => number.toNumber()), ...(own === null ? [] : [own.toNumber()])];
+  const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+  const at = (number) => (high === low ? WIDTH / 2 : EDGE + ((number.toNumber() - low) / (high - low)) * (WIDTH - 2 * EDGE));
+  const middle = TOP + BAND / 2;
+  const [first, last] = [at(points[0].number), at(points.at(-1).number)];
+  const chart = svg("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${TOP + BAND + 46}`, role: "img", "aria-label": title },
+    svg("line", { class: "axis", x1: 8, x2: WIDTH - 8, y1: middle, y2: middle }),
+    svg("rect", { class: "band", x: first, y: TOP, width: Math.max(last - first, 2), height: BAND, rx: 6 }),
+    ...points.map(({ number, quantile }) => svg("line", {
+      class: quantile === "1/2" ? "middle" : "tick", x1: at(number), x2: at(number), y1: TOP - 4, y2: TOP + BAND + 4,
+    })));
+  let free = -Infinity;
+  for (const { number, quantile, shown } of points) {
+    const x = at(number);
+    const width = 8 * Math.max(shown.length, 6);
+    if (x - width / 2 < free && quantile !== "1/2") continue; // the table beside has them all
+    free = x + width / 2;
+    const text = svg("text", { x, y: TOP + BAND + 21, "text-anchor": anchor(x) });
+    text.textContent = shown;
+    const which = svg("text", { class: "faint", x, y: TOP + BAND + 38, "text-anchor": anchor(x) });
+    which.textContent = quantileInWords(quantile, t);
+    chart.append(text, which);
+  }
+  if (own !== null) {
+    const x = at(own);
+    const text = svg("text", { class: "own-text", x, y: 16, "text-anchor": anchor(x) });
+    text.textContent = `${t("place.you")}: ${showPlain(String(own), format)}`;
+    chart.append(text, svg("line", { class: "own-line", x1: x, x2: x, y1: 23, y2: middle }),
+      svg("path", { class: "own", d: `M${x} ${middle - 8}l8 8-8 8-8-8z` }));
+  }
+  return chart;
+}
+
+function anchor(x) {
+  if (x < 90) return "start";
+  return x > WIDTH - 90 ? "end" : "middle";
+}

@@ -1,0 +1,47 @@
+"""Every word of the pages stands in every language, and every word that code asks for is there."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mpc_cde.web.assets import PAGES
+
+CATALOGUES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((PAGES / "catalogues").glob("*.json"))}
+PLACES = re.compile(r"\{(\w+)\}")
+CODE = [path for path in sorted(PAGES.rglob("*.js")) if "vendor" not in path.parts]
+
+
+@pytest.mark.parametrize("language", [name for name in CATALOGUES if name != "en"])
+def test_no_string_is_missing_and_none_is_left_over(language: str) -> None:
+    assert set(CATALOGUES[language]) == set(CATALOGUES["en"])
+
+
+@pytest.mark.parametrize("language", CATALOGUES)
+def test_every_string_says_something_and_keeps_its_places(language: str) -> None:
+    for key, text in CATALOGUES[language].items():
+        assert text.strip() == text != "", key
+        assert set(PLACES.findall(text)) == set(PLACES.findall(CATALOGUES["en"][key])), key
+
+
+def test_catalogues_are_sorted_so_that_two_of_them_can_be_read_side_by_side() -> None:
+    for catalogue in CATALOGUES.values():
+        assert list(catalogue) == sorted(catalogue)
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.name)
+def test_every_string_that_code_asks_for_is_there(path: Path) -> None:
+    known = CATALOGUES["en"]
+    for key in re.findall(r"\bt\(\"([a-z_.A-Z]+)\"", path.read_text("utf-8")):
+        assert key in known or f"{key}.other" in known, key
+
+
+def test_every_reason_for_which_a_table_is_refused_has_its_words() -> None:
+    text = "".join(path.read_text("utf-8") for path in CODE)
+    for reason in set(re.findall(r"TableRefused\(\"(\w+)\"", text)):
+        assert f"table.{reason}" in CATALOGUES["en"]
+    for kind in set(re.findall(r"kind: \"(\w+)\"", (PAGES / "core" / "figures.js").read_text("utf-8"))):
+        assert f"form.wrong.{kind}" in CATALOGUES["en"]
