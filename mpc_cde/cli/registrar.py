@@ -36,6 +36,37 @@ def init(
 
 
 @app.command()
+def invite(
+    table: Annotated[
+        Path, typer.Option("--from", metavar="CSV", help="Columns register_id and, if you like, name.")
+    ],
+    pages: Annotated[
+        str, typer.Option("--pages", metavar="ORIGIN", help="The party's pages, as on its card.")
+    ],
+    reply_to: Annotated[
+        str | None, typer.Option("--reply-to", metavar="MAIL", help="Where members send their requests.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The links, for your mails.")
+    ] = Path("invitations.csv"),
+    home: HomeOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Write a personal link for every entry of a register; members open it in a browser and make their keys."""
+    from mpc_cde.client.invitation import invitations
+    from mpc_cde.client.tables import read_table
+
+    pinned = community_home(home, fingerprint).fingerprint
+    rows = read_table(table)
+    write_file(output, invitations(rows, pages=pages, fingerprint=pinned, reply_to=reply_to).encode())
+    say(f"{len(rows.rows)} invitations.")
+    remark(
+        f"{output} is written. Each member sends back a request, a file to name in the column `card` of\n"
+        "  mpc-cde registrar issue --from CSV"
+    )
+
+
+@app.command()
 def issue(
     table: Annotated[
         Path,

@@ -128,8 +128,12 @@ async def assemble(
     name: str,
     randomness: Randomness,
     gateway_options: Sequence[str] = (),
+    pages: Sequence[str] = (),
 ) -> Cast:
-    """Start the gateway, make every party and every office, draft the community. Raises OrganisationError."""
+    """Start the gateway, make every party and every office, draft the community. Raises OrganisationError.
+
+    The first parties have `pages` as the origins of their pages.
+    """
     gateway = await _start_gateway(organisations, gateway_options)
     places = _places(organisations, parties)
     addresses = free_addresses(parties)
@@ -146,7 +150,8 @@ async def assemble(
             f"operator@{place.folder}.example",
         )
         where = ("--mesh", addresses[number], "--gateway", url, "--operations-port", "0")
-        await run_party(organisations, place, "init", *arguments, *where)
+        origin = ("--pages", pages[number]) if number < len(pages) else ()
+        await run_party(organisations, place, "init", *arguments, *where, *origin)
 
     await each(list(enumerate(places)), found, at_once=4)
     registrar, second = (

@@ -10,7 +10,9 @@ import pytest
 
 from mpc_cde.web.assets import PAGES
 
-CATALOGUES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((PAGES / "catalogues").glob("*.json"))}
+CATALOGUES = {
+    path.stem: json.loads(path.read_text("utf-8")) for path in sorted((PAGES / "catalogues").glob("*.json"))
+}
 PLACES = re.compile(r"\{(\w+)\}")
 CODE = [path for path in sorted(PAGES.rglob("*.js")) if "vendor" not in path.parts]
 

@@ -19,7 +19,8 @@ export class TableRefused extends CallerError {
 /** Rows of text with tabs, semicolons or commas between cells, quoted as spreadsheets quote. */
 export function parseText(text) {
   const body = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
-  const separator = ["\t", ";"].find((sign) => body.includes(sign)) ?? ",";
+  // A comma stands between cells only where there are names: bare numbers may have it as their decimal sign.
+  const separator = ["\t", ";"].find((sign) => body.includes(sign)) ?? (/\p{L}/u.test(body) ? "," : null);
   const rows = [];
   let row = [];
   let cell = "";
@@ -58,7 +59,7 @@ export function readFigures(rows, { inputs, terms, from = inputs[0]?.name }) {
   const names = new Map(inputs.flatMap(({ name, label }) => [[key(name), name], [key(label), name]]));
   const known = (cells) => cells.map((cell) => names.get(key(cell)) ?? null);
   const across = known(body[0] ?? []);
-  if (across.filter(Boolean).length > 1 || (body.length > 1 && across.length === 1 && across[0])) {
+  if (new Set(across.filter(Boolean)).size > 1 || (body.length > 1 && across.length === 1 && across[0])) {
     return acrossShape(body, across, offset);
   }
   const down = known(body.map(([first]) => first ?? ""));

@@ -171,8 +171,16 @@ export class FigureForm {
         nearest, minimum: showPlain(String(column.minimum), this.format), maximum: showPlain(String(column.maximum), this.format),
         step: column.isCategory ? "" : showPlain(String(column.encoding.step), this.format),
       };
+      if (error.kind === "range") return { state: "wrong", value: null, key: this.#isThousandAway(column) ? "form.wrong.range_thousand" : "form.wrong.range", values, nearest: null };
       return { state: "wrong", value: null, key: `form.wrong.${error.kind}`, values, nearest };
     }
+  }
+
+  /** Whether a figure out of range would be a usual one if it were a thousand times smaller. */
+  #isThousandAway(column) {
+    const value = Rational.parse(readTyped(this.texts.get(column.name), this.format)).over(FACTOR);
+    const { soft_minimum: low, soft_maximum: high } = column.figure;
+    return low !== null && high !== null && value.compare(Rational.parse(low)) >= 0 && value.compare(Rational.parse(high)) <= 0;
   }
 
   /** A reason to ask "are you sure?", or null: soft bounds, a factor of 1,000, far from last time, a sign that may mean two things. */

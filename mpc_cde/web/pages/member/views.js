@@ -17,7 +17,7 @@ export function welcomeView({ t, onRecover }) {
 /** Who computes, in plain words, each with what they are to the members. */
 export function partiesCard({ community, fingerprint, t }) {
   return el("section", { class: "card" }, el("h2", {}, t("parties.heading", { count: community.cards.length })),
-    el("p", {}, t("parties.lead", { threshold: community.threshold, count: community.cards.length })),
+    el("p", {}, t("parties.lead", { count: community.threshold, parties: community.cards.length })),
     el("ul", { class: "parties" }, ...community.cards.map(({ name, role, contact }, index) => (
       el("li", {}, el("span", { class: "sign", "aria-hidden": "true" }, String(index + 1)), el("strong", {}, name), el("small", {}, `${role} · ${contact}`))))),
     el("p", { class: "quiet" }, t("parties.fingerprint"), " ", el("span", { class: "code" }, formatFingerprint(fingerprint))));

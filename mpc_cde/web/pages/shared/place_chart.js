@@ -9,6 +9,7 @@ const WIDTH = 640;
 const EDGE = 46;
 const TOP = 44;
 const BAND = 34;
+const LEAST_SPAN = 0.4; // of the larger end
 
 /** `marks` are { quantile, value } ascending, value in plain text; `own` is a Rational or null. */
 export function placeChart({ label, unit, marks, own, format, t }) {
@@ -30,8 +31,8 @@ export function placeInWords(points, own, t) {
 
 function drawing(points, own, title, format, t) {
   const numbers = [...points.map(({ number }) => number.toNumber()), ...(own === null ? [] : [own.toNumber()])];
-  const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
-  const at = (number) => (high === low ? WIDTH / 2 : EDGE + ((number.toNumber() - low) / (high - low)) * (WIDTH - 2 * EDGE));
+  const [low, span] = domain(Math.min(...numbers), Math.max(...numbers));
+  const at = (number) => EDGE + ((number.toNumber() - low) / span) * (WIDTH - 2 * EDGE);
   const middle = TOP + BAND / 2;
   const [first, last] = [at(points[0].number), at(points.at(-1).number)];
   const chart = svg("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${TOP + BAND + 46}`, role: "img", "aria-label": title },
@@ -60,6 +61,13 @@ function drawing(points, own, title, format, t) {
       svg("path", { class: "own", d: `M${x} ${middle - 8}l8 8-8 8-8-8z` }));
   }
   return chart;
+}
+
+/** Where the axis begins and how long it is: never so short that a small difference looks like a great one. */
+function domain(low, high) {
+  const least = LEAST_SPAN * Math.max(Math.abs(low), Math.abs(high), Number.MIN_VALUE);
+  const span = Math.max(high - low, least);
+  return [(low + high - span) / 2, span];
 }
 
 function anchor(x) {

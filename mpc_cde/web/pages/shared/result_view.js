@@ -29,9 +29,15 @@ function figureView({ figure, verified, words, format, t, own, attributes }) {
   const ownValue = own === undefined || own === "" || figure.kind === "category" ? null : Rational.parse(own);
   return el("div", { class: "result" },
     el("h3", {}, words.label(figure.name), figure.unit ? el("small", {}, ` (${figure.unit})`) : null),
-    marks.length ? placeChart({ label: words.label(figure.name), unit: figure.unit, marks, own: ownValue, format, t }) : null,
+    marks.length ? placeChart({ label: words.label(figure.name), unit: figure.unit, marks, own: ownValue, format, t }) : noPlace(cells, t),
     el("details", {}, el("summary", {}, t("result.table")),
       el("div", { class: "scroll" }, tableOf(cells, words, format, t, attributes))));
+}
+
+/** Why there is no chart where there could be one. */
+function noPlace(cells, t) {
+  const withheld = cells.find(({ function: name, group, withheld: rule }) => name.startsWith("percentiles") && group === null && rule !== null);
+  return withheld ? el("p", { class: "quiet" }, t(`result.no_place.${withheld.withheld}`)) : null;
 }
 
 /** Percentiles of all cells together, each quantile once, ascending. */

@@ -1,0 +1,56 @@
+"""Personal links: an entry of the register -> an address that opens a party's page for exactly that member.
+
+Everything stands behind the "#", which browsers send to no server. A link opens no door by itself: the page makes
+the keys, and a registrar certifies them by the card that comes back.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from urllib.parse import urlencode, urlsplit
+
+from mpc_cde.client.tables import Table
+from mpc_cde.documents.community import format_fingerprint
+from mpc_cde.errors import CallerError
+
+
+def invitation_link(
+    pages: str, *, fingerprint: str, register_id: str, name: str | None = None, reply_to: str | None = None
+) -> str:
+    """The link for one entry; `pages` is the origin on a party's card. Raises CallerError."""
+    parts = urlsplit(pages)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise CallerError(f"no origin of pages: {pages}", hint="Write it as on the party's card.")
+    fields = {"community": format_fingerprint(fingerprint), "register": register_id}
+    fields |= {key: value for key, value in (("name", name), ("reply", reply_to)) if value}
+    return f"{parts.scheme}://{parts.netloc}/#{urlencode(fields)}"
+
+
+def invitations(table: Table, *, pages: str, fingerprint: str, reply_to: str | None) -> str:
+    """CSV of register_id, name and link, for mail merge. Raises CallerError for a table without ids."""
+    if "register_id" not in table.headings:
+        raise CallerError("row 1: missing column register_id", hint="A column name may stand beside it.")
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow(("register_id", "name", "link"))
+    writer.writerows(_lines(table, pages=pages, fingerprint=fingerprint, reply_to=reply_to))
+    return output.getvalue()
+
+
+def _lines(
+    table: Table, *, pages: str, fingerprint: str, reply_to: str | None
+) -> Iterable[tuple[str, str, str]]:
+    seen: dict[str, int] = {}
+    for row in table.rows:
+        register_id = (row.cells.get("register_id") or "").strip()
+        if row.fault is not None or not register_id:
+            raise CallerError(f"row {row.number}: expected {row.fault or 'a register_id'}")
+        if seen.setdefault(register_id, row.number) != row.number:
+            raise CallerError(f"row {row.number}: register_id is the same as in row {seen[register_id]}")
+        name = (row.cells.get("name") or "").strip()
+        link = invitation_link(
+            pages, fingerprint=fingerprint, register_id=register_id, name=name, reply_to=reply_to
+        )
+        yield register_id, name, link

@@ -1,0 +1,187 @@
+"""A community of real processes for the browser: a gateway, three nodes, the pages of two of them, offices in here.
+
+What members would do on the command line is done with the client in a thread of its own; the members that a test
+is about do everything in Chromium.
+"""
+
+from __future__ import annotations
+
+import csv
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import anyio.from_thread
+from rich.console import Console
+
+from mpc_cde.client.connection import Connection, connect
+from mpc_cde.client.enrolment import parse_register, with_cards
+from mpc_cde.client.invitation import invitation_link
+from mpc_cde.client.membership_ledger import MembershipLedger, countersign_memberships
+from mpc_cde.client.tables import read_table
+from mpc_cde.client.verification import VerifiedResult, VerifiedStudy
+from mpc_cde.demo.cast import Cast, assemble
+from mpc_cde.demo.comparison import Comparison, compare
+from mpc_cde.demo.material import DATA, Material, load_material
+from mpc_cde.demo.organisations import Organisations
+from mpc_cde.demo.report import Narrator
+from mpc_cde.demo.story import Story
+from mpc_cde.study_templates import read_template
+from protocols.randomness import SystemRandomness
+
+T = TypeVar("T")
+
+STUDY = Path(__file__).parent / "data" / "bakeries.toml"
+BY_CLIENT = 9
+"""Members that submit with the client; the next rows of the table are people in a browser."""
+
+
+def table_rows() -> list[dict[str, str]]:
+    with (DATA / "bakery_energy.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Town:
+    """Up when it is entered: the study is open, nine bakeries have submitted, the pages are served."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.pages = tuple(f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        self._stack = ExitStack()
+        self._ledger_lock = threading.Lock()
+
+    def __enter__(self) -> Town:
+        with ExitStack() as stack:
+            self._portal = stack.enter_context(anyio.from_thread.start_blocking_portal())
+            self.organisations = stack.enter_context(Organisations(self.directory / "organisations"))
+            self.material = load_material(
+                write_table(self.directory / "by_client.csv", table_rows()[:BY_CLIENT]), STUDY
+            )
+            self._portal.call(self._found)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    async def _found(self) -> None:
+        randomness = SystemRandomness()
+        self.cast: Cast = await assemble(
+            self.organisations,
+            parties=3,
+            threshold=1,
+            name="Bakers of the coast",
+            randomness=randomness,
+            pages=self.pages,
+        )
+        self._story = Story(self.cast, self.material, Narrator(Console(quiet=True)), randomness)
+        await self._story._found_community()
+        for party in self.cast.parties[: len(self.pages)]:
+            self.organisations.start(party.folder, "parties", "pages", "--home", str(party.home))
+        async with self._connection() as connection:
+            members, memberships, self.researcher = await self._story._enrol(connection)
+            self.study: VerifiedStudy = await self._story._agree_on_study(connection)
+            await self._story._submit(connection, self.study, members, memberships)
+        for party in self.cast.parties[: len(self.pages)]:
+            await _until(lambda party=party: (party.home / "pages.json").exists())
+
+    def _connection(self) -> Any:
+        return connect(self.gateway, fingerprint=self.fingerprint)
+
+    def _do(self, action: Callable[[Connection], Awaitable[T]]) -> T:
+        async def run() -> T:
+            async with self._connection() as connection:
+                return await action(connection)
+
+        return self._portal.call(run)
+
+    @property
+    def gateway(self) -> str:
+        return self.cast.gateway_url
+
+    @property
+    def fingerprint(self) -> str:
+        return self.cast.fingerprint
+
+    def link(self, register_id: str, name: str, *, party: int = 0) -> str:
+        """The personal link that the registrar sends."""
+        return invitation_link(
+            self.pages[party],
+            fingerprint=self.fingerprint,
+            register_id=register_id,
+            name=name,
+            reply_to="register@example.org",
+        )
+
+    def certify(self, card: bytes, *, region: str) -> None:
+        """What two registrars do with the request that a member sent: issue and countersign."""
+        with self._ledger_lock:
+            place = self.directory / "requests"
+            place.mkdir(exist_ok=True)
+            (place / "request.json").write_bytes(card)
+            table = place / "members.csv"
+            table.write_text(f"card,region\nrequest.json,{region}\n")
+            rows = parse_register(with_cards(read_table(table), place))
+            first, second = self.cast.registrar, self.cast.second_registrar
+            ledger = MembershipLedger(first.home.community(self.fingerprint).role("registrar"))
+
+            async def issue(connection: Connection) -> None:
+                community = connection.trusted.current
+                issued, _ = ledger.issue(
+                    rows,
+                    community=community,
+                    signing_key=first.key,
+                    randomness=SystemRandomness(),
+                    now=datetime.now(UTC),
+                    validity_days=30,
+                )
+                for envelope in countersign_memberships(issued, community=community, signing_key=second.key):
+                    await connection.calls.post("memberships", envelope)
+
+            self._do(issue)
+
+    def close_and_ask(self) -> VerifiedResult:
+        """The study closes, the parties agree and check, a researcher asks for everything."""
+
+        async def close(connection: Connection) -> VerifiedResult:
+            await self._story._close(connection, self.study)
+            _, result = await self._story._ask(connection, self.study, self.researcher)
+            return result
+
+        return self._do(close)
+
+    def compare(self, result: VerifiedResult, people: list[dict[str, str]]) -> Comparison:
+        """Every published cell against the plain calculation on the client's rows and these people's."""
+        path = write_table(self.directory / "everybody.csv", table_rows()[:BY_CLIENT] + people)
+        everybody = Material(path, read_template(STUDY), ())
+        terms = self.study.study.terms
+        items = list(result.query.items) if result.query is not None else []
+        return compare(everybody.expected(items, terms), result.cells)
+
+
+async def _until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError
+        await anyio.sleep(0.05)
