@@ -40,14 +40,12 @@ def ended(chromium: Browser, town: Town, tmp_path_factory: pytest.TempPathFactor
     rows = table_rows()[BY_CLIENT : BY_CLIENT + 4]
     people = [
         Person(chromium, town),
-        Person(chromium, town, locale="nl-NL"),
+        Person(chromium, town),
         Person(chromium, town),
         Person(chromium, town),
     ]
     typing, correcting, pasting, withdrawing = people
     for number, one in enumerate(people):
-        if one is correcting:
-            one.page.add_init_script("localStorage.setItem('mpc-cde/language', 'en')")  # words, not numbers
         one.join(
             rows[number]["bakery"], f"Bakery {number}", region=rows[number]["region"].title(), folder=folder
         )
@@ -58,7 +56,6 @@ def ended(chromium: Browser, town: Town, tmp_path_factory: pytest.TempPathFactor
     receipts = json.loads(Path(download.value.path()).read_text())
 
     wrong = {**rows[1], "electricity": "3", "gas": ""}
-    correcting.page.get_by_label("Numbers").select_option("point")
     correcting.type_figures(wrong)
     correcting.figure("electricity").get_by_label("Yes, this is right").check()
     correcting.send()
@@ -73,7 +70,8 @@ def ended(chromium: Browser, town: Town, tmp_path_factory: pytest.TempPathFactor
         """(text) => {
           const data = new DataTransfer();
           data.setData("text/plain", text);
-          document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+          const options = { clipboardData: data, bubbles: true, cancelable: true };
+          document.activeElement.dispatchEvent(new ClipboardEvent("paste", options));
         }""",
         "\n".join(rows[2][name] for name in FIGURES),
     )

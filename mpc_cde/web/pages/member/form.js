@@ -11,6 +11,7 @@ import { el, fill, saveFile } from "../shared/dom.js";
 const FACTOR = new Rational(1000n);
 const FAR = new Rational(100n);
 const SAVE_AFTER_MS = 400;
+const SETTLE_MS = 200; // what is said on leaving a field moves what is below: not under a finger that is pressing it
 
 export class FigureForm {
   /** `words` gives labels and help in the reader's language; `last` the figures sent before, by name. */
@@ -44,6 +45,12 @@ export class FigureForm {
     }
     fill(this.message);
     return new Map(verdicts.map(([column, { value }]) => [column.name, value]));
+  }
+
+  /** No draft is written from here any more, since another form takes over. */
+  stop() {
+    this.stopped = true;
+    clearTimeout(this.saving);
   }
 
   /** What was typed, by name of input. */
@@ -118,7 +125,7 @@ export class FigureForm {
         this.where.delete(name);
         this.#changed(name, input.value, false);
       },
-      onblur: () => this.#changed(name, input.value, true),
+      onblur: () => setTimeout(() => this.#changed(name, input.value, true), SETTLE_MS),
       onpaste: (event) => this.#pasted(event, name),
     });
     this.fields.set(name, input);
@@ -146,7 +153,7 @@ export class FigureForm {
       }
     }
     clearTimeout(this.saving);
-    this.saving = setTimeout(() => this.onDraft(this.typed()), SAVE_AFTER_MS);
+    if (!this.stopped) this.saving = setTimeout(() => this.onDraft(this.typed()), SAVE_AFTER_MS);
   }
 
   /** { state, value, key, values }: what is to be said about one figure now. */
@@ -160,7 +167,10 @@ export class FigureForm {
       if (column.isCategory) return { state: "ok", value, key: null };
       const shown = showPlain(String(value), this.format);
       const doubt = this.#doubt(column, value);
-      if (doubt !== null && this.confirmed.get(name) !== String(value)) return { state: "ask", value, key: doubt.key, values: { shown, ...doubt.values } };
+      if (doubt !== null) {
+        const isSure = this.confirmed.get(name) === String(value);
+        return { state: isSure ? "ok" : "ask", isSure, doubted: true, value, key: doubt.key, values: { shown, ...doubt.values } };
+      }
       const typed = figure.derived === null ? plain.get(name) : null;
       const rounded = typed !== null && !Rational.parse(typed).equals(value);
       return { state: "ok", value, shown, key: rounded ? "form.rounded_to" : "form.read_as", values: { shown } };
@@ -226,7 +236,9 @@ export class FigureForm {
     const signature = JSON.stringify([state, what?.key, what?.values, column.isCategory]);
     if (signature === place.shown) return;
     place.shown = signature;
+    const hadFocus = place.feedback.contains(document.activeElement);
     fill(place.feedback, ...this.#feedback(column, state, what));
+    if (hadFocus) place.feedback.querySelector("input, button")?.focus();
   }
 
   #feedback(column, state, verdict) {
@@ -234,14 +246,14 @@ export class FigureForm {
     const { t } = this;
     const cell = state === "wrong" ? this.where.get(column.name) : undefined;
     const text = `${cell ? `${cell}: ` : ""}${t(verdict.key, verdict.values)}`;
-    if (state === "ask") {
+    if (verdict.doubted) {
       const value = String(verdict.value);
-      const box = el("input", { type: "checkbox", onchange: () => {
-        if (box.checked) this.confirmed.set(column.name, value);
+      const box = el("input", { type: "checkbox", checked: verdict.isSure, onchange: () => {
+        this.confirmed.set(column.name, box.checked ? value : null);
         this.#show(column);
-        this.fields.get(column.headings[0])?.focus();
       } });
-      return [el("p", {}, `${t("form.ask.sure")} ${text}`), el("label", { class: "check" }, box, t("form.ask.yes"))];
+      const question = el("p", {}, verdict.isSure ? `✓ ${t("form.read_as", verdict.values)}` : `${t("form.ask.sure")} ${text}`);
+      return [question, el("label", { class: "check" }, box, t("form.ask.yes"))];
     }
     const use = state === "wrong" && verdict.nearest && column.figure.derived === null
       ? el("button", { class: "link", type: "button", onclick: () => this.#set(column.name, verdict.nearest) }, t("form.use_nearest", { nearest: verdict.nearest }))

@@ -31,9 +31,11 @@ class Page {
 
   async start() {
     await this.#speak(preferredLanguage());
-    this.invitation = parseInvitation(location.hash);
-    this.keyring = await Keyring.load(this.vault);
-    await this.#guarded(() => this.#begin());
+    await this.#guarded(async () => {
+      this.invitation = parseInvitation(location.hash);
+      this.keyring = await Keyring.load(this.vault);
+      await this.#begin();
+    });
   }
 
   async #speak(language) {
@@ -53,11 +55,13 @@ class Page {
 
   /** Change how things are said and show the same view again; what was typed stays. */
   async #restate(change) {
-    const before = this.format;
-    const typed = this.form?.typed() ?? null;
+    const [before, form] = [this.format, this.form];
     await change();
-    if (typed !== null && this.study) await this.#keepDraft(convert(typed, before, this.format));
-    await this.#guarded(this.again);
+    if (form === null || form === undefined) return this.#guarded(this.again);
+    return this.#guarded(() => this.#fillIn(this.filling, () => {
+      form.stop();
+      return convert(form.typed(), before, this.format);
+    }));
   }
 
   /** Whatever goes wrong is told, and can be tried again. */
@@ -151,25 +155,31 @@ class Page {
     this.study = await this.desk.study(terms);
     const record = await this.records.load(terms);
     const stands = standing(record);
+    this.form?.stop();
     this.form = null;
-    if (this.study.state === "open" && (stands === null || correcting)) return this.#fillIn(stands, record);
+    if (this.study.state === "open" && (stands === null || correcting)) return this.#fillIn({ stands, record });
     return this.#standing(stands, record);
   }
 
-  async #fillIn(stands, record) {
+  /** The form; `typed` gives what stands in another one that it replaces, at the last moment. */
+  async #fillIn(filling, typed = null) {
+    this.filling = filling;
+    const { stands, record } = filling;
     const { study, t, format } = this;
     const terms = study.termsDigest;
     const words = wordsOf(study, t.language);
     const sent = stands === null ? {} : Object.fromEntries(Object.entries(stands.texts).map(([name, text]) => [name, shownText(text, format)]));
     const last = await this.records.lastFigures();
     const draft = await this.records.draft(terms);
-    this.form = new FigureForm({ study, words, t, format, texts: draft ?? sent, last, onDraft: (typed) => this.#keepDraft(typed) });
+    const taken = typed?.() ?? null;
+    this.form = new FigureForm({ study, words, t, format, texts: taken ?? draft ?? sent, last, onDraft: (typed) => this.#keepDraft(typed) });
     const check = el("button", { class: "primary", type: "button", onclick: () => this.#review(words) }, t("form.check"));
     const closes = new Date(study.presentation.closes).toLocaleString(t.language, { dateStyle: "full", timeStyle: "short" });
     const withdrawn = record.withdrawn > 0 && stands === null ? el("div", { class: "notice" }, el("p", {}, t("after.withdrawn"))) : null;
     this.formView = el("div", {}, el("h1", {}, words.title), el("p", { class: "lead" }, t("form.lead", { closes })), withdrawn,
       el("div", { class: "columns" }, el("div", {}, this.form.element, el("div", { class: "actions" }, check)), aboutCard({ study, words, t })));
     this.#show(this.formView, { step: "figures" });
+    if (taken !== null) await this.#keepDraft(taken);
   }
 
   #keepDraft(typed) {
