@@ -30,7 +30,7 @@ from mpc_cde.documents.envelope import open_envelope
 from mpc_cde.documents.party_card import PartyCard
 from mpc_cde.errors import CallerError
 from mpc_cde.secret_files import write_secret_file
-from mpc_cde.web.serving import PagesSettings, create_pages_app
+from mpc_cde.web.serving import PagesApp, PagesSettings
 from parties.clock import Clock
 from parties.listening import bind
 from parties.party_home import NotSetUp, PartyHome
@@ -63,7 +63,7 @@ def serve_pages(home: PartyHome, *, card: PartyCard, clock: Clock) -> None:
         )
     certificate, key = _certificate_files(home, settings, card.pages_origin, clock)
     listening = _listen(settings)
-    app = create_pages_app(lambda: current_settings(home, settings, card))
+    app = PagesApp(lambda: current_settings(home, settings, card))
     config = uvicorn.Config(
         app,
         log_level="warning",

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from mpc_cde.errors import MpcCdeError, OwnError
 from mpc_cde.gateway.cross_origin import CrossOrigin
@@ -27,6 +28,8 @@ from mpc_cde.gateway.routes import (
 )
 from mpc_cde.gateway.settings import GatewaySettings
 from mpc_cde.gateway.store import Store
+from mpc_cde.web.assets import SETTINGS_PATH
+from mpc_cde.web.serving import PagesApp, PagesSettings, public_paths
 
 INTERFACE_VERSION = "1"
 log = structlog.get_logger("gateway")
@@ -61,12 +64,26 @@ def create_app(settings: GatewaySettings, store: Store, clock: Clock = system_cl
     for router in _ROUTERS:
         app.include_router(router)
     add_express_calls(app, desk)
+    _serve_public_pages(app, desk)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(MpcCdeError, _answer_own)
     app.add_middleware(CrossOrigin, origins=desk.origins)
     app.add_middleware(Guard, desk=desk)
     return app
+
+
+def _serve_public_pages(app: FastAPI, desk: Desk) -> None:
+    """The page of public results. Never those where figures are typed: they come from a party."""
+
+    def current() -> PagesSettings:
+        # an empty address: whatever origin the reader came to
+        return PagesSettings(gateway="", fingerprint=desk.fingerprint, party=None, connect=frozenset())
+
+    paths = public_paths()
+    pages = PagesApp(current, front="results.html", paths=paths)
+    for path in ("", SETTINGS_PATH, *sorted(paths)):
+        app.router.routes.append(Route(f"/{path}", pages, methods=["GET"], include_in_schema=False))
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

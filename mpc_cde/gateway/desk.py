@@ -66,6 +66,8 @@ class Desk:
         self.streams = 0
         self.reader_origins: frozenset[str] = frozenset()
         """Origins that readers may sign for; empty: whatever the request says (tests)."""
+        self.fingerprint = settings.fingerprint
+        """Of the community that is served; None until one is."""
         self._page_origins = frozenset(settings.page_origins)
         self._office_keys: frozenset[bytes] = frozenset()
 
@@ -82,6 +84,7 @@ class Desk:
         chain = self.look(self.chain)
         if chain.versions:
             current = chain.current
+            self.fingerprint = self.settings.fingerprint or chain.versions[0].fingerprint()
             self._page_origins = frozenset(self.settings.page_origins) | page_origins(current)
             self._office_keys = party_keys(current) | registrar_keys(current)
 

@@ -49,7 +49,9 @@ class Guard:
         async def noting_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status.append(message["status"])
-                message["headers"] = [*message.get("headers", []), *_HEADERS]
+                given = list(message.get("headers", []))
+                named = {name.lower() for name, _ in given}  # pages come with a policy of their own
+                message["headers"] = [*given, *(header for header in _HEADERS if header[0] not in named)]
             await send(message)
 
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from mpc_cde.documents.canonical import canonical_bytes, digest_of, encode_base64url
 from mpc_cde.web.assets import MANIFEST_PATH, SETTINGS_PATH, load_assets, pages_manifest
@@ -59,17 +59,39 @@ def content_security_policy(connect: Collection[str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 
-def create_pages_app(settings: Callable[[], PagesSettings], *, front: str = "index.html") -> ASGIApp:
-    """An application of the pages alone; `settings` is asked at each request, `front` is what / shows."""
-    assets = load_assets()
-    manifest = pages_manifest().payload_bytes()
+def public_paths() -> frozenset[str]:
+    """What a gateway may serve: pages where nothing is typed, and what they are made of."""
+    return frozenset(
+        path for path in load_assets() if path != "index.html" and not path.startswith("member/")
+    )
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+
+class PagesApp:
+    """An ASGI application of the pages alone, or of those under `paths`; `front` is what / shows.
+
+    `settings` is asked at each request.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], PagesSettings],
+        *,
+        front: str = "index.html",
+        paths: Collection[str] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._front = front
+        self._assets = {
+            path: asset for path, asset in load_assets().items() if paths is None or path in paths
+        }
+        self._manifest = pages_manifest().payload_bytes()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
-        current = settings()
-        response = _answer(request, current)
+        current = self._settings()
+        response = self._answer(request, current)
         for name, value in FIXED_HEADERS.items():
             response.headers[name] = value
         response.headers["Content-Security-Policy"] = content_security_policy(current.connect)
@@ -77,20 +99,18 @@ def create_pages_app(settings: Callable[[], PagesSettings], *, front: str = "ind
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
         await response(scope, receive, send)
 
-    def _answer(request: Request, current: PagesSettings) -> Response:
+    def _answer(self, request: Request, current: PagesSettings) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response("only GET\n", 405, {"Allow": "GET, HEAD"}, "text/plain")
-        path = request.url.path.removeprefix("/") or front
+        path = request.url.path.removeprefix("/") or self._front
         if path == SETTINGS_PATH:
             return _file(request, current.to_json(), "application/json")
         if path == MANIFEST_PATH:
-            return _file(request, manifest, "application/json")
-        asset = assets.get(path)
+            return _file(request, self._manifest, "application/json")
+        asset = self._assets.get(path)
         if asset is None:
             return Response("there is nothing at this address\n", 404, media_type="text/plain")
         return _file(request, asset.content, asset.media_type)
-
-    return answer
 
 
 def _file(request: Request, content: bytes, media_type: str) -> Response:

@@ -115,6 +115,22 @@ def test_a_member_sees_the_numbers_and_its_own_place(ended: Ended) -> None:
                 assert f"You are {side} the median" in shown
 
 
+def test_everybody_sees_public_results_at_the_gateway(ended: Ended, chromium: Browser, town: Town) -> None:
+    reader = Person(chromium, town, locale="nl-NL")
+    reader.page.goto(f"{town.gateway}/#community={town.fingerprint}")
+    expect(reader.page.get_by_text("Gecontroleerd vanaf de vingerafdruk in uw link")).to_be_visible()
+    expect(reader.page.get_by_text("Op dit apparaat gecontroleerd: ondertekend door")).to_be_visible()
+    shown = [chart.get_attribute("aria-label") or "" for chart in reader.page.get_by_role("img").all()]
+    for cell in ended.result.cells:
+        if cell.function.startswith("percentiles") and cell.values is not None:
+            assert any(f"mediaan: {cell.values[0]}" in text.replace(".", "") for text in shown)
+    reader.page.goto("about:blank")
+    reader.page.goto(f"{town.gateway}/#community=abcde-fghij-klmno-pqrst-uvwxy")
+    expect(reader.page.get_by_role("alert")).to_be_visible()
+    assert reader.faults == []
+    reader.close()
+
+
 def test_receipts_are_those_that_every_party_signed(ended: Ended) -> None:
     receipts = ended.receipts["receipts"]
     assert isinstance(receipts, list)

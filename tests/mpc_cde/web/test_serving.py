@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +17,7 @@ from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
 from mpc_cde.errors import BadDocument, CallerError, TransportError
 from mpc_cde.web.assets import PAGES, PagesManifest, load_assets, pages_manifest
 from mpc_cde.web.checking import check_pages
-from mpc_cde.web.serving import PagesSettings, content_security_policy, create_pages_app
+from mpc_cde.web.serving import PagesApp, PagesSettings, content_security_policy
 
 ORIGIN = "https://party.example"
 SETTINGS = PagesSettings(
@@ -26,7 +27,7 @@ SETTINGS = PagesSettings(
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_pages_app(lambda: SETTINGS))
+    transport = httpx.ASGITransport(PagesApp(lambda: SETTINGS))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
         yield client
 
@@ -37,7 +38,7 @@ class Served(httpx.BaseTransport):
     def __init__(
         self, alter: Callable[[str, httpx.Response], httpx.Response] = lambda _, answer: answer
     ) -> None:
-        self._app = httpx.ASGITransport(create_pages_app(lambda: SETTINGS))
+        self._app = httpx.ASGITransport(PagesApp(lambda: SETTINGS))
         self._alter = alter
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -71,6 +72,10 @@ def test_pages_name_no_other_origin_and_hold_no_inline_code() -> None:
             assert not re.search(
                 r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text
             ), path
+
+
+def test_a_page_loads_in_less_than_150_kilobytes() -> None:
+    assert sum(len(gzip.compress(asset.content)) for asset in load_assets().values()) < 150_000
 
 
 async def test_every_answer_has_the_policy(client: httpx.AsyncClient) -> None:

@@ -1,7 +1,7 @@
 // The frame around every view: whose page this is, language, number format, steps, and messages that lose nothing.
 
-import { el, fill } from "../shared/dom.js";
-import { chooseLanguage } from "../shared/language.js";
+import { el, fill } from "./dom.js";
+import { chooseLanguage } from "./language.js";
 import { FORMATS } from "../core/numbers.js";
 
 const STEPS = ["key", "certified", "figures", "results"];

@@ -1,0 +1,81 @@
+// Public results, for everybody: nothing is shown that was not verified here, from the community's fingerprint down.
+//
+// The gateway may serve this page, since nothing is typed into it. A link with #community=FINGERPRINT pins the
+// community; without one the reader is asked to compare the fingerprint.
+
+import { formatFingerprint, parseFingerprint } from "../core/documents.js";
+import { CallerError } from "../core/errors.js";
+import { FORMATS, formatOf } from "../core/numbers.js";
+import { systemRandomBytes } from "../core/randomness.js";
+import { findPinned, verifyResult, verifyStudy } from "../core/verification.js";
+import { el } from "../shared/dom.js";
+import { Frame } from "../shared/frame.js";
+import { Gateway } from "../shared/gateway.js";
+import { loadLanguage, preferredLanguage } from "../shared/language.js";
+import { resultView } from "../shared/result_view.js";
+import { wordsOf } from "../shared/words.js";
+
+const FORMAT_KEPT = "mpc-cde/format";
+
+/** Every public result with its study, each verified; { trusted, pinned, studies: [{ study, results }] }. */
+async function readResults(settings) {
+  const given = new URLSearchParams(location.hash.slice(1)).get("community");
+  const fingerprint = given === null ? settings.fingerprint : parseFingerprint(given);
+  if (fingerprint === null) throw new CallerError("no community is known here yet");
+  const gateway = new Gateway(settings.gateway || location.origin, { randomBytes: systemRandomBytes });
+  const trusted = await findPinned(await gateway.communities(), fingerprint);
+  const studies = new Map();
+  for (const { result: digest, study: terms } of await gateway.results()) {
+    if (!studies.has(terms)) {
+      const file = await gateway.study(terms);
+      const study = await verifyStudy(trusted, file.study, file.approvals, file.amendments);
+      studies.set(terms, { file, study, results: [] });
+    }
+    const { file, results } = studies.get(terms);
+    const { result, query, asker } = await gateway.result(digest);
+    const evidence = {
+      communities: trusted.envelopes, study: file.study, approvals: file.approvals, amendments: file.amendments,
+      roster: file.roster, checkedRoster: file.checkedRoster, query, asker, result, own: null,
+    };
+    results.push(await verifyResult(evidence, fingerprint));
+  }
+  return { trusted, pinned: given !== null, studies: [...studies.values()] };
+}
+
+function view({ trusted, pinned, studies }, t, format) {
+  const blocks = studies.flatMap(({ study, results }) => {
+    const words = wordsOf(study, t.language);
+    return [el("h2", {}, words.title), el("p", { class: "prose" }, words.purpose), ...results.map((verified) => resultView({ verified, words, format, t }))];
+  });
+  return el("div", {}, el("h1", {}, t("public.heading")),
+    el("div", { class: "notice" }, el("p", {}, t(pinned ? "public.pinned" : "public.compare"), " ", el("strong", { class: "code" }, formatFingerprint(trusted.fingerprint)))),
+    blocks.length ? blocks : el("section", { class: "card" }, el("p", {}, t("public.none"))));
+}
+
+async function start(settings) {
+  let found = null;
+  const show = async (language) => {
+    const t = await loadLanguage(language);
+    const kept = localStorage.getItem(FORMAT_KEPT);
+    const format = kept in FORMATS ? kept : formatOf(language);
+    const frame = new Frame(document.getElementById("page"), {
+      t, settings, format, onLanguage: show,
+      onFormat: (chosen) => {
+        localStorage.setItem(FORMAT_KEPT, chosen);
+        return show(language);
+      },
+    });
+    try {
+      found ??= await readResults(settings);
+      frame.communityName = found.trusted.current.name;
+      frame.show(view(found, t, format));
+    } catch (error) {
+      console.info("mpc-cde:", error.code ?? error.name, error.message);
+      frame.show(el("div", {}, frame.problem(error, { retry: () => show(language) })));
+    }
+  };
+  await show(preferredLanguage());
+}
+
+const answer = await fetch(new URL("../settings.json", import.meta.url), { cache: "no-store" });
+await start(await answer.json());
