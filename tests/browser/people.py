@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser.town import Town
@@ -53,6 +54,12 @@ class Person:
         if request.method == "POST" and request.url.endswith("/v1/submissions"):
             self.bodies.append(request.post_data_buffer or b"")
 
+    def look_for_barriers(self, view: str) -> None:
+        """What axe-core finds on the page as it stands counts as a fault."""
+        for violation in Axe().run(self.page).response["violations"]:
+            nodes = "; ".join(node["html"][:120] for node in violation["nodes"][:3])
+            self.faults.append(f"{view}: {violation['id']}: {nodes}")
+
     def close(self) -> None:
         self.context.close()
 
@@ -73,12 +80,15 @@ class Person:
         """From the personal link to the form of the study; the recovery file."""
         self.page.goto(self.town.link(register_id, name, party=party))
         self.heading(f"Welcome, {name}").wait_for()
+        self.look_for_barriers("key")
         self.page.get_by_label("Choose a passphrase").fill(PASSPHRASE)
         with self.page.expect_download() as recovery:
             self.button("Make my key and save the recovery file").click()
         file = folder / f"recovery-{register_id}.json"
         recovery.value.save_as(file)
         self.button("I have kept the file").click()
+        self.heading("Let the registrar certify your key").wait_for()
+        self.look_for_barriers("request")
         with self.page.expect_download() as request:
             self.button("Save the request").click()
         card = folder / f"request-{register_id}.json"
@@ -96,5 +106,7 @@ class Person:
         """From the form to three receipts."""
         self.button("Check and send").click()
         self.page.get_by_label("I have checked these figures").check()
+        self.look_for_barriers("last look")
         self.button("Send sealed").click()
         self.page.get_by_text("3 of 3 parties hold your figures").wait_for()
+        self.look_for_barriers("receipts")

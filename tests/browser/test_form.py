@@ -69,6 +69,7 @@ def test_impossible_figures_are_red_and_unlikely_ones_are_asked_about(at_the_for
     expect(one.figure("electricity")).to_contain_text("120,000 is above what is usual (up to 80,000)")
     expect(one.figure("gas")).to_contain_text("It must be given in steps of 1.")
     expect(one.figure("flour")).to_contain_text("This figure is needed.")
+    one.look_for_barriers("form with faults")
     one.figure("energy_cost_change").get_by_role("button", name="Use -16.2").click()
     expect(one.figure("energy_cost_change")).to_have_attribute("data-state", "ok")
     one.figure("electricity").get_by_label("Yes, this is right").check()
@@ -133,6 +134,7 @@ def test_a_second_device_works_from_the_recovery_file(person: MakePerson, folder
     second = person()
     second.page.goto(town.pages[1])  # and from another party's pages
     second.page.get_by_text("I already have a key").click()
+    second.look_for_barriers("welcome")
     second.page.get_by_label("Recovery file").set_input_files(recovery)
     second.page.get_by_label("Passphrase").fill("something else than that")
     second.button("Open").click()

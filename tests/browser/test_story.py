@@ -87,6 +87,7 @@ def ended(chromium: Browser, town: Town, tmp_path_factory: pytest.TempPathFactor
     for one in (typing, correcting, pasting):
         one.page.reload()
         one.heading("What came back").wait_for()
+        one.look_for_barriers("results")
     yield Ended(people, rows[:3], result, receipts)
     for one in people:
         one.close()
@@ -120,6 +121,7 @@ def test_everybody_sees_public_results_at_the_gateway(ended: Ended, chromium: Br
     reader.page.goto(f"{town.gateway}/#community={town.fingerprint}")
     expect(reader.page.get_by_text("Gecontroleerd vanaf de vingerafdruk in uw link")).to_be_visible()
     expect(reader.page.get_by_text("Op dit apparaat gecontroleerd: ondertekend door")).to_be_visible()
+    reader.look_for_barriers("public results")
     shown = [chart.get_attribute("aria-label") or "" for chart in reader.page.get_by_role("img").all()]
     for cell in ended.result.cells:
         if cell.function.startswith("percentiles") and cell.values is not None:
