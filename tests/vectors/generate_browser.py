@@ -154,6 +154,8 @@ def failing_evidence() -> list[tuple[str, Evidence]]:
         ("an answer to another question", with_cell(1, function="mean@1")),
         ("a cell too few", replace(GOOD, result=signed_result(cells=PAPER.result().cells[:4]))),
         ("another engine", replace(GOOD, result=signed_result(engine="verified"))),
+        ("more contributors than rows", with_cell(1, contributors=13)),
+        ("two counts of the same members", with_cell(1, contributors=11)),
         ("no query", replace(GOOD, result=signed_result(query=None, scheduled_function=0))),
         ("another query", replace(GOOD, result=signed_result(query=b"q" * 32))),
         ("the proof of somebody else", with_own(proof=PAPER.proof(4))),

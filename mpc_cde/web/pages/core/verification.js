@@ -104,7 +104,7 @@ export async function verifyResult(evidence, fingerprint) {
     requireThat(document.checked_roster === (await evidence.checkedRoster.digest()), "it is about another checked roster");
     requireThat(document.query === (query === null ? null : await evidence.query.digest()), "it answers another query");
     requireThat(document.engine === terms.engine, `it was not made by the ${terms.engine} engine`);
-    verifyCells(document, terms, query);
+    verifyCells(document, terms, query, roster.count - checked.removed.length);
     return document;
   });
   const ownRow = evidence.own === null ? null : await verifyOwnPlace(study, roster, checked, evidence.own);
