@@ -14,6 +14,8 @@ from playwright.sync_api import expect
 from tests.browser.people import PASSPHRASE, Person
 from tests.browser.town import Town, table_rows
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for a whole town of processes
+
 MakePerson = Callable[..., Person]
 
 

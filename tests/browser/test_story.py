@@ -21,6 +21,8 @@ from mpc_cde.web.checking import check_pages
 from tests.browser.people import Person
 from tests.browser.town import BY_CLIENT, Town, table_rows
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for a whole town of processes
+
 FIGURES = ("electricity", "gas", "flour", "energy_cost_change")
 
 

@@ -5,7 +5,8 @@ import { Rational } from "../core/rational.js";
 import { el, svg } from "./dom.js";
 import { quantileInWords } from "./words.js";
 
-const WIDTH = 640;
+const WIDE = 640;
+const NARROW = 330; // so that its words keep their size on a telephone
 const EDGE = 46;
 const TOP = 44;
 const BAND = 34;
@@ -22,7 +23,10 @@ export function placeChart({ label, unit, marks, own, format, t }) {
 
 /** In which band a value lies, such as "between 20 % and the median". */
 export function placeInWords(points, own, t) {
-  const name = (at) => quantileInWords(points[at].quantile, t);
+  const name = (at) => {
+    const { quantile } = points[at];
+    return quantile === "1/2" ? t("place.median") : t("place.mark", { percent: quantileInWords(quantile, t) });
+  };
   const above = points.findIndex(({ number }) => own.compare(number) < 0);
   if (above === 0) return t("place.below", { first: name(0) });
   if (above < 0) return t("place.above", { last: name(points.length - 1) });
@@ -30,13 +34,15 @@ export function placeInWords(points, own, t) {
 }
 
 function drawing(points, own, title, format, t) {
+  const width = globalThis.matchMedia?.("(max-width: 40rem)").matches ? NARROW : WIDE;
+  const anchor = (x) => (x < 90 ? "start" : x > width - 90 ? "end" : "middle");
   const numbers = [...points.map(({ number }) => number.toNumber()), ...(own === null ? [] : [own.toNumber()])];
   const [low, span] = domain(Math.min(...numbers), Math.max(...numbers));
-  const at = (number) => EDGE + ((number.toNumber() - low) / span) * (WIDTH - 2 * EDGE);
+  const at = (number) => EDGE + ((number.toNumber() - low) / span) * (width - 2 * EDGE);
   const middle = TOP + BAND / 2;
   const [first, last] = [at(points[0].number), at(points.at(-1).number)];
-  const chart = svg("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${TOP + BAND + 46}`, role: "img", "aria-label": title },
-    svg("line", { class: "axis", x1: 8, x2: WIDTH - 8, y1: middle, y2: middle }),
+  const chart = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${TOP + BAND + 46}`, role: "img", "aria-label": title },
+    svg("line", { class: "axis", x1: 8, x2: width - 8, y1: middle, y2: middle }),
     svg("rect", { class: "band", x: first, y: TOP, width: Math.max(last - first, 2), height: BAND, rx: 6 }),
     ...points.map(({ number, quantile }) => svg("line", {
       class: quantile === "1/2" ? "middle" : "tick", x1: at(number), x2: at(number), y1: TOP - 4, y2: TOP + BAND + 4,
@@ -44,9 +50,9 @@ function drawing(points, own, title, format, t) {
   let free = -Infinity;
   for (const { number, quantile, shown } of points) {
     const x = at(number);
-    const width = 8 * Math.max(shown.length, 6);
-    if (x - width / 2 < free && quantile !== "1/2") continue; // the table beside has them all
-    free = x + width / 2;
+    const needed = 8 * Math.max(shown.length, 6);
+    if (x - needed / 2 < free && quantile !== "1/2") continue; // the table beside has them all
+    free = x + needed / 2;
     const text = svg("text", { x, y: TOP + BAND + 21, "text-anchor": anchor(x) });
     text.textContent = shown;
     const which = svg("text", { class: "faint", x, y: TOP + BAND + 38, "text-anchor": anchor(x) });
@@ -68,9 +74,4 @@ function domain(low, high) {
   const least = LEAST_SPAN * Math.max(Math.abs(low), Math.abs(high), Number.MIN_VALUE);
   const span = Math.max(high - low, least);
   return [(low + high - span) / 2, span];
-}
-
-function anchor(x) {
-  if (x < 90) return "start";
-  return x > WIDTH - 90 ? "end" : "middle";
 }
