@@ -297,8 +297,7 @@ def _require_clean_environment() -> None:
             raise ProtocolMisuse(f"MPyC is run with {name}={value} in the environment of a worker only")
     if any(name.startswith("MPYC_") and name not in wanted for name in os.environ):
         raise ProtocolMisuse("MPyC is run without other settings in the environment")
-    imported = sys.modules.get("mpyc.runtime")
-    if imported is not None and hasattr(imported, "mpc"):
+    if hasattr(sys.modules.get("mpyc.runtime"), "mpc"):
         raise ProtocolMisuse("MPyC was imported and set up before: start a worker with a clean environment")
 
 
