@@ -28,6 +28,7 @@ class Person:
             viewport={"width": width, "height": 900},
             accept_downloads=True,
             service_workers="block",
+            reduced_motion="reduce",
         )
         self.context.set_default_timeout(PATIENCE_MS)
         self.faults: list[str] = []
