@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.people import Person
 from tests.browser.town import Town
 
+HERE = Path(__file__).parent
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -21,6 +22,11 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """These come last: Playwright keeps an event loop running in this thread, and no other test can start one."""
+    items.sort(key=lambda item: HERE in item.path.parents)
 
 
 @pytest.fixture(scope="session")
