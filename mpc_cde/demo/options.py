@@ -126,10 +126,11 @@ def play(
     before_query: Callable[[Cast], Awaitable[None]] | None = None,
 ) -> DemoReport:
     """The story, its report printed; no process runs when this returns. Raises MpcCdeError, KeyboardInterrupt."""
+    given = _given_material(options)  # whatever is wrong with it is said before anything is made
     directory = options.keep or Path(tempfile.mkdtemp(prefix="mpc-cde-demo-"))
     try:
         with Organisations(directory) as organisations:
-            material = _material(options, directory)
+            material = given or generated_material(options.members or 0, directory)
             report, cast = anyio.run(
                 _play, options, material, organisations, narrator, randomness, before_query
             )
@@ -189,9 +190,10 @@ def compare_all(material: Material, ending: Ending) -> Comparison:
     return found
 
 
-def _material(options: DemoOptions, directory: Path) -> Material:
+def _given_material(options: DemoOptions) -> Material | None:
+    """What the files say; None for members that are made up."""
     if options.members is not None:
-        return generated_material(options.members, directory)
+        return None
     if options.figures is None or options.study is None:
         return default_material()
     return load_material(options.figures, options.study, p_percent=options.p_percent)
