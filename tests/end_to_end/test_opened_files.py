@@ -18,7 +18,7 @@ from tests.end_to_end.file_trace import (
 )
 from tests.end_to_end.productions import PARTIES, ROOT, Production
 
-HANDED_OVER = {"community.json", "study.json", "researcher.json"}
+HANDED_OVER = {"community.json", "study.json", "researcher.json", "p-percent.json"}
 
 
 def owner_of(process: TracedProcess, organisations: Path) -> str | None:
