@@ -27,11 +27,12 @@ from mpc_cde.documents.result import Result
 from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import BadFigure, PeerError
 from mpc_cde.reader_signatures import sign_read
+from mpc_cde.sealing import ResultContext
 from protocols import field as fp
 from protocols.encoding import encode_submission
 from protocols.randomness import ScriptedRandomness
 from protocols.sharing import share_vector
-from tests.mpc_cde.client.paper import PaperCommunity, secret, signed
+from tests.mpc_cde.client.paper import PaperCommunity, sealing_key, secret, signed
 
 FILE = Path(__file__).with_name("browser.json")
 SEED = b"browser vectors: submission"
@@ -310,6 +311,35 @@ def _answer(column: FigureColumn, cells: dict[str, str]) -> dict[str, Any]:
     return {"value": None if value is None else str(value)}
 
 
+PLACE_CASES: tuple[tuple[tuple[int, ...], int | None], ...] = (
+    ((47, 54, 61), 40),
+    ((0, 0, 0), 0),
+    ((48, 55, 62), None),
+    ((106, 107, 108), None),
+    ((47, 54, 62), None),
+    ((fp.P - 1, fp.P - 7, fp.P - 13), 5),
+    ((fp.P, 0, 0), None),
+)
+"""Shares of the parties, and the place that they come to: none off the line, between the steps, beyond the others."""
+
+
+def place_vectors() -> dict[str, Any]:
+    """A member's own place: HPKE's info for each share, and what the shares come to; the reader seals them itself."""
+    key, member, job = sealing_key("all members"), PAPER.membership(OWN), secret("job")
+    contexts = [ResultContext(job, member.member, party, 2) for party in PAPER.session]
+    return {
+        "secret": b64(key.secret_bytes()),
+        "public": b64(key.public.key),
+        "member": b64(member.member),
+        "job": b64(job),
+        "cell": 2,
+        "infos": [context.info(key.public.suite).decode() for context in contexts],
+        "cases": [
+            {"shares": [str(share) for share in shares], "place": place} for shares, place in PLACE_CASES
+        ],
+    }
+
+
 def build() -> dict[str, Any]:
     return {
         "scripted": scripted_vectors(),
@@ -317,6 +347,7 @@ def build() -> dict[str, Any]:
         "submission": submission_vectors(),
         "evidence": evidence_vectors(),
         "form": form_vectors(),
+        "place": place_vectors(),
     }
 
 

@@ -9,7 +9,8 @@ import * as errors from "../../../../mpc_cde/web/pages/core/errors.js";
 import { FigureColumn, columnsOf } from "../../../../mpc_cde/web/pages/core/figures.js";
 import { scriptedRandomBytes } from "../../../../mpc_cde/web/pages/core/randomness.js";
 import { signRead } from "../../../../mpc_cde/web/pages/core/reader.js";
-import { openSealed, packSeeds } from "../../../../mpc_cde/web/pages/core/sealing.js";
+import { askOwnPlace, openOwnPlaces, ownItems } from "../../../../mpc_cde/web/pages/core/own_place.js";
+import { openSealed, packSeeds, resultInfo, sealWithInfo, X_WING } from "../../../../mpc_cde/web/pages/core/sealing.js";
 import { signerFromSecret } from "../../../../mpc_cde/web/pages/core/signing.js";
 import { multipartOf, prepareSubmission } from "../../../../mpc_cde/web/pages/core/submission.js";
 import {
@@ -170,4 +171,43 @@ test("twenty figures are shared in well under a second's work", async () => {
   const shared = await shareVector(new BigUint64Array(20 * 121), 3, 1, randomBytes);
   assert.equal(drawn, 3 * 32);
   assert.equal(shared.correction.length, 20 * 121);
+});
+
+test("an own place opens for its member alone, and only where the shares agree", async () => {
+  const { secret, public: key, member, job, cell, infos, cases } = VECTORS.place;
+  const parties = [0, 1, 2];
+  assert.deepEqual(parties.map((party) => new TextDecoder().decode(resultInfo(X_WING, { job, member, party, cell }))), infos);
+  const randomBytes = await scriptedRandomBytes(utf8("own place"));
+  const share = (text) => {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(text), true);
+    return bytes;
+  };
+  for (const { shares, place } of cases) {
+    const sealed = [];
+    for (const party of parties) {
+      sealed.push(b64(await sealWithInfo({ suite: X_WING, key }, share(shares[party]), utf8(infos[party]), randomBytes)));
+    }
+    const result = { job, parties, cells: [{ sealed: null }, { sealed: null }, { sealed }] };
+    const open = (changes = {}) => openOwnPlaces({ result, threshold: 1, member, suite: X_WING, secret: raw(secret), ...changes });
+    if (place === null) await assert.rejects(open(), errors.BadProof);
+    else assert.deepEqual(await open(), [null, null, place]);
+    await assert.rejects(open({ secret: new Uint8Array(32) }), errors.BadProof);
+    await assert.rejects(open({ result: { ...result, job: b64(new Uint8Array(32)) } }), errors.BadProof);
+  }
+});
+
+test("a member asks for the places that the study tells it, and for no other group's", async () => {
+  const { study } = await prepared(VECTORS.submission.cases[0]);
+  const place = { ...study.study.terms.functions[0], function: "own_rank@1", audience: "self", by: null };
+  const terms = { ...study.study.terms, functions: [...study.study.terms.functions, place, { ...place, by: "size" }] };
+  const items = ownItems(terms, { size: "large" });
+  assert.deepEqual(items.map(({ group }) => group), [null, { attribute: "size", value: "large" }]);
+  const signer = await signerFromSecret(raw(VECTORS.submission.member_secret));
+  const randomBytes = async (count) => new Uint8Array(count);
+  const asked = { studyTerms: study.termsDigest, items, membership: "A".repeat(43), signer, randomBytes };
+  const envelope = await askOwnPlace({ ...asked, now: Date.UTC(2026, 0, 1) });
+  assert.equal(openEnvelope(envelope, "query/v1").expires, "2026-01-01T01:00:00Z");
+  assert.equal(await hasSignature(envelope, b64(signer.publicBytes)), true);
+  await assert.rejects(askOwnPlace({ ...asked, items: [] }), errors.CallerError);
 });
