@@ -302,6 +302,17 @@ const query = s.object({
   s.requireThat(s.areUnique(value.items.map((item) => canonicalKey(item))), path, "items must differ");
 });
 
+const decision = s.object({
+  type: s.oneOf("decision/v1"),
+  study_terms: digest,
+  query: digest,
+  checked_roster: digest,
+  party: partyIndex,
+  answer: s.oneOf("yes", "no"),
+  rule: identifier,
+  explanation: shortText,
+});
+
 const cell = s.object({
   function: functionName,
   figures: names,
@@ -351,6 +362,7 @@ const KINDS = {
   "roster/v1": [roster, MIB],
   "checked-roster/v1": [checkedRoster, 16 * MIB],
   "query/v1": [query, MIB],
+  "decision/v1": [decision, MIB],
   "result/v1": [result, 8 * MIB],
 };
 

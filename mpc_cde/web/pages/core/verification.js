@@ -90,6 +90,19 @@ export async function verifyReceipts(study, submission, envelopes) {
   return found;
 }
 
+/** What each party said to a query, each signed by the party it names: { party, name, agrees, explanation, rule }, by party. */
+export async function verifyDecisions(study, query, envelopes) {
+  const found = [];
+  for (const envelope of envelopes) {
+    await during("decision", async () => {
+      const { party, answer, explanation, rule, ...rest } = await openFromParty(envelope, "decision/v1", study.community);
+      requireThat(rest.study_terms === study.termsDigest && rest.query === query, "it is about another query");
+      found.push({ party, name: study.community.cards[party].name, agrees: answer === "yes", explanation, rule });
+    });
+  }
+  return found.sort((a, b) => a.party - b.party);
+}
+
 /** Everything under a result, then the result. `evidence` holds envelopes; see `evidenceFrom`. */
 export async function verifyResult(evidence, fingerprint) {
   const trusted = await during("community", () => verifyCommunity(evidence.communities, fingerprint));

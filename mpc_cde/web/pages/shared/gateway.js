@@ -67,14 +67,32 @@ export class Gateway {
     return { result: new Envelope(answer.result), query: optional(answer.query), asker: optional(answer.asker) };
   }
 
+  /** Hand in a signed question; its answer is found by the question's digest. */
+  async ask(envelope) {
+    await this.#post("queries", envelope);
+    return envelope.digest();
+  }
+
+  /** A question as it stands: { query, decisions, results, state, waitingFor }, unverified; the state is the gateway's word. */
+  async query(digest) {
+    const answer = await this.#get(`/v1/queries/${digest}`, { signed: this.signer !== null });
+    return {
+      query: new Envelope(answer.query), decisions: envelopes(answer.decisions), results: answer.results,
+      state: answer.state, waitingFor: answer.waiting_for,
+    };
+  }
+
   /** Returns when the gateway has stored the submission durably. */
   async submit({ body, contentType }) {
     await this.#call("/v1/submissions", { method: "POST", body, headers: { "Content-Type": contentType } });
   }
 
-  async withdraw(envelope) {
-    const body = envelope.toBytes();
-    await this.#call("/v1/withdrawals", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+  withdraw(envelope) {
+    return this.#post("withdrawals", envelope);
+  }
+
+  #post(kind, envelope) {
+    return this.#call(`/v1/${kind}`, { method: "POST", body: envelope.toBytes(), headers: { "Content-Type": "application/json" } });
   }
 
   #get(path, { signed = false } = {}) {

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { decodeBase64url as raw, encodeBase64url as b64, utf8 } from "../../../../mpc_cde/web/pages/core/bytes.js";
-import { Envelope, hasSignature, openEnvelope } from "../../../../mpc_cde/web/pages/core/envelope.js";
+import { decodeBase64url as raw, encodeBase64url as b64, sha256, utf8 } from "../../../../mpc_cde/web/pages/core/bytes.js";
+import { Envelope, hasSignature, openEnvelope, signDocument } from "../../../../mpc_cde/web/pages/core/envelope.js";
 import * as errors from "../../../../mpc_cde/web/pages/core/errors.js";
 import { FigureColumn, columnsOf } from "../../../../mpc_cde/web/pages/core/figures.js";
 import { scriptedRandomBytes } from "../../../../mpc_cde/web/pages/core/randomness.js";
@@ -14,7 +14,7 @@ import { openSealed, packSeeds, resultInfo, sealWithInfo, X_WING } from "../../.
 import { signerFromSecret } from "../../../../mpc_cde/web/pages/core/signing.js";
 import { multipartOf, prepareSubmission } from "../../../../mpc_cde/web/pages/core/submission.js";
 import {
-  evidenceFrom, findPinned, verifyCommunity, verifyResult, verifyStudy,
+  evidenceFrom, findPinned, verifyCommunity, verifyDecisions, verifyResult, verifyStudy,
 } from "../../../../mpc_cde/web/pages/core/verification.js";
 import { vectors } from "./vectors.js";
 
@@ -210,4 +210,21 @@ test("a member asks for the places that the study tells it, and for no other gro
   assert.equal(openEnvelope(envelope, "query/v1").expires, "2026-01-01T01:00:00Z");
   assert.equal(await hasSignature(envelope, b64(signer.publicBytes)), true);
   await assert.rejects(askOwnPlace({ ...asked, items: [] }), errors.CallerError);
+});
+
+test("what a party says to a question counts with its signature, about that question", async () => {
+  const study = await paperStudy();
+  const ofParty = async (party) => signerFromSecret(await sha256(utf8(`for tests only: sign party ${party}`)));
+  const [query, other] = ["A".repeat(43), `${"A".repeat(42)}E`];
+  const said = async (party, signer, about = query) => signDocument({
+    type: "decision/v1", study_terms: study.termsDigest, query: about, checked_roster: other, party, answer: party ? "no" : "yes",
+    rule: "minimum", explanation: `party ${party} said so`,
+  }, signer);
+  const decisions = [await said(2, await ofParty(2)), await said(0, await ofParty(0))];
+  assert.deepEqual(await verifyDecisions(study, query, decisions), [
+    { party: 0, name: "Party 0", agrees: true, explanation: "party 0 said so", rule: "minimum" },
+    { party: 2, name: "Party 2", agrees: false, explanation: "party 2 said so", rule: "minimum" },
+  ]);
+  await assert.rejects(verifyDecisions(study, query, [await said(1, await ofParty(0))]), errors.BadSignature);
+  await assert.rejects(verifyDecisions(study, query, [await said(1, await ofParty(1), other)]), errors.BadDocument);
 });
