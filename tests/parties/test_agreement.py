@@ -34,14 +34,17 @@ def bases(paper: PaperCommunity, tmp_path: Path) -> list[RosterBasis]:
 async def outcome(paper: PaperCommunity, bases: list[RosterBasis], lie: Lie = truth) -> object:
     """What party 0 ends with when the others are told what `lie` makes of it."""
     chairs = LyingTable((0, 1, 2), lie).chairs()
-    ended = await asyncio.gather(
-        *(
+    tasks = [
+        asyncio.ensure_future(
             agree_on_roster(chairs[i], bases[i], paper.party_keys[i], before_signing=no_rows_yet)
-            for i in range(3)
-        ),
-        return_exceptions=True,
-    )
-    return ended[0]
+        )
+        for i in range(3)
+    ]
+    (found,) = await asyncio.gather(tasks[0], return_exceptions=True)
+    for left_alone in tasks[1:]:
+        left_alone.cancel()
+    await asyncio.gather(*tasks[1:], return_exceptions=True)
+    return found
 
 
 def saying(step: str, data: bytes, *more: tuple[str, bytes]) -> Lie:
