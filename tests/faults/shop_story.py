@@ -159,6 +159,7 @@ class ShopStory:
         await self.town.until(
             lambda: len(self.receipts()) == self.paper.m * len(self.acknowledged), "receipts"
         )
+        await self.town.until(lambda: self._everybody_holds("withdrawal/v1"), "the withdrawal at every party")
 
     async def close(self, *, at: datetime = AFTER_CLOSING) -> None:
         """The study is over; the parties find that out themselves, and check the inputs."""
@@ -224,9 +225,12 @@ class ShopStory:
 
     def everybody_checked(self) -> bool:
         """Whether every party holds the checked roster."""
+        return self._everybody_holds("checked-roster/v1")
+
+    def _everybody_holds(self, type_name: str) -> bool:
         for node in self.town.nodes:
             with node.looking() as view:
-                if not view.documents("checked-roster/v1", study=self.study):
+                if not view.documents(type_name, study=self.study):
                     return False
         return True
 
