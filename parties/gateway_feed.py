@@ -19,7 +19,7 @@ from mpc_cde.errors import MpcCdeError, OwnError
 from mpc_cde.feed_format import FeedFrame
 from parties.gateway_client import FeedEndsBefore
 from parties.intake import Intake, PlaceChanged
-from parties.operations import NodeHealth
+from parties.node_health import NodeHealth
 from parties.share_store import ShareStore
 
 FIRST_PAUSE_SECONDS = 0.5

@@ -18,7 +18,6 @@ from parties.release_ledger import Released
 from parties.release_tables import ReleaseTable, tables_of
 from parties.worker_pipe import JobAsker, JobCategory, JobCell, JobMask, JobSpecification
 from protocols import catalog
-from protocols.cells import NEEDING_SIBLINGS
 
 EVERYBODY = "all"
 
@@ -108,7 +107,11 @@ class _Cells:
     def siblings(self, items: Sequence[QueryItem]) -> Iterable[JobCell]:
         """Every cell of the tables that `items` are of, and the histograms beside the histograms among them."""
         asked = {name for item in items for name in item.figures}
-        drawn = {(item.function, item.figures) for item in items if item.function in NEEDING_SIBLINGS}
+        drawn = {
+            (item.function, item.figures)
+            for item in items
+            if catalog.specification(item.function).needs_siblings
+        }
         for table in self._tables:
             if not self._complements(table) or not asked & set(table.figures):
                 continue

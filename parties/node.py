@@ -33,8 +33,9 @@ from parties.gateway_feed import GatewayFeed
 from parties.intake import Intake
 from parties.listening import bind
 from parties.log import NodeLog
+from parties.node_health import NodeHealth
 from parties.opening import fetch_community, open_log
-from parties.operations import NodeHealth, create_operations_app, serve_operations
+from parties.operations import create_operations_app, serve_operations
 from parties.outbox import Outbox
 from parties.party_home import CommunityHome, PartyHome
 from parties.retention import LOOK_SECONDS, destroy_ended_studies

@@ -25,7 +25,8 @@ OWN_RANK_PERCENT = 5
 class FunctionSpecification:
     """One approved question: what it takes, what it means, what it reveals beside its values, what it costs.
 
-    `of_amounts`: rules about concentration concern it, as they do all but counts.
+    `of_amounts`: rules about concentration concern it, as they do all but counts. `needs_siblings`: it has a rule of
+    its own about what falls out of siblings, so theirs are worked out too, and not opened.
     """
 
     name: str
@@ -35,6 +36,7 @@ class FunctionSpecification:
     reveals: str
     cost: str
     of_amounts: bool = True
+    needs_siblings: bool = False
 
 
 _SPECIFICATIONS = (
@@ -113,6 +115,7 @@ _SPECIFICATIONS = (
         reveals="N, whether every bucket holds nobody or at least the minimum, and if so the counts",
         cost="one multiplication a record for each distinct beginning of an edge's digits after the first; two "
         "comparisons a bucket",
+        needs_siblings=True,
     ),
     FunctionSpecification(
         name="percentiles@1",

@@ -18,9 +18,6 @@ from protocols.records import FigureRecords, Records
 
 WITHHELD_MINIMUM = "minimum"
 WITHHELD_DISCLOSURE = "disclosure"
-NEEDING_SIBLINGS = frozenset({"histogram@1"})
-"""Functions with a rule of their own about what falls out of siblings: theirs are worked out too, and not opened."""
-
 
 Group = tuple[str, tuple[str, int | None] | None]
 """A public mask's name, and a secret category within it: its figure and symbol (None: blank), if any."""
@@ -115,6 +112,11 @@ class Cell:
         if self.request.row is None:
             raise ValueError("no record asks for its own place")
         return self.request.row
+
+    @property
+    def needs_siblings(self) -> bool:
+        """Whether its function has a rule of its own about its siblings, for which their values are worked out."""
+        return specification(self.request.function).needs_siblings
 
     @property
     def is_open(self) -> bool:

@@ -29,7 +29,6 @@ from protocols import (
     variances,
 )
 from protocols.cells import (
-    NEEDING_SIBLINGS,
     Cell,
     CellOutcome,
     CellRequest,
@@ -75,7 +74,7 @@ async def answer_query(
     await selection.select_contributors(engine, records, [*cells, *beside])
     await judgement.judge(engine, cells, beside)
     answered = [cell for cell in cells if cell.is_open]
-    answered += [cell for cell in beside if cell.is_open and cell.request.function in NEEDING_SIBLINGS]
+    answered += [cell for cell in beside if cell.is_open and cell.needs_siblings]
     await together(
         *(
             family(engine, [cell for cell in answered if FAMILIES[cell.request.function] is family])

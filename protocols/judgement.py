@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from protocols import complementary, disclosure
-from protocols.cells import NEEDING_SIBLINGS, WITHHELD_DISCLOSURE, WITHHELD_MINIMUM, Cell, Group, Numbers
+from protocols.cells import WITHHELD_DISCLOSURE, WITHHELD_MINIMUM, Cell, Group, Numbers
 from protocols.concentration import Holdings, all_of, as_shared, safe_bits
 from protocols.engine import Engine
 from protocols.ranks import ranks_are_safe
@@ -36,7 +36,7 @@ async def judge(engine: Engine, cells: Sequence[Cell], siblings: Sequence[Cell] 
     await _judge_minimum(engine, together, numbers)
     await _judge_concentration(engine, together, numbers)
     await complementary.withhold(engine, together, numbers)
-    opening = [*cells, *(each for each in siblings if each.request.function in NEEDING_SIBLINGS)]
+    opening = [*cells, *(each for each in siblings if each.needs_siblings)]
     await _open_contributors(engine, opening, numbers)
     _judge_ranks(cells)
 

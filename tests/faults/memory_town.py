@@ -34,8 +34,8 @@ from parties.gateway_client import PartyGateway
 from parties.gateway_feed import GatewayFeed
 from parties.intake import Intake
 from parties.log import NodeLog
+from parties.node_health import NodeHealth
 from parties.opening import fetch_community, open_log
-from parties.operations import NodeHealth
 from parties.outbox import Outbox
 from parties.party_home import CommunityHome, PartyHome
 from parties.policy import PartyPolicy

@@ -17,7 +17,7 @@ from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.feed_format import FeedFrame, read_frames, write_frames
 from parties import gateway_feed, intake
 from parties.gateway_feed import GatewayFeed
-from parties.operations import NodeHealth
+from parties.node_health import NodeHealth
 from tests.checks.attack_tables import attack_of
 from tests.hostile.town import Town, paper_town
 from tests.hostile.wires import Wire

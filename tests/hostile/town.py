@@ -46,7 +46,7 @@ from parties.conductor import Conductor
 from parties.desk import Desk
 from parties.gateway_client import PartyGateway
 from parties.gateway_feed import GatewayFeed
-from parties.operations import NodeHealth
+from parties.node_health import NodeHealth
 from parties.outbox import Outbox
 from parties.policy import PartyPolicy
 from parties.seed_vault import SeedVault

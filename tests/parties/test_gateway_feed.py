@@ -16,7 +16,7 @@ from parties import gateway_feed
 from parties.clock import system_clock
 from parties.gateway_client import PartyGateway
 from parties.gateway_feed import GatewayFeed
-from parties.operations import NodeHealth
+from parties.node_health import NodeHealth
 from protocols.randomness import SystemRandomness
 from tests.mpc_cde.client.paper import PaperCommunity
 from tests.parties.paper_node import PaperNode, frame, make_submission

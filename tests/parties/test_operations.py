@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parties.operations import NodeHealth, create_operations_app
+from parties.node_health import NodeHealth
+from parties.operations import create_operations_app
 from parties.share_store import ShareStore
 from tests.mpc_cde.client.paper import PaperCommunity
 from tests.parties.paper_node import ManualClock
