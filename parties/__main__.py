@@ -5,6 +5,7 @@ approve     sign a community, a study, or another document in the organisation's
 refuse      refuse a study
 run         the node
 pages       the pages where members type figures
+serve       the operator's own page, on this machine alone
 close       sign the closing that a steward proposed
 status      where everything stands
 check       look for what would stop the node
@@ -162,36 +163,18 @@ def refuse(
     passphrase_fd: PassphraseOption = None,
 ) -> None:
     """Refuse a study; until it closes this also takes an approval back, and destroys its sealing key."""
-    from mpc_cde.documents.canonical import encode_base64url
     from mpc_cde.documents.study import Study
-    from mpc_cde.errors import Conflict
-    from mpc_cde.life_cycles import study as life
-    from parties.approvals import PATHS, describe_for_operator, refuse_study
+    from parties.approvals import describe_for_operator
     from parties.clock import system_clock
     from parties.operator_desk import open_desk
-    from parties.share_store import StoredDocument
-    from parties.studies import know_study
+    from parties.operator_signing import refuse_at_desk, study_to_refuse
 
     with open_desk(_home(home), _passphrase(passphrase_fd), system_clock) as desk:
-        signing = desk.signing_place()
         stored = desk.find(study, [Study.type_name()], wait_seconds=wait)
-        with desk.store.reading() as view:
-            known = know_study(view, stored.study or b"", signing.community, system_clock())
-        if known is None or not isinstance(known.state, life.Proposed | life.Approved | life.Open):
-            raise Conflict("a study can be refused until it closes, not later")
+        study_to_refuse(desk, stored)
         say(describe_for_operator(stored.envelope))
         _confirm("Refuse it in the name of this organisation?", sure=yes)
-        signed = refuse_study(signing, stored.envelope, reason=reason)
-        desk.log.append("study.refused", {"study": encode_base64url(known.terms_digest), "reason": reason})
-        refusal = StoredDocument(
-            signed.digest(),
-            "refusal/v1",
-            signed,
-            study=known.terms_digest,
-            subject=stored.digest,
-            party=signing.own_index,
-        )
-        say(f"Refused: {desk.send(PATHS['refusal/v1'], signed, keep=refusal)}.")
+        say(f"Refused: {refuse_at_desk(desk, stored, reason=reason)}.")
 
 
 @app.command()
@@ -203,22 +186,17 @@ def close(
     passphrase_fd: PassphraseOption = None,
 ) -> None:
     """Sign the closing that a steward proposed; it counts when every party has signed."""
-    from mpc_cde.documents.canonical import encode_base64url
     from mpc_cde.documents.study import Study
-    from parties.approvals import PATHS, sign_closing
     from parties.clock import system_clock
     from parties.operator_desk import open_desk
-    from parties.operator_signing import await_closing
+    from parties.operator_signing import await_closing, close_at_desk
 
     with open_desk(_home(home), _passphrase(passphrase_fd), system_clock) as desk:
-        signing = desk.signing_place()
         stored = desk.find(study, [Study.type_name()], wait_seconds=wait)
         closing = await_closing(desk, stored, wait)
         say(f"Closing of {stored.parse(Study).terms.title}")
         _confirm("Sign that this study closes now?", sure=yes)
-        signed = sign_closing(signing, closing.envelope)
-        desk.log.append("closing.signed", {"study": encode_base64url(stored.study or b"")})
-        say(f"Signed: {desk.send(PATHS['closing/v1'], signed)}.")
+        say(f"Signed: {close_at_desk(desk, closing)}.")
 
 
 @app.command()
@@ -272,6 +250,30 @@ def pages(home: HomeOption = None) -> None:
         f"{card.pages_origin or 'no origin'}: digest of the pages {encode_base64url(pages_manifest().digest())}"
     )
     serve_pages(place, card=card, clock=system_clock)
+
+
+@app.command()
+def serve(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="On this machine alone; 0: a free one.")
+    ] = 7803,
+    home: HomeOption = None,
+    passphrase_fd: PassphraseOption = None,
+) -> None:
+    """Serve the operator's page on this machine alone: what waits for approval, peers, disk, keys, log."""
+    from mpc_cde.web.local_room import serve_room
+    from parties.clock import system_clock
+    from parties.operator_desk import open_desk
+    from parties.operator_room import OperatorRoom
+    from protocols.randomness import SystemRandomness
+
+    place, passphrase = _home(home), _passphrase(passphrase_fd)
+    with open_desk(place, passphrase, system_clock) as desk:
+        room = OperatorRoom(desk, passphrase, describe=lambda error: _describe(error)[0]).room()
+        remark("Whoever opens this link signs in the organisation's name. Ctrl-C ends it.")
+        serve_room(
+            room, port=port, randomness=SystemRandomness(), tell=say, run_path=place.path / "room.json"
+        )
 
 
 @app.command()
@@ -341,17 +343,14 @@ def log_verify(as_json: JsonOption = False, home: HomeOption = None) -> None:
 def log_checkpoint(home: HomeOption = None, passphrase_fd: PassphraseOption = None) -> None:
     """Sign how far the log goes, and hand that to the gateway, from which every other party takes it."""
     from mpc_cde.documents.canonical import encode_base64url
-    from mpc_cde.documents.log_checkpoint import LogCheckpoint
-    from parties.approvals import PATHS
     from parties.clock import system_clock
-    from parties.log_checkpoints import sign_checkpoint
     from parties.operator_desk import open_desk
+    from parties.operator_signing import checkpoint_at_desk
 
     with open_desk(_home(home), _passphrase(passphrase_fd), system_clock) as desk:
-        head = desk.log.head
-        signed = sign_checkpoint(desk.signing_place(), head, system_clock())
+        head, delivery = checkpoint_at_desk(desk)
         say(f"{head.length} entries; head {encode_base64url(head.digest)}")
-        say(f"Signed: {desk.send(PATHS[LogCheckpoint.type_name()], signed)}.")
+        say(f"Signed: {delivery}.")
 
 
 def _home(given: Path | None) -> PartyHome:

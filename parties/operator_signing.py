@@ -11,17 +11,29 @@ from mpc_cde.cli.surroundings import confirm
 from mpc_cde.documents.canonical import decode_base64url, encode_base64url
 from mpc_cde.documents.community import Community, format_fingerprint
 from mpc_cde.documents.envelope import Envelope, open_envelope
+from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.p_percent import PPercent
 from mpc_cde.documents.study import Study
-from mpc_cde.errors import NotFound
+from mpc_cde.errors import Conflict, NotFound
 from mpc_cde.keys import Passphrase
-from parties.approvals import COSIGNED, PATHS, approve_study, cosign, describe_for_operator
+from mpc_cde.life_cycles import study as life
+from mpc_cde.node_log import LogHead
+from parties.approvals import (
+    COSIGNED,
+    PATHS,
+    approve_study,
+    cosign,
+    describe_for_operator,
+    refuse_study,
+    sign_closing,
+)
 from parties.ceremony import approve_community, verify_fingerprint
 from parties.clock import system_clock
+from parties.log_checkpoints import sign_checkpoint
 from parties.operator_desk import POLL_SECONDS, Desk, open_desk
 from parties.party_home import PartyHome
 from parties.share_store import StoredDocument
-from parties.studies import closing_of
+from parties.studies import KnownStudy, closing_of, know_study
 from protocols.randomness import SystemRandomness
 
 
@@ -70,7 +82,6 @@ def sign_document_of(
     what the steward handed over for a study's p% rule.
     """
     with open_desk(home, passphrase, system_clock) as desk:
-        signing = desk.signing_place()
         types = [Study.type_name(), *(kind.type_name() for kind in COSIGNED)]
         envelope = given if given is not None else _find_or_fetch(desk, named, types, wait)
         if envelope.payload_type == Study.payload_type():
@@ -78,25 +89,75 @@ def sign_document_of(
         else:
             say(describe_for_operator(envelope))
         confirm("Sign it in the name of this organisation?", sure=sure)
-        if envelope.payload_type == Study.payload_type():
-            signed = approve_study(
-                signing,
-                envelope,
-                policy=desk.settings.policy.as_policy(),
-                now=system_clock(),
-                randomness=SystemRandomness(),
-                passphrase=passphrase,
-                p_percent=p_percent,
-            )
-            event, path = "study.approved", "/v1/approvals"
-        else:
-            document, signed = cosign(signing, envelope)
-            event, path = "document.signed", PATHS[document.type]
-        desk.log.append(
-            event, {"document": encode_base64url(envelope.digest()), "type": envelope.payload_type}
-        )
-        say(f"Signed: {desk.send(path, signed)}.")
+        signed, delivery = sign_at_desk(desk, envelope, passphrase=passphrase, p_percent=p_percent)
+        say(f"Signed: {delivery}.")
     return signed
+
+
+def sign_at_desk(
+    desk: Desk, envelope: Envelope, *, passphrase: Passphrase | None, p_percent: PPercent | None = None
+) -> tuple[Envelope, str]:
+    """What an operator has read and said yes to: signed, logged and handed in; and how the handing in went.
+
+    Raises NotApproved with every reason against a study, BadSignature, BadDocument, CallerError.
+    """
+    signing = desk.signing_place()
+    if envelope.payload_type == Study.payload_type():
+        signed = approve_study(
+            signing,
+            envelope,
+            policy=desk.settings.policy.as_policy(),
+            now=desk.clock(),
+            randomness=SystemRandomness(),
+            passphrase=passphrase,
+            p_percent=p_percent,
+        )
+        event, path = "study.approved", "/v1/approvals"
+    else:
+        document, signed = cosign(signing, envelope)
+        event, path = "document.signed", PATHS[document.type]
+    desk.log.append(event, {"document": encode_base64url(envelope.digest()), "type": envelope.payload_type})
+    return signed, desk.send(path, signed)
+
+
+def study_to_refuse(desk: Desk, stored: StoredDocument) -> KnownStudy:
+    """The study, if it may still be refused. Raises Conflict."""
+    with desk.store.reading() as view:
+        known = know_study(view, stored.study or b"", desk.signing_place().community, desk.clock())
+    if known is None or not isinstance(known.state, life.Proposed | life.Approved | life.Open):
+        raise Conflict("a study can be refused until it closes, not later")
+    return known
+
+
+def refuse_at_desk(desk: Desk, stored: StoredDocument, *, reason: str) -> str:
+    """Refuse a study, or take an approval back: logged and handed in; how that went. Raises Conflict, CallerError."""
+    known = study_to_refuse(desk, stored)
+    signing = desk.signing_place()
+    signed = refuse_study(signing, stored.envelope, reason=reason)
+    desk.log.append("study.refused", {"study": encode_base64url(known.terms_digest), "reason": reason})
+    refusal = StoredDocument(
+        signed.digest(),
+        "refusal/v1",
+        signed,
+        study=known.terms_digest,
+        subject=stored.digest,
+        party=signing.own_index,
+    )
+    return desk.send(PATHS["refusal/v1"], signed, keep=refusal)
+
+
+def close_at_desk(desk: Desk, closing: StoredDocument) -> str:
+    """Sign the closing that a steward proposed: logged and handed in; how that went. Raises BadSignature."""
+    signed = sign_closing(desk.signing_place(), closing.envelope)
+    desk.log.append("closing.signed", {"study": encode_base64url(closing.study or b"")})
+    return desk.send(PATHS["closing/v1"], signed)
+
+
+def checkpoint_at_desk(desk: Desk) -> tuple[LogHead, str]:
+    """Sign how far the log goes and hand that in; the head, and how that went."""
+    head = desk.log.head
+    signed = sign_checkpoint(desk.signing_place(), head, desk.clock())
+    return head, desk.send(PATHS[LogCheckpoint.type_name()], signed)
 
 
 def _find_or_fetch(desk: Desk, named: str, types: Sequence[str], wait: float) -> Envelope:

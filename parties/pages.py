@@ -10,15 +10,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -31,26 +27,13 @@ from mpc_cde.documents.party_card import PartyCard
 from mpc_cde.errors import CallerError
 from mpc_cde.secret_files import write_secret_file
 from mpc_cde.web.serving import PagesApp, PagesSettings
+from mpc_cde.web.signalled_server import serve_until_signal
 from parties.clock import Clock
 from parties.listening import bind
 from parties.party_home import NotSetUp, PartyHome
 from parties.settings import LOOPBACK_HOSTS, PartySettings, read_settings
 
 VALIDITY = timedelta(days=365)
-
-
-class _Server(uvicorn.Server):
-    """Ends at SIGTERM or Ctrl-C without raising the signal once more, so that what was opened is closed."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def serve_pages(home: PartyHome, *, card: PartyCard, clock: Clock) -> None:
@@ -64,21 +47,10 @@ def serve_pages(home: PartyHome, *, card: PartyCard, clock: Clock) -> None:
     certificate, key = _certificate_files(home, settings, card.pages_origin, clock)
     listening = _listen(settings)
     app = PagesApp(lambda: current_settings(home, settings, card))
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,  # who reads is nobody's business
-        server_header=False,
-        lifespan="off",
-        ws="none",
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-        timeout_graceful_shutdown=2,
-    )
     facts = {"pid": os.getpid(), "origin": card.pages_origin}
     write_secret_file(pages_run_path(home), json.dumps(facts, indent=1).encode() + b"\n", replace=True)
     try:
-        _Server(config).run(sockets=[listening])
+        serve_until_signal(app, listening, certificate=certificate, key=key)
     finally:
         pages_run_path(home).unlink(missing_ok=True)
         listening.close()

@@ -59,6 +59,7 @@ def _study_status(
     waiting = life.waiting_for(known.state)
     return {
         "study": encode_base64url(terms_digest),
+        "proposal": encode_base64url(known.study.digest()),
         "title": known.terms.title,
         "state": known.state.name,
         "closes": known.presentation.closes,

@@ -59,10 +59,13 @@ def content_security_policy(connect: Collection[str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 
+PUBLIC_PARTS = ("catalogues/", "core/", "results/", "shared/", "style/", "vendor/")
+
+
 def public_paths() -> frozenset[str]:
-    """What a gateway may serve: pages where nothing is typed, and what they are made of."""
+    """What a gateway may serve: the page where nothing is typed and its parts; none of the others."""
     return frozenset(
-        path for path in load_assets() if path != "index.html" and not path.startswith("member/")
+        path for path in load_assets() if path == "results.html" or path.startswith(PUBLIC_PARTS)
     )
 
 

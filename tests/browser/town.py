@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from mpc_cde.client.connection import Connection, connect
 from mpc_cde.client.enrolment import parse_register, with_cards
 from mpc_cde.client.invitation import invitation_link
 from mpc_cde.client.membership_ledger import MembershipLedger, countersign_memberships
+from mpc_cde.client.stewardship import propose_study
 from mpc_cde.client.tables import read_table
 from mpc_cde.client.verification import VerifiedResult, VerifiedStudy
 from mpc_cde.demo.cast import Cast, assemble
@@ -32,7 +33,9 @@ from mpc_cde.demo.material import DATA, Material, load_material
 from mpc_cde.demo.organisations import Organisations
 from mpc_cde.demo.report import Narrator
 from mpc_cde.demo.story import Story
-from mpc_cde.study_templates import read_template
+from mpc_cde.documents.approval import Approval, Refusal
+from mpc_cde.documents.envelope import open_envelope
+from mpc_cde.study_templates import parse_template, read_template
 from protocols.randomness import SystemRandomness
 
 T = TypeVar("T")
@@ -69,6 +72,7 @@ class Town:
         self.pages = tuple(f"http://127.0.0.1:{free_port()}" for _ in range(2))
         self._stack = ExitStack()
         self._ledger_lock = threading.Lock()
+        self._proposed: dict[str, bytes] = {}
 
     def __enter__(self) -> Town:
         with ExitStack() as stack:
@@ -159,6 +163,55 @@ class Town:
                     await connection.calls.post("memberships", envelope)
 
             self._do(issue)
+
+    def propose(self, title: str, old: str, new: str) -> bytes:
+        """The steward proposes a study that is other than the first in one thing; digest of its terms."""
+        text = STUDY.read_text("utf-8").replace('title = "Energy use of bakeries"', f'title = "{title}"')
+        assert old in text
+        template = parse_template(text.replace(old, new, 1))
+
+        async def propose(connection: Connection) -> bytes:
+            now = datetime.now(UTC)
+            envelope, study = propose_study(
+                template,
+                community=connection.trusted.current,
+                signing_key=self.cast.steward.key,
+                opens=now,
+                closes=now + timedelta(hours=2),
+            )
+            await connection.calls.post("studies", envelope)
+            return study.terms_digest()
+
+        self._proposed[title] = self._do(propose)
+        return self._proposed[title]
+
+    def wait_for_approval(self, title: str, *, party: int) -> None:
+        """Returns when the gateway has this party's approval."""
+
+        async def wait(connection: Connection) -> None:
+            end = time.monotonic() + 30
+            while party not in {one.party for one in await self._answers(connection, title, Approval)}:
+                if time.monotonic() > end:
+                    raise TimeoutError(title)
+                await anyio.sleep(0.05)
+
+        self._do(wait)
+
+    def refusals(self, title: str) -> dict[int, str]:
+        """Who refused it, with the reason, as the gateway has it."""
+
+        async def read(connection: Connection) -> dict[int, str]:
+            found = await self._answers(connection, title, Refusal)
+            return {one.party: one.reason for one in found if isinstance(one, Refusal)}
+
+        return self._do(read)
+
+    async def _answers(
+        self, connection: Connection, title: str, kind: type[Approval] | type[Refusal]
+    ) -> list[Approval | Refusal]:
+        file = await connection.calls.study(self._proposed[title])
+        envelopes = [*file.approvals, *file.refusals]
+        return [open_envelope(one, kind) for one in envelopes if one.payload_type == kind.payload_type()]
 
     def close_and_ask(self) -> VerifiedResult:
         """The study closes, the parties agree and check, a researcher asks for everything."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from mpc_cde.life_cycles.study import State
 from mpc_cde.web.assets import PAGES
+from protocols.catalog import FUNCTIONS
 
 CATALOGUES = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted((PAGES / "catalogues").glob("*.json"))
@@ -47,3 +50,19 @@ def test_every_reason_for_which_a_table_is_refused_has_its_words() -> None:
         assert f"table.{reason}" in CATALOGUES["en"]
     for kind in set(re.findall(r"kind: \"(\w+)\"", (PAGES / "core" / "figures.js").read_text("utf-8"))):
         assert f"form.wrong.{kind}" in CATALOGUES["en"]
+
+
+def test_what_an_answer_reveals_is_said_in_the_words_of_the_catalogue_of_functions() -> None:
+    for name, specification in FUNCTIONS.items():
+        assert CATALOGUES["en"][f"reveals.{name.partition('@')[0]}"] == specification.reveals
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.name)
+def test_every_family_of_strings_that_code_chooses_from_is_there(path: Path) -> None:
+    for beginning in re.findall(r"\bt\(`([a-z_.]+\.)\$\{", path.read_text("utf-8")):
+        assert any(key.startswith(beginning) for key in CATALOGUES["en"]), beginning
+
+
+def test_every_state_of_a_study_has_its_words() -> None:
+    for state in get_args(State):
+        assert f"operator.state.{state.name}" in CATALOGUES["en"], state

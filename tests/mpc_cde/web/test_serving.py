@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import posixpath
 import re
 from collections.abc import AsyncIterator, Callable
 
@@ -74,8 +75,38 @@ def test_pages_name_no_other_origin_and_hold_no_inline_code() -> None:
             ), path
 
 
-def test_a_page_loads_in_less_than_150_kilobytes() -> None:
-    assert sum(len(gzip.compress(asset.content)) for asset in load_assets().values()) < 150_000
+def loaded_by(page: str) -> set[str]:
+    """Every file that a browser fetches for a page: what it names, what that imports, and so on."""
+    assets = load_assets()
+    found = {page, "catalogues/en.json"}
+    waiting = [page]
+    while waiting:
+        path = waiting.pop()
+        text = (
+            assets[path].content.decode()
+            if path.endswith((".html", ".js")) and "/vendor/" not in f"/{path}"
+            else ""
+        )
+        named = re.findall(r"(?:\bfrom|\bimport\(?|href=|src=)\s*\"([^\":]+)\"", text)
+        for other in named:
+            joined = posixpath.normpath(posixpath.join(posixpath.dirname(path), other))
+            if joined not in found:
+                found.add(joined)
+                waiting.append(joined)
+    return found
+
+
+@pytest.mark.parametrize("page", sorted(path for path in load_assets() if path.endswith(".html")))
+def test_a_page_loads_in_less_than_150_kilobytes(page: str) -> None:
+    loaded = loaded_by(page)
+    assert {"shared/frame.js", "style/pages.css"} < loaded
+    assert sum(len(gzip.compress(load_assets()[path].content)) for path in loaded) < 150_000
+
+
+def test_every_file_belongs_to_a_page() -> None:
+    loaded = {path for page in load_assets() if page.endswith(".html") for path in loaded_by(page)}
+    rest = {path for path in load_assets() if not path.startswith(("catalogues/", "core/", "vendor/"))}
+    assert rest - loaded == set()
 
 
 async def test_every_answer_has_the_policy(client: httpx.AsyncClient) -> None:

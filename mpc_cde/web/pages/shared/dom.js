@@ -22,6 +22,11 @@ export function svg(name, attributes = {}, ...children) {
   return element;
 }
 
+/** What may be wider than the page: it scrolls by itself, by keyboard too, under a name that readers hear. */
+export function scrolling(label, ...children) {
+  return el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": label }, ...children);
+}
+
 /** Put other children into an element, in one go. */
 export function fill(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
