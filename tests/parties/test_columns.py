@@ -8,11 +8,40 @@ from pathlib import Path
 
 import pytest
 
-from mpc_cde.documents.roster import Roster
+from mpc_cde.documents.roster import Roster, RosterEntry, roster_of, sorted_entries
 from mpc_cde.errors import StoreDamaged
-from parties import columns
+from parties import columns, roster_table
 from tests.mpc_cde.client.paper import PaperCommunity, signed
-from tests.parties.paper_node import PaperNode
+from tests.parties.paper_node import PaperNode, PaperSubmission, make_submission
+
+
+def build(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch, roster: Roster, study: bytes | None = None
+) -> int:
+    """Run the builder in this process; the node has let go of its store."""
+    key, digest = node.paper.sealing_keys[0], study or node.paper.study.terms_digest()
+    place = ["columns", "--place", str(node.home.path), "--party", "0", "--study", digest.hex()]
+    monkeypatch.setattr(sys, "argv", [*place, "--roster", roster.digest().hex()])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{key.suite} {key.secret_bytes().hex()}"))
+    return columns.main()
+
+
+def agreed_roster(
+    paper: PaperCommunity, submissions: list[PaperSubmission]
+) -> tuple[Roster, list[RosterEntry]]:
+    entries = sorted_entries(
+        [
+            RosterEntry(
+                submission=submission.digest,
+                membership=paper.membership(number).digest(),
+                groups={"size": paper.membership(number).attributes["size"]},
+            )
+            for number, submission in enumerate(submissions)
+        ]
+    )
+    return roster_of(paper.study.terms_digest(), entries, registrars={"registrar_0": len(entries)}), list(
+        entries
+    )
 
 
 @pytest.mark.parametrize("lacking", ["community", "study", "roster"])
@@ -27,12 +56,29 @@ def test_columns_of_what_is_not_in_the_store_are_not_built(
     node.open_study()
     if lacking != "roster":
         node.take(signed(roster, paper.party_keys))
-    study = bytes(32) if lacking == "study" else paper.study.terms_digest()
+    study = bytes(32) if lacking == "study" else None
     node.store.close()
-    arguments = ["--place", str(node.home.path), "--party", "0", "--study", study.hex()]
-    monkeypatch.setattr(sys, "argv", ["columns", *arguments, "--roster", roster.digest().hex()])
-    key = paper.sealing_keys[0]
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{key.suite} {key.secret_bytes().hex()}"))
     with pytest.raises(StoreDamaged, match="not in this party's store"):
-        columns.main()
+        build(node, monkeypatch, roster, study)
     assert not node.home.columns_path.exists() or not any(node.home.columns_path.iterdir())
+
+
+def test_columns_that_were_altered_are_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = PaperCommunity()
+    node = PaperNode(paper, tmp_path)
+    node.home.write_envelope(node.home.community_path, paper.community_envelope)
+    node.open_study()
+    submissions = [make_submission(paper, number) for number in range(2)]
+    roster, entries = agreed_roster(paper, submissions)
+    node.take(*submissions, signed(roster, paper.party_keys))
+    node.store.create_tables(roster_table.metadata)
+    with node.store.writing() as transaction:
+        roster_table.put_entries(transaction, roster.digest(), entries)
+    node.store.close()
+    assert build(node, monkeypatch, roster) == 0
+    shares = node.home.columns_path / roster.digest().hex() / columns.SHARES
+    whole = shares.read_bytes()
+    assert len(whole) == 8 * 2 * paper.study.terms.element_count
+    shares.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    assert build(node, monkeypatch, roster) == 0
+    assert shares.read_bytes() == whole

@@ -21,8 +21,9 @@ from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
 from mpc_cde.documents.result import Result
 from mpc_cde.documents.roster import Roster
 from mpc_cde.encodings import encodings_of
+from mpc_cde.errors import OwnError
 from parties import columns
-from parties.conductor import Conductor
+from parties.conductor import Conductor, Wanted
 from parties.desk import Desk
 from parties.job_proposals import Proposal
 from parties.policy import PartyPolicy
@@ -398,6 +399,16 @@ def test_a_study_without_its_key_or_made_for_other_parties_is_not_served(
         assert wanted() == []
     party.node.home.destroy_sealing_key(paper.study.terms_digest())
     assert wanted() == []
+
+
+async def test_nothing_is_computed_for_a_study_that_ended_since_it_was_wanted(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    three = Three(paper, tmp_path, MemoryMesh(paper.m, paper.t))
+    party = three.parties[0]
+    party.node.open_study()
+    with pytest.raises(OwnError, match="no signed roster"):
+        await party.conductor._serve(Wanted("computing", paper.study.terms_digest()))
 
 
 def test_a_result_answers_only_when_every_party_in_it_has_signed(

@@ -23,9 +23,11 @@ from mpc_cde.documents.study_terms import Eligibility
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import StoreDamaged
 from mpc_cde.sealing import SealingContext
+from parties.intake import Intake
 from parties.seed_vault import SeedVault
 from parties.studies import know_study
 from protocols import field as fp
+from protocols.randomness import ScriptedRandomness
 from protocols.reconstruction import party_share, reconstruct
 from tests.mpc_cde.client.paper import PaperCommunity, secret, signed
 from tests.parties.paper_node import OPEN, PaperNode, PaperSubmission, frame, make_submission, membership_with
@@ -102,6 +104,19 @@ def test_an_item_below_the_stored_number_is_passed_over(node: PaperNode, paper: 
 
 
 # Who may take part
+
+
+def test_a_key_that_is_no_partys_takes_nothing_in(node: PaperNode, paper: PaperCommunity) -> None:
+    with pytest.raises(ValueError, match="not in the community"):
+        Intake(
+            store=node.store,
+            log=node.log,
+            home=node.home,
+            community=paper.community,
+            identity=paper.steward_key,
+            clock=node.clock,
+            randomness=ScriptedRandomness(b"node"),
+        )
 
 
 def test_forged_membership_counts_for_nothing(node: PaperNode, paper: PaperCommunity) -> None:
