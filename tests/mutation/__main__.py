@@ -67,7 +67,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("files", nargs="*", help="only these, for example parties/policy.py")
     parser.add_argument("--kinds", default=",".join(DEFAULT_KINDS), help=f"of {', '.join(KINDS)}")
     parser.add_argument("--tests", nargs="*", default=None, help="only these tests")
-    parser.add_argument("--again", action="store_true", help="run what survived once more")
+    parser.add_argument("--again", action="store_true", help="run explained survivors once more, too")
+    parser.add_argument("--at-a-time", type=int, default=2, help="so many processes of tests")
     parser.add_argument("--minutes", type=float, default=600.0, help="stop after so many")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--report", action="store_true", help="run nothing, say what was found")
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str]) -> int:
             "results": str(asked.results.resolve()),
             "kinds": kinds,
             "again": asked.again,
+            "at_a_time": asked.at_a_time,
             "only": asked.files or [""],
             "seconds": asked.minutes * 60,
             "tests": asked.tests or [test for test in TESTS if (ROOT / test).exists()],

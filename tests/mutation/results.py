@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import tomllib
@@ -12,13 +13,19 @@ from typing import Any
 
 from tests.mutation.sites import Site
 
+TIME_LIMIT = "time limit"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`found_by` is the test that failed, or "time limit"; None for a survivor. `tests` is how many could see it."""
+    """`found_by` is the test that failed, or TIME_LIMIT; None for a survivor. `tests` is how many could see it.
+
+    `test_text` is a digest of the text of the test that failed.
+    """
 
     found_by: str | None
     tests: int
+    test_text: str = ""
 
 
 class Results:
@@ -26,7 +33,7 @@ class Results:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._entries: dict[str, dict[str, str | int | None]] = {}
+        self._entries: dict[str, dict[str, Any]] = {}
         if path.exists():
             self._entries = json.loads(path.read_text("utf-8"))
 
@@ -35,11 +42,17 @@ class Results:
         entry = self._entries.get(site.key)
         return entry is None or entry["text"] != _digest(site) or (again and entry["found_by"] is None)
 
+    def entry(self, site: Site) -> Entry:
+        """Of a site that has run."""
+        kept = self._entries[site.key]
+        return Entry(kept["found_by"], kept["tests"], kept["test_text"])
+
     def put(self, site: Site, entry: Entry) -> None:
         self._entries[site.key] = {
             "line": site.line,
             "found_by": entry.found_by,
             "tests": entry.tests,
+            "test_text": entry.test_text,
             "text": _digest(site),
         }
         draft = self.path.with_suffix(".draft")
@@ -69,53 +82,103 @@ class Results:
 
 
 def _digest(site: Site) -> str:
-    return _digest_of(site.function_text.encode())
+    return digest_of(site.function_text.encode())
 
 
-def _digest_of(data: bytes) -> str:
+def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
 class Looks:
-    """What each test can see, kept from one run to the next: by file of tests, while nothing it rests on changes.
+    """What each test can see, kept from one run to the next by file of tests, while nothing it rests on changes.
 
-    A look counts while the file of tests is the same, and the files beside it that hold no tests, and the text of
-    every function with a guard; switches are kept by the keys of their sites.
+    A look counts while the file of tests is the same, and what it imports of tests/, and the text of every function
+    whose guards it came by; and while there is no new function with guards beside one of those, which it might come
+    by. Switches are kept by the keys of their sites.
     """
 
     def __init__(self, path: Path, tree: Path, sites: Sequence[Site]) -> None:
         self._path, self._tree = path, tree
-        beside = sorted(p for p in (tree / "tests").rglob("*.py") if not p.name.startswith("test_"))
-        rests_on = [_digest_of(p.read_bytes()) for p in beside] + [f"{s.key} {_digest(s)}" for s in sites]
-        self._basis = _digest_of("\n".join(rests_on).encode())
-        self._key_of = {site.switch: site.key for site in sites}
+        self._site_of = {site.switch: site for site in sites}
         self._switch_of = {site.key: site.switch for site in sites}
+        self._texts = {_function_of(site): _digest(site) for site in sites}
         kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        self._files: dict[str, Any] = kept.get("files", {}) if kept.get("basis") == self._basis else {}
+        self._files: dict[str, Any] = kept.get("files", {})
+        known = set(kept.get("functions", []))
+        self._new = {name.partition("::")[0] for name in self._texts if name not in known}
+        """Files with functions that were not there when any look was taken."""
+        self._closures: dict[str, str] = {}
 
     def get(self, file: str) -> dict[str, dict[str, Any]] | None:
         """Facts by test, with switches of now; None if the file has to be looked at."""
         kept = self._files.get(file)
-        if kept is None or kept["digest"] != self._digest_of_file(file):
+        if kept is None or kept["rests_on"] != self._rests_on(file):
             return None
+        for name, text in kept["reached"].items():
+            if self._texts.get(name) != text or name.partition("::")[0] in self._new:
+                return None
         return {
             name: {**facts, "differences": [self._switch_of[key] for key in facts["differences"]]}
             for name, facts in kept["tests"].items()
         }
 
-    def put(self, file: str, tests: dict[str, dict[str, Any]]) -> None:
+    def put(self, file: str, tests: dict[str, dict[str, Any]], reached: Iterable[str]) -> None:
+        """`reached` are the switches that any of the tests came by."""
         by_key = {
-            name: {
-                **facts,
-                "differences": [self._key_of[s] for s in facts["differences"] if s in self._key_of],
-            }
+            name: {**facts, "differences": [self._site_of[switch].key for switch in facts["differences"]]}
             for name, facts in tests.items()
         }
-        self._files[file] = {"digest": self._digest_of_file(file), "tests": by_key}
-        self._path.write_text(json.dumps({"basis": self._basis, "files": self._files}), "utf-8")
+        functions = {_function_of(self._site_of[switch]) for switch in reached}
+        self._files[file] = {
+            "rests_on": self._rests_on(file),
+            "reached": {name: self._texts[name] for name in sorted(functions)},
+            "tests": by_key,
+        }
+        self._write({})
 
-    def _digest_of_file(self, file: str) -> str:
-        return _digest_of((self._tree / file).read_bytes())
+    def close(self, looked_at: Iterable[str]) -> None:
+        """If every file of tests has been looked at, no function of today is a new one from now on."""
+        if set(self._files) <= set(looked_at):
+            self._write({"functions": sorted(self._texts)})
+
+    def _write(self, more: dict[str, Any]) -> None:
+        kept = json.loads(self._path.read_text("utf-8")) if self._path.exists() else {}
+        draft = self._path.with_suffix(".draft")
+        draft.write_text(json.dumps({**kept, "files": self._files, **more}), "utf-8")
+        draft.rename(self._path)
+
+    def _rests_on(self, file: str) -> str:
+        if file not in self._closures:
+            texts = [(self._tree / each).read_bytes() for each in imported_of_tests(self._tree, file)]
+            self._closures[file] = digest_of(b"\0".join(texts))
+        return self._closures[file]
+
+
+def _function_of(site: Site) -> str:
+    return f"{site.file}::{site.function}"
+
+
+def imported_of_tests(tree: Path, file: str) -> list[str]:
+    """The file and what it imports of tests/, directly or not, and the conftest.py above each."""
+    found: set[str] = set()
+    waiting = [file]
+    while waiting:
+        name = waiting.pop()
+        if name in found or not (tree / name).is_file():
+            continue
+        found.add(name)
+        waiting += [f"{above}/conftest.py" for above in Path(name).parents]
+        for node in ast.walk(ast.parse((tree / name).read_bytes())):
+            modules: list[str] = []
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            for module in modules:
+                if module.partition(".")[0] == "tests":
+                    path = module.replace(".", "/")
+                    waiting += [f"{path}.py", f"{path}/__init__.py"]
+    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,12 @@ Runs in the copy of the tree: `python -m tests.mutation.session WORK`, with `pla
 
 from __future__ import annotations
 
-import ctypes
+import inspect
 import json
 import os
-import shutil
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -21,16 +19,17 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.mutation.results import Entry, Looks, Results
+from tests.mutation.forks import Forks, Job
+from tests.mutation.results import TIME_LIMIT, Entry, Explained, Looks, Results, digest_of, read_explained
 from tests.mutation.sites import Site, modules, rewrite
 from tests.mutation.switch import Switches, install
 
-_BECOME_REAPER = 36
-"""PR_SET_CHILD_SUBREAPER: what a killed test left running becomes this process's child, and is ended by it."""
-
 _SLACK_SECONDS = 30.0
+_LOOK_SECONDS = 900.0
 _TESTS_EACH = 25
 """Of the tests in which a mutant makes a difference so many are run, the quickest first."""
+_OF_ONE_FILE = 10
+"""Of these so many of one file: what one of its tests does not notice, the next often does not either."""
 
 
 @dataclass(slots=True)
@@ -49,12 +48,12 @@ class Forking:
         plan = json.loads((work / "plan.json").read_text("utf-8"))
         self._work, self._switches, self._say = work, switches, say
         self._until = time.time() + plan["seconds"]
+        self._at_a_time = plan["at_a_time"]
         self._kinds = set(plan["kinds"])
         self._again = bool(plan["again"])
         self._only = tuple(plan["only"])
         self._results = Results(Path(plan["results"]))
         self._failed = ""
-        self._child = 0
 
     # -- in the child -----------------------------------------------------------------------------------------------
 
@@ -63,9 +62,7 @@ class Forking:
         if report.failed and not self._failed:
             self._failed = report.nodeid
 
-    def _run(
-        self, session: pytest.Session, items: Sequence[pytest.Item], after: Callable[[Any, float], bool]
-    ) -> None:
+    def _run(self, items: Sequence[pytest.Item], after: Callable[[pytest.Item, float], bool]) -> None:
         for index, item in enumerate(items):
             started = time.perf_counter()
             following = items[index + 1] if index + 1 < len(items) else None
@@ -73,125 +70,139 @@ class Forking:
             if not after(item, time.perf_counter() - started):
                 return
 
+    def _look_at(self, items: Sequence[pytest.Item], notes: Path) -> dict[str, Any]:
+        seen: dict[str, dict[str, Any]] = {}
+        reached: set[str] = set()
+
+        def after(item: pytest.Item, seconds: float) -> bool:
+            self._switches.read_notes(notes)
+            reached.update(self._switches.reached)
+            seen[item.nodeid] = {
+                "seconds": seconds,
+                "passed": not self._failed,
+                "differences": sorted(self._switches.differences),
+            }
+            self._switches.forget()
+            self._failed = ""
+            return True
+
+        self._switches.forget()
+        self._run(items, after)
+        return {"tests": seen, "reached": sorted(reached)}
+
+    def _until_found(self, items: Sequence[pytest.Item]) -> str:
+        self._run(items, lambda item, seconds: not self._failed)
+        return self._failed
+
     # -- in the parent ----------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed:
             raise session.Interrupted(f"{session.testsfailed} errors while tests were collected")
-        ctypes.CDLL(None).prctl(_BECOME_REAPER, 1, 0, 0, 0)
+        forks = Forks(self._work, self._switches, self._at_a_time, _temporary_directories_in)
+        _warm_up()
         everything = [
             site for file in modules(Path.cwd()) for site in rewrite(Path(file).read_text("utf-8"), file)[1]
         ]
         sites = [s for s in everything if s.kind in self._kinds and s.file.startswith(self._only)]
         looks = Looks(self._results.path.with_suffix(".looks.json"), Path.cwd(), everything)
-        seen = self._look(session, looks)
+        seen = self._look(session, looks, forks)
         items = {item.nodeid: item for item in session.items}
-        covering: dict[str, list[str]] = {}
-        for name in sorted((name for name in seen if seen[name].passed), key=lambda name: seen[name].seconds):
-            for difference in seen[name].differences:
-                covering.setdefault(difference, []).append(name)
+        covering = _covering(seen)
         self._results.forget_all_but(sites)
-        todo = [site for site in sites if self._results.is_open(site, again=self._again)]
+        explained = read_explained(Path(__file__).with_name("survivors.toml"))
+        todo = [site for site in sites if self._is_to_run(site, items, explained)]
+        todo.sort(key=lambda site: sum(seen[name].seconds for name in covering.get(site.switch, [])[:3]))
         self._say(f"{len(sites)} mutants, {len(todo)} to run")
-        for number, site in enumerate(todo):
-            if time.time() > self._until:
-                self._say(f"time is up; {len(todo) - number} left for the next run")
-                break
-            names = covering.get(site.switch, [])[:_TESTS_EACH]
-            entry = self._try(session, site, [items[name] for name in names], seen)
+
+        def jobs() -> Any:
+            for site in todo:
+                if time.time() > self._until:
+                    return
+                names = covering.get(site.switch, [])
+                limit = _SLACK_SECONDS + 5 * sum(seen[name].seconds for name in names)
+                chosen = [items[name] for name in names]
+                yield Job(lambda _, chosen=chosen: self._until_found(chosen), site.switch, limit)
+
+        ran = 0
+        for number, answer in forks.run(jobs()):
+            site, ran = todo[number], ran + 1
+            tests = len(covering.get(site.switch, []))
+            entry = Entry(
+                TIME_LIMIT if answer is None else str(answer) or None, tests, _text_of(items, answer)
+            )
             self._results.put(site, entry)
             if entry.found_by is None:
-                self._say(f"[{number + 1}/{len(todo)}] survived: {site.describe()} ({len(names)} tests)")
+                self._say(f"[{ran}/{len(todo)}] survived: {site.describe()} ({tests} tests)")
+        if ran < len(todo):
+            self._say(f"time is up; {len(todo) - ran} left for the next run")
         return True
 
-    def _look(self, session: pytest.Session, looks: Looks) -> dict[str, Seen]:
+    def _is_to_run(self, site: Site, items: dict[str, pytest.Item], explained: Sequence[Explained]) -> bool:
+        """Not yet run on this text, or found by a test that is no longer the same, or an unexplained survivor."""
+        if self._results.is_open(site, again=self._again):
+            return True
+        entry = self._results.entry(site)
+        if entry.found_by is None:
+            return not any(each.covers(site) for each in explained)
+        return entry.found_by != TIME_LIMIT and entry.test_text != _text_of(items, entry.found_by)
+
+    def _look(self, session: pytest.Session, looks: Looks, forks: Forks) -> dict[str, Seen]:
         """Run every test once, with all switches off; not those that were looked at before and are the same."""
-        seen: dict[str, Seen] = {}
         started = time.time()
-        for file, grouped in groupby(session.items, key=lambda item: item.nodeid.partition("::")[0]):
-            group = list(grouped)
-            answer = looks.get(file)
-            if answer is None:
-                answer = self._fork(lambda group=group: self._look_at(session, group), "", 900.0)  # type: ignore[misc]
-                if answer is not None and all(facts["passed"] for facts in answer.values()):
-                    looks.put(file, answer)
-            for name, facts in (answer or {}).items():
-                seen[name] = Seen(**facts)
-                if not seen[name].passed:
-                    self._say(f"left out, fails without any mutant: {name}")
+        groups = {
+            file: list(group)
+            for file, group in groupby(session.items, key=lambda item: item.nodeid.partition("::")[0])
+        }
+        known = {file: facts for file in groups if (facts := looks.get(file)) is not None}
+        todo = [file for file in groups if file not in known]
+        self._say(f"{len(todo)} of {len(groups)} files of tests to look at")
+        jobs = (
+            Job(lambda place, file=file: self._look_at(groups[file], place / "notes"), "", _LOOK_SECONDS)
+            for file in todo
+        )
+        for number, answer in forks.run(jobs):
+            file = todo[number]
             if answer is None:
                 self._say(f"left out, did not end: {file}")
+                continue
+            known[file] = answer["tests"]
+            failed = [name for name, facts in answer["tests"].items() if not facts["passed"]]
+            for name in failed:
+                self._say(f"left out, fails without any mutant: {name}")
+            if not failed:
+                looks.put(file, answer["tests"], answer["reached"])
+        looks.close(groups)
+        seen = {name: Seen(**facts) for tests in known.values() for name, facts in tests.items()}
         self._say(f"{len(seen)} tests looked at in {time.time() - started:.0f} s")
         return seen
 
-    def _look_at(self, session: pytest.Session, items: Sequence[pytest.Item]) -> dict[str, dict[str, Any]]:
-        notes = self._work / "notes"
-        seen: dict[str, dict[str, Any]] = {}
 
-        def after(item: pytest.Item, seconds: float) -> bool:
-            others = notes.read_text("utf-8").split() if notes.exists() else []
-            notes.unlink(missing_ok=True)
-            differences = sorted(self._switches.differences | set(others))
-            self._switches.differences.clear()
-            seen[item.nodeid] = {
-                "seconds": seconds,
-                "passed": not self._failed,
-                "differences": differences,
-            }
-            self._failed = ""
-            return True
+def _covering(seen: dict[str, Seen]) -> dict[str, list[str]]:
+    """The tests to run for each switch."""
+    found: dict[str, list[str]] = {}
+    for name in sorted((name for name in seen if seen[name].passed), key=lambda name: seen[name].seconds):
+        for switch in seen[name].differences:
+            names = found.setdefault(switch, [])
+            file = name.partition("::")[0]
+            if len(names) < _TESTS_EACH and sum(n.startswith(f"{file}::") for n in names) < _OF_ONE_FILE:
+                names.append(name)
+    return found
 
-        self._switches.differences.clear()
-        self._run(session, items, after)
-        return seen
 
-    def _try(
-        self, session: pytest.Session, site: Site, items: Sequence[pytest.Item], seen: dict[str, Seen]
-    ) -> Entry:
-        if not items:
-            return Entry(None, 0)
-        limit = _SLACK_SECONDS + 5 * sum(seen[item.nodeid].seconds for item in items)
+def _text_of(items: dict[str, pytest.Item], name: str | None) -> str:
+    """A digest of the test's own text; empty if there is no such test."""
+    item = items.get(name or "")
+    return digest_of(inspect.getsource(item.function).encode()) if isinstance(item, pytest.Function) else ""
 
-        def until_found() -> str:
-            self._run(session, items, lambda item, seconds: not self._failed)
-            return self._failed
 
-        answer = self._fork(until_found, site.switch, limit)
-        if answer is None:
-            return Entry("time limit", len(items))
-        return Entry(str(answer) or None, len(items))
+def _warm_up() -> None:
+    """What every child would compile or load again."""
+    with suppress(ImportError):  # a tree without workers
+        from parties.worker_warm_up import warm_up
 
-    def _fork(self, work: Callable[[], Any], on: str, limit_seconds: float) -> Any:
-        """What `work` returned in a process of its own with that switch on; None if it did not end in time."""
-        (self._work / "on").write_text(on, "utf-8")
-        (self._work / "notes").unlink(missing_ok=True)
-        answer = self._work / "answer.json"
-        answer.unlink(missing_ok=True)
-        self._child += 1
-        place = self._work / "tmp" / str(self._child)
-        child = os.fork()
-        if child == 0:
-            status = 1
-            with suppress(BaseException):  # whatever it was, there is no answer then
-                os.setpgid(0, 0)
-                self._switches.on = on
-                _temporary_directories_in(place)
-                answer.write_text(json.dumps(work()), "utf-8")
-                status = 0
-            os._exit(status)
-        end = time.monotonic() + limit_seconds
-        while os.waitpid(child, os.WNOHANG) == (0, 0):
-            if time.monotonic() > end:
-                with suppress(ProcessLookupError):
-                    os.killpg(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                answer.unlink(missing_ok=True)
-                break
-            time.sleep(0.01)
-        _end_all(_children())
-        shutil.rmtree(place, ignore_errors=True)
-        return json.loads(answer.read_text("utf-8")) if answer.exists() else None
+        warm_up()
 
 
 class Preparing:
@@ -215,27 +226,7 @@ class Preparing:
 
 
 def _temporary_directories_in(place: Path) -> None:
-    place.parent.mkdir(exist_ok=True)
     Preparing.factory._given_basetemp, Preparing.factory._basetemp = place, None
-
-
-def _children() -> list[int]:
-    found: list[int] = []
-    for task in Path("/proc/self/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    return found
-
-
-def _end_all(children: Iterable[int]) -> None:
-    """End what a test left running: those became children of this process when their parent ended."""
-    left = list(children)
-    while left:
-        for child in left:
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-            with suppress(ChildProcessError):
-                os.waitpid(child, 0)
-        left = _children()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -250,14 +241,6 @@ def main(arguments: Sequence[str]) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     switches = install(work / "code")
-    python = work / "python"
-    python.write_text(
-        f"#!/bin/sh\nexport MUTATION_WORK={work}\nexport PYTHONPATH={Path.cwd()}/tests/mutation/site:{Path.cwd()}\n"
-        f'exec {sys.executable} "$@"\n',
-        "utf-8",
-    )
-    python.chmod(0o700)
-    sys.executable = str(python)
     plan = json.loads((work / "plan.json").read_text("utf-8"))
     plugins = [Forking(work, switches, say), Preparing()]
     status = pytest.main(["-q", "-p", "no:cacheprovider", *plan["tests"]], plugins=plugins)

@@ -124,7 +124,8 @@ class _Writer(ast.NodeTransformer):
             ast.UnaryOp(ast.Not(), _call("__dropped__", node, name)), [ast.Raise(None, None)], []
         )
         handler = ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, [dropped])
-        return ast.copy_location(ast.Try([node], [handler], [], []), node)
+        passed = ast.copy_location(ast.Expr(_call("__passed__", node, name)), node)
+        return ast.copy_location(ast.Try([passed, node], [handler], [], []), node)
 
     # -- parts of a condition ---------------------------------------------------------------------------------------
 

@@ -28,27 +28,55 @@ _WIDER = {"<": -1, "<=": -1, ">": 1, ">=": 1}
 
 
 class Switches:
-    """`on` is the switch that is on; `differences` are those that would have made a difference so far."""
+    """`on` is the switch that is on; `differences` are those that would have made a difference so far.
+
+    `reached` are all that were come by.
+    """
 
     def __init__(self, notes: Path | None) -> None:
         self.on = ""
         self.differences: set[str] = set()
+        self.reached: set[str] = set()
         self._notes = notes
+
+    def forget(self) -> None:
+        self.differences.clear()
+        self.reached.clear()
+
+    def read_notes(self, notes: Path) -> None:
+        """Add what other processes noted, and remove their notes."""
+        if not notes.exists():
+            return
+        lines = notes.read_text("utf-8").split()
+        notes.unlink()
+        self.differences.update(line for line in lines if line[0] != "+")
+        self.reached.update(line[1:] for line in lines if line[0] == "+")
+
+    def _note(self, line: str) -> None:
+        if self._notes is not None:
+            with self._notes.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
 
     def _differs(self, name: str) -> bool:
         if name not in self.differences:
             self.differences.add(name)
-            if self._notes is not None:
-                with self._notes.open("a", encoding="utf-8") as file:
-                    file.write(f"{name}\n")
+            self._note(name)
         return name == self.on
+
+    def passed(self, name: str) -> None:
+        """The program comes by this switch."""
+        if name not in self.reached:
+            self.reached.add(name)
+            self._note(f"+{name}")
 
     def removed(self, name: str, condition: Any) -> Any:
         """What is true becomes false."""
+        self.passed(name)
         return False if condition and self._differs(name) else condition
 
     def granted(self, name: str, condition: Any) -> Any:
         """What is false becomes true."""
+        self.passed(name)
         return True if not condition and self._differs(name) else condition
 
     def dropped(self, name: str) -> bool:
@@ -57,6 +85,7 @@ class Switches:
 
     def ordered(self, edge: str, bound: str, sign: str, left: Any, right: Any) -> Any:
         """A comparison, at its other edge or with its bound moved by one."""
+        self.passed(edge)
         held = _ORDER[sign](left, right)
         other = _OTHER_EDGE[sign](left, right)
         if _differ(held, other) and self._differs(edge):
@@ -120,6 +149,7 @@ def install(kept: Path, notes: Path | None = None) -> Switches:
         "__removed__": switches.removed,
         "__granted__": switches.granted,
         "__dropped__": switches.dropped,
+        "__passed__": switches.passed,
         "__ordered__": switches.ordered,
     }.items():
         setattr(builtins, name, helper)

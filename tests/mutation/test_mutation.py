@@ -50,7 +50,7 @@ def checked(value):
 @pytest.fixture
 def switches(monkeypatch: pytest.MonkeyPatch) -> Switches:
     made = Switches(None)
-    for name in ("removed", "granted", "dropped", "ordered"):
+    for name in ("removed", "granted", "dropped", "passed", "ordered"):
         monkeypatch.setattr(builtins, f"__{name}__", getattr(made, name), raising=False)
     return made
 
@@ -188,6 +188,7 @@ def test_a_guard_that_no_test_notices_survives_and_one_that_is_tested_does_not(t
         "results": str(work / "results.json"),
         "kinds": ["remove", "call"],
         "again": False,
+        "at_a_time": 2,
         "only": [""],
         "seconds": 60,
         "tests": ["tests/test_sample.py"],
@@ -215,27 +216,61 @@ def test_a_guard_that_no_test_notices_survives_and_one_that_is_tested_does_not(t
     assert "survived: protocols/sample.py:9 refused" in done.stdout
 
 
-def test_a_look_counts_until_a_test_a_helper_or_a_guarded_function_changes(tmp_path: Path) -> None:
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A file of tests and one that it imports."""
     (tmp_path / "tests").mkdir()
-    test, helper = tmp_path / "tests" / "test_a.py", tmp_path / "tests" / "helper.py"
-    test.write_text("one")
-    helper.write_text("two")
-    found = {
-        "tests/test_a.py::test_one": {"seconds": 1.0, "passed": True, "differences": [sites()[0].switch]}
-    }
+    (tmp_path / "tests" / "test_a.py").write_text("from tests import helper")
+    (tmp_path / "tests" / "helper.py").write_text("two")
+    (tmp_path / "tests" / "test_b.py").write_text("three")
+    return tmp_path
 
-    def looks(at: list[Site]) -> Looks:
-        return Looks(tmp_path / "looks.json", tmp_path, at)
 
-    looks(sites()).put("tests/test_a.py", found)
-    assert looks(sites()).get("tests/test_a.py") == found
-    moved = rewrite("\n" + SAMPLE, "parties/sample.py")[1]
-    assert looks(moved).get("tests/test_a.py") == found
-    changed = rewrite(SAMPLE.replace('"too large"', '"larger"'), "parties/sample.py")[1]
-    assert looks(changed).get("tests/test_a.py") is None
-    helper.write_text("three")
-    assert looks(sites()).get("tests/test_a.py") is None
-    helper.write_text("two")
-    assert looks(sites()).get("tests/test_a.py") == found
-    test.write_text("four")
-    assert looks(sites()).get("tests/test_a.py") is None
+FOUND = {"tests/test_a.py::test_one": {"seconds": 1.0, "passed": True, "differences": [sites()[0].switch]}}
+
+
+def looks(tree: Path, source: str = SAMPLE) -> Looks:
+    return Looks(tree / "looks.json", tree, rewrite(source, "parties/sample.py")[1])
+
+
+def look(tree: Path) -> None:
+    made = looks(tree)
+    made.put("tests/test_a.py", FOUND, [sites()[0].switch])
+    made.close(["tests/test_a.py"])
+
+
+def test_a_look_counts_while_lines_move_and_what_it_does_not_come_by_changes(tree: Path) -> None:
+    look(tree)
+    (tree / "tests" / "test_b.py").write_text("four")
+    assert looks(tree).get("tests/test_a.py") == FOUND
+    assert looks(tree, "\n" + SAMPLE).get("tests/test_a.py") == FOUND
+    assert looks(tree, SAMPLE.replace('"unknown"', '"strange"')).get("tests/test_a.py") == FOUND
+
+
+@pytest.mark.parametrize("changed", ["test_a.py", "helper.py", "conftest.py"])
+def test_a_look_counts_until_its_tests_change_or_what_they_import(tree: Path, changed: str) -> None:
+    look(tree)
+    (tree / "tests" / changed).write_text("another")
+    assert looks(tree).get("tests/test_a.py") is None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        SAMPLE.replace('"too large"', '"larger"'),
+        SAMPLE.replace("def limited", "def bounded"),
+        SAMPLE + "def more(value):\n    assert value\n",
+    ],
+)
+def test_a_look_counts_until_a_function_changes_that_it_comes_by_or_one_is_added_beside_it(
+    tree: Path, source: str
+) -> None:
+    look(tree)
+    assert looks(tree, source).get("tests/test_a.py") is None
+
+
+def test_functions_stay_new_until_every_file_of_tests_was_looked_at(tree: Path) -> None:
+    made = looks(tree)
+    made.put("tests/test_a.py", FOUND, [sites()[0].switch])
+    made.close([])
+    assert looks(tree).get("tests/test_a.py") is None
