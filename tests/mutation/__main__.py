@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from tests.mutation.sites import KINDS, Site, modules, rewrite
 ROOT = Path(__file__).resolve().parents[2]
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 RESULTS = ROOT / ".mutation.json"
-TESTS = ("tests/protocols", "tests/parties", "tests/review", "tests/hostile", "tests/faults")
+TESTS = (("tests/protocols", "tests/parties", "tests/review"), ("tests/hostile", "tests/faults"))
+"""First those in which most is found soon; what these do not notice is tried in the others."""
 DEFAULT_KINDS = ("remove", "operand", "call")
 
 
@@ -42,6 +44,25 @@ def copy_tree(to: Path) -> None:
         if (ROOT / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name)
+
+
+def run_session(plan: dict[str, object]) -> int:
+    """Run mutants in a copy of the tree; the exit status, with what pytest said if it failed."""
+    with tempfile.TemporaryDirectory(prefix="mutation-") as temporary:
+        work = Path(temporary)
+        for name in ("tree", "code"):
+            (work / name).mkdir()
+        copy_tree(work / "tree")
+        (work / "plan.json").write_text(json.dumps(plan), "utf-8")
+        done = subprocess.run(  # this tool itself, in the copy
+            [sys.executable, "-P", "-m", "tests.mutation.session", str(work)],
+            cwd=work / "tree",
+            env={**os.environ, "PYTHONPATH": str(work / "tree")},
+            check=False,
+        )
+        if done.returncode != 0:
+            sys.stdout.write((work / "pytest.txt").read_text("utf-8", errors="replace")[-3000:])
+        return done.returncode
 
 
 def report(sites: Sequence[Site], results: Results) -> int:
@@ -67,7 +88,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("files", nargs="*", help="only these, for example parties/policy.py")
     parser.add_argument("--kinds", default=",".join(DEFAULT_KINDS), help=f"of {', '.join(KINDS)}")
     parser.add_argument("--tests", nargs="*", default=None, help="only these tests")
-    parser.add_argument("--again", action="store_true", help="run explained survivors once more, too")
+    parser.add_argument(
+        "--again", action="store_true", help="also run explained survivors, and look at failed tests"
+    )
     parser.add_argument("--at-a-time", type=int, default=2, help="so many processes of tests")
     parser.add_argument("--minutes", type=float, default=600.0, help="stop after so many")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -77,30 +100,20 @@ def main(arguments: Sequence[str]) -> int:
     sites = [s for s in all_sites(ROOT) if s.kind in kinds and s.file.startswith(tuple(asked.files or [""]))]
     if asked.report:
         return report(sites, Results(asked.results))
-    with tempfile.TemporaryDirectory(prefix="mutation-") as temporary:
-        work = Path(temporary)
-        for name in ("tree", "code"):
-            (work / name).mkdir()
-        copy_tree(work / "tree")
+    until = time.time() + asked.minutes * 60
+    for tests in [asked.tests] if asked.tests else TESTS:
         plan = {
             "results": str(asked.results.resolve()),
             "kinds": kinds,
             "again": asked.again,
             "at_a_time": asked.at_a_time,
             "only": asked.files or [""],
-            "seconds": asked.minutes * 60,
-            "tests": asked.tests or [test for test in TESTS if (ROOT / test).exists()],
+            "until": until,
+            "tests": [test for test in tests if (ROOT / test).exists()],
         }
-        (work / "plan.json").write_text(json.dumps(plan), "utf-8")
-        done = subprocess.run(  # this tool itself, in the copy
-            [sys.executable, "-P", "-m", "tests.mutation.session", str(work)],
-            cwd=work / "tree",
-            env={**os.environ, "PYTHONPATH": str(work / "tree")},
-            check=False,
-        )
-        if done.returncode != 0:
-            sys.stdout.write((work / "pytest.txt").read_text("utf-8", errors="replace")[-3000:])
-            return done.returncode
+        status = run_session(plan)
+        if status != 0:
+            return status
     return report(sites, Results(asked.results))
 
 

@@ -93,8 +93,8 @@ class Looks:
     """What each test can see, kept from one run to the next by file of tests, while nothing it rests on changes.
 
     A look counts while the file of tests is the same, and what it imports of tests/, and the text of every function
-    whose guards it came by; and while there is no new function with guards beside one of those, which it might come
-    by. Switches are kept by the keys of their sites.
+    whose guards it came by; and while no function with guards was added beside one of those, which it might come by.
+    Switches are kept by the keys of their sites.
     """
 
     def __init__(self, path: Path, tree: Path, sites: Sequence[Site]) -> None:
@@ -102,11 +102,7 @@ class Looks:
         self._site_of = {site.switch: site for site in sites}
         self._switch_of = {site.key: site.switch for site in sites}
         self._texts = {_function_of(site): _digest(site) for site in sites}
-        kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        self._files: dict[str, Any] = kept.get("files", {})
-        known = set(kept.get("functions", []))
-        self._new = {name.partition("::")[0] for name in self._texts if name not in known}
-        """Files with functions that were not there when any look was taken."""
+        self._files: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
         self._closures: dict[str, str] = {}
 
     def get(self, file: str) -> dict[str, dict[str, Any]] | None:
@@ -114,9 +110,11 @@ class Looks:
         kept = self._files.get(file)
         if kept is None or kept["rests_on"] != self._rests_on(file):
             return None
-        for name, text in kept["reached"].items():
-            if self._texts.get(name) != text or name.partition("::")[0] in self._new:
-                return None
+        reached = kept["reached"]
+        if kept["beside"] != self._beside(reached):
+            return None
+        if any(self._texts.get(name) != text for name, text in reached.items()):
+            return None
         return {
             name: {**facts, "differences": [self._switch_of[key] for key in facts["differences"]]}
             for name, facts in kept["tests"].items()
@@ -132,20 +130,18 @@ class Looks:
         self._files[file] = {
             "rests_on": self._rests_on(file),
             "reached": {name: self._texts[name] for name in sorted(functions)},
+            "beside": self._beside(functions),
             "tests": by_key,
         }
-        self._write({})
-
-    def close(self, looked_at: Iterable[str]) -> None:
-        """If every file of tests has been looked at, no function of today is a new one from now on."""
-        if set(self._files) <= set(looked_at):
-            self._write({"functions": sorted(self._texts)})
-
-    def _write(self, more: dict[str, Any]) -> None:
-        kept = json.loads(self._path.read_text("utf-8")) if self._path.exists() else {}
         draft = self._path.with_suffix(".draft")
-        draft.write_text(json.dumps({**kept, "files": self._files, **more}), "utf-8")
+        draft.write_text(json.dumps(self._files), "utf-8")
         draft.rename(self._path)
+
+    def _beside(self, functions: Iterable[str]) -> str:
+        """Which functions with guards there are in the files of these."""
+        files = {name.partition("::")[0] for name in functions}
+        beside = sorted(name for name in self._texts if name.partition("::")[0] in files)
+        return digest_of("\n".join(beside).encode())
 
     def _rests_on(self, file: str) -> str:
         if file not in self._closures:

@@ -47,7 +47,7 @@ class Forking:
     def __init__(self, work: Path, switches: Switches, say: Callable[[str], None]) -> None:
         plan = json.loads((work / "plan.json").read_text("utf-8"))
         self._work, self._switches, self._say = work, switches, say
-        self._until = time.time() + plan["seconds"]
+        self._until = plan["until"]
         self._at_a_time = plan["at_a_time"]
         self._kinds = set(plan["kinds"])
         self._again = bool(plan["again"])
@@ -90,8 +90,17 @@ class Forking:
         self._run(items, after)
         return {"tests": seen, "reached": sorted(reached)}
 
-    def _until_found(self, items: Sequence[pytest.Item]) -> str:
-        self._run(items, lambda item, seconds: not self._failed)
+    def _until_found(self, items: Sequence[pytest.Item], notes: Path) -> str:
+        """The test that fails. One in which the mutant has made no difference failed for another reason."""
+
+        def after(item: pytest.Item, seconds: float) -> bool:
+            self._switches.read_notes(notes)
+            if self._switches.on not in self._switches.differences:
+                self._failed = ""
+            return not self._failed
+
+        self._switches.forget()
+        self._run(items, after)
         return self._failed
 
     # -- in the parent ----------------------------------------------------------------------------------------------
@@ -123,7 +132,11 @@ class Forking:
                 names = covering.get(site.switch, [])
                 limit = _SLACK_SECONDS + 5 * sum(seen[name].seconds for name in names)
                 chosen = [items[name] for name in names]
-                yield Job(lambda _, chosen=chosen: self._until_found(chosen), site.switch, limit)
+                yield Job(
+                    lambda place, chosen=chosen: self._until_found(chosen, place / "notes"),
+                    site.switch,
+                    limit,
+                )
 
         ran = 0
         for number, answer in forks.run(jobs()):
@@ -146,7 +159,9 @@ class Forking:
         entry = self._results.entry(site)
         if entry.found_by is None:
             return not any(each.covers(site) for each in explained)
-        return entry.found_by != TIME_LIMIT and entry.test_text != _text_of(items, entry.found_by)
+        file = entry.found_by.partition("::")[0]
+        is_here = any(name.startswith(f"{file}::") for name in items)
+        return is_here and entry.test_text != _text_of(items, entry.found_by)
 
     def _look(self, session: pytest.Session, looks: Looks, forks: Forks) -> dict[str, Seen]:
         """Run every test once, with all switches off; not those that were looked at before and are the same."""
@@ -155,7 +170,11 @@ class Forking:
             file: list(group)
             for file, group in groupby(session.items, key=lambda item: item.nodeid.partition("::")[0])
         }
-        known = {file: facts for file in groups if (facts := looks.get(file)) is not None}
+        known = {}
+        for file in groups:
+            facts = looks.get(file)
+            if facts is not None and not (self._again and _has_failed(facts)):
+                known[file] = facts
         todo = [file for file in groups if file not in known]
         self._say(f"{len(todo)} of {len(groups)} files of tests to look at")
         jobs = (
@@ -168,15 +187,16 @@ class Forking:
                 self._say(f"left out, did not end: {file}")
                 continue
             known[file] = answer["tests"]
-            failed = [name for name, facts in answer["tests"].items() if not facts["passed"]]
-            for name in failed:
-                self._say(f"left out, fails without any mutant: {name}")
-            if not failed:
-                looks.put(file, answer["tests"], answer["reached"])
-        looks.close(groups)
+            looks.put(file, answer["tests"], answer["reached"])
         seen = {name: Seen(**facts) for tests in known.values() for name, facts in tests.items()}
+        for name in (name for name in seen if not seen[name].passed):
+            self._say(f"left out, fails without any mutant: {name}")
         self._say(f"{len(seen)} tests looked at in {time.time() - started:.0f} s")
         return seen
+
+
+def _has_failed(facts: dict[str, dict[str, Any]]) -> bool:
+    return any(not each["passed"] for each in facts.values())
 
 
 def _covering(seen: dict[str, Seen]) -> dict[str, list[str]]:
