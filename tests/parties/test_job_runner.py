@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from mpc_cde.documents.figure import Figure
 from mpc_cde.encodings import encoding_of
+from parties import job_runner
 from parties.job_runner import (
     ColumnFile,
+    CostMeter,
     anonymous_bytes,
+    cells_found,
     open_records,
     pack_mask,
     released_of,
@@ -21,6 +24,8 @@ from parties.job_runner import (
     unpack_masks,
 )
 from parties.worker_pipe import JobMask, JobSpecification
+from protocols.cells import CellOutcome
+from protocols.engine import Shared
 from protocols.errors import OutOfRange
 
 FIGURE = Figure(
@@ -98,6 +103,26 @@ def test_columns_stay_mapped_until_another_file_takes_their_place(tmp_path: Path
 def test_job_over_figures_without_columns_is_refused() -> None:
     with pytest.raises(OutOfRange):
         open_records(job_of(7), None)
+
+
+def test_job_over_no_figures_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "shares.u64"
+    path.touch()
+    with pytest.raises(OutOfRange, match="needs figures"):
+        open_records(job_of(7).model_copy(update={"figures": ()}), str(path))
+
+
+def test_a_share_for_one_member_is_not_given_out_without_that_member() -> None:
+    own = CellOutcome(None, (), None, own_share=Shared(np.ones(1, dtype=np.uint64)))
+    with pytest.raises(OutOfRange, match="the member that asks"):
+        cells_found(job_of(7), [own], party=0)
+
+
+def test_memory_is_looked_at_ten_times_a_second_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([5.0, 5.0, 5.09, 5.11])
+    monkeypatch.setattr(job_runner.time, "perf_counter", lambda: next(moments))
+    meter = CostMeter()
+    assert [meter.look() for _ in range(3)] == [True, False, True]
 
 
 def test_figures_become_encodings() -> None:
