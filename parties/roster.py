@@ -120,7 +120,7 @@ def read_basis(view: StoreView, community: Community, terms: StudyTerms, party: 
             certified.envelope
             for stored in withdrawals
             for certified in view.documents(Membership.type_name(), subject=stored.subject)
-            if _is_from(stored.envelope, memberships[certified.digest])
+            if has_signature(stored.envelope, memberships[certified.digest].signing_key)
         ),
     )
     return RosterBasis(
@@ -249,7 +249,7 @@ def _withdrawals(
         if claimed.study_terms == basis.terms_digest and claimed.member not in by_member:
             continue  # the gateway kept this member from this party, which accepted nothing of it either
         if claimed.study_terms != basis.terms_digest or not any(
-            _is_from(envelope, certified) for certified in by_member.get(claimed.member, [])
+            has_signature(envelope, certified.signing_key) for certified in by_member.get(claimed.member, [])
         ):
             raise ListRefused(party, "withdrawals that members signed", "one that none did")
         withdrawals.append(roster_rules.ListedWithdrawal(claimed.member, claimed.sequence))
@@ -275,11 +275,3 @@ def _shown_memberships(basis: RosterBasis, party: int, shown: RosterList) -> Ite
             yield CertifiedMember.of(open_membership(envelope, basis.community), basis.terms)
         except (BadDocument, BadSignature):
             raise ListRefused(party, "memberships that registrars certified", "one that none did") from None
-
-
-def _is_from(envelope: Envelope, certified: CertifiedMember) -> bool:
-    try:
-        withdrawal = open_envelope(envelope, Withdrawal)
-    except BadDocument:
-        return False
-    return withdrawal.member == certified.member and has_signature(envelope, certified.signing_key)

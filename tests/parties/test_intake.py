@@ -103,6 +103,12 @@ def test_an_item_below_the_stored_number_is_passed_over(node: PaperNode, paper: 
     assert node.receipts() == []
 
 
+def test_an_item_that_a_batch_brings_twice_is_taken_once(node: PaperNode, paper: PaperCommunity) -> None:
+    unsigned = paper.membership_envelope(7).model_copy(update={"signatures": ()})
+    node.intake.take([frame(node.number + 1, unsigned), frame(node.number + 1, unsigned)])
+    assert node.events().count("feed.not_accepted") == 1
+
+
 # Who may take part
 
 
@@ -396,6 +402,16 @@ def test_nobody_withdraws_for_another_member(node: PaperNode, paper: PaperCommun
     node.take(signed(forged, [paper.member_key(1)]))
     assert node.kept(forged) is None
     assert node.reason(make_submission(paper, 0)) == "accepted"
+
+
+def test_a_membership_without_countersignature_withdraws_nothing(
+    node: PaperNode, paper: PaperCommunity
+) -> None:
+    node.take(signed(paper.membership(7), paper.registrar_keys[:1]))
+    alone = withdrawal(paper, 7, 1)
+    node.take(signed(alone, [paper.member_key(7)]))
+    assert node.kept(alone) is None
+    assert node.events()[-1] == "feed.not_accepted"
 
 
 def test_a_withdrawal_cannot_jump(node: PaperNode, paper: PaperCommunity) -> None:

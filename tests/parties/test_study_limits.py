@@ -215,3 +215,12 @@ def test_studies_in_the_wheel_are_approved(template: Path) -> None:
         closes="2026-02-01T00:00:00Z",
     )
     assert unsupported(study.terms) == []
+
+
+def test_a_rule_about_concentration_that_cannot_be_tested_is_not_promised() -> None:
+    bundle = DisclosureBundle(dominance=Dominance(contributors=1, percent=60))
+    terms = terms_with(of("sum@1", "x"), bundle=bundle)
+    assert unsupported(terms) == []
+    between = terms.figures[0].model_copy(update={"minimum": "0.5"})
+    found = unsupported(terms.model_copy(update={"figures": (between, *terms.figures[1:])}))
+    assert found == ["x: rules about concentration need a minimum that is a whole number of steps"]

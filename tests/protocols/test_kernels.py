@@ -251,3 +251,10 @@ def test_warm_up_leaves_nothing_to_compile() -> None:
     kernels.inner_products(M, V)
     assert [len(loop.signatures) for loop in dispatchers] == before
     assert all(count <= 3 for count in before)  # literal and other numbers of squarings
+
+
+@pytest.mark.parametrize("target", [np.zeros(3, dtype=np.int64), np.zeros(6, dtype=np.uint64)[::2]])
+def test_sums_are_not_written_to_what_is_no_vector_of_elements(target: fp.FieldVector) -> None:
+    vectors, coefficients = np.ones((2, 3), dtype=np.uint64), np.ones(2, dtype=np.uint64)
+    with pytest.raises(ProtocolMisuse, match="to write to"):
+        kernels.add_combination(target, vectors, coefficients)
