@@ -164,7 +164,6 @@ def make_roster(store: ShareStore, community: Community, terms: StudyTerms) -> b
     envelope = Envelope(
         payload_type=Roster.payload_type(), payload=inputs.roster.payload_bytes(), signatures=()
     )
-    store.create_tables(roster_table.metadata)
     with store.writing() as transaction:
         roster_table.put_entries(transaction, inputs.roster.digest(), inputs.entries)
         transaction.put_document(

@@ -6,22 +6,11 @@ query came to an answer finishes that one.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, select
+from sqlalchemy import select
 
 from parties.results import FoundAnswer
 from parties.share_store import StoreTransaction, StoreView
-
-metadata = MetaData()
-
-answers = Table(
-    "answers",
-    metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("query", LargeBinary(32), nullable=False),
-    Column("job", LargeBinary(32), nullable=False, unique=True),
-    Column("found", LargeBinary, nullable=False),
-    Index("answers_by_query", "query", "number"),
-)
+from parties.store_tables import answers
 
 
 def put_answer(transaction: StoreTransaction, answer: FoundAnswer) -> None:

@@ -57,11 +57,6 @@ class Desk:
     clock: Clock
     wake_outbox: Callable[[], None]
 
-    def __post_init__(self) -> None:
-        self.store.create_tables(ledger_table.metadata)
-        self.store.create_tables(roster_table.metadata)
-        self.store.create_tables(answers_table.metadata)
-
     @property
     def community(self) -> Community:
         return self.intake.community

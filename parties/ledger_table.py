@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, select
+from sqlalchemy import select
 
 from mpc_cde.documents.query import QueryItem
 from parties.release_ledger import Ledger, LedgerEntry, ledger_of
 from parties.share_store import StoreTransaction, StoreView
-
-metadata = MetaData()
-
-releases = Table(
-    "releases",
-    metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("study", LargeBinary(32), nullable=False),
-    Column("checked_roster", LargeBinary(32), nullable=False),
-    Column("query", LargeBinary(32), nullable=False),
-    Column("job", LargeBinary(32), nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("item", LargeBinary, nullable=False),
-    Column("withheld", Boolean),
-    Index("releases_by_study", "study", "number"),
-    Index("releases_by_job", "job"),
-)
+from parties.store_tables import releases
 
 
 def read_ledger(view: StoreView, study_terms: bytes) -> Ledger:

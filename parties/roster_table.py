@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, select
+from sqlalchemy import select
 
 from mpc_cde.documents.roster import Roster, RosterEntry, verify_entries
 from mpc_cde.errors import BadProof, StoreDamaged
 from parties.share_store import StoreTransaction, StoreView
-
-metadata = MetaData()
-
-rows = Table(
-    "roster_rows",
-    metadata,
-    Column("roster", LargeBinary(32), primary_key=True),
-    Column("row", Integer, primary_key=True),
-    Column("submission", LargeBinary(32), nullable=False),
-    Column("entry", LargeBinary, nullable=False),
-    Index("roster_rows_by_submission", "roster", "submission"),
-)
+from parties.store_tables import roster_rows as rows
 
 
 def put_entries(transaction: StoreTransaction, roster: bytes, entries: Sequence[RosterEntry]) -> None:
@@ -40,6 +29,18 @@ def put_entries(transaction: StoreTransaction, roster: bytes, entries: Sequence[
                 for row, entry in enumerate(entries)
             ],
         )
+
+
+def has_signed_with(view: StoreView, study: bytes, member: bytes, *, up_to: int) -> bool:
+    """Whether a roster that this party has signed, complete or not, holds a submission of this member up to this
+    sequence."""
+    own = [
+        record.digest
+        for record in view.submissions(study, member=member, state="accepted")
+        if record.sequence <= up_to
+    ]
+    query = select(rows.c.row).where(rows.c.submission.in_(own)).limit(1)
+    return bool(own) and view.connection.scalar(query) is not None
 
 
 def find_entry(

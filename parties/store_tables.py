@@ -1,4 +1,7 @@
-"""Tables of a party's store: portable SQL, one row a document, a submission or a message still to be sent.
+"""Tables of a party's store: portable SQL, one row a document, a submission, a message still to be sent, a cell of a
+started job, a row of a signed roster, an answer that was opened.
+
+Whoever changes a table raises `SCHEMA_VERSION` and adds a step to store_schema.py.
 
 `meta` holds the schema version, the resume number of the feed and small facts of one value each.
 """
@@ -6,6 +9,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Index,
     Integer,
@@ -17,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -96,4 +100,40 @@ outbox = Table(
     Column("problem", Text),
     Column("queued", String(20), nullable=False),
     Index("outbox_by_state", "state", "number"),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("study", LargeBinary(32), nullable=False),
+    Column("checked_roster", LargeBinary(32), nullable=False),
+    Column("query", LargeBinary(32), nullable=False),
+    Column("job", LargeBinary(32), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("item", LargeBinary, nullable=False),
+    Column("withheld", Boolean),
+    Index("releases_by_study", "study", "number"),
+    Index("releases_by_job", "job"),
+)
+
+roster_rows = Table(
+    "roster_rows",
+    metadata,
+    Column("roster", LargeBinary(32), primary_key=True),
+    Column("row", Integer, primary_key=True),
+    Column("submission", LargeBinary(32), nullable=False),
+    Column("entry", LargeBinary, nullable=False),
+    Index("roster_rows_of_submission", "submission", "roster"),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("query", LargeBinary(32), nullable=False),
+    Column("job", LargeBinary(32), nullable=False, unique=True),
+    Column("found", LargeBinary, nullable=False),
+    Index("answers_by_query", "query", "number"),
 )

@@ -8,7 +8,6 @@ import pytest
 
 from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.envelope import Envelope, open_envelope
-from parties import ledger_table
 from parties.decisions import decide_pending
 from parties.document_checks import DocumentContext
 from parties.policy import PartyPolicy
@@ -27,7 +26,6 @@ def paper() -> PaperCommunity:
 def node(paper: PaperCommunity, tmp_path: Path) -> PaperNode:
     """Its study is checked; the researcher is enrolled."""
     node = PaperNode(paper, tmp_path)
-    node.store.create_tables(ledger_table.metadata)
     node.open_study()
     node.clock.now = AFTER_CLOSING
     node.take(signed(paper.roster(), paper.party_keys), signed(paper.checked_roster(), paper.party_keys))
@@ -71,7 +69,6 @@ def test_a_query_is_decided_once(node: PaperNode) -> None:
 
 def test_a_researcher_that_not_every_party_enrolled_is_unknown(paper: PaperCommunity, tmp_path: Path) -> None:
     node = PaperNode(paper, tmp_path)
-    node.store.create_tables(ledger_table.metadata)
     node.open_study()
     node.clock.now = AFTER_CLOSING
     node.take(signed(paper.roster(), paper.party_keys), signed(paper.checked_roster(), paper.party_keys))
@@ -83,7 +80,6 @@ def test_a_researcher_that_not_every_party_enrolled_is_unknown(paper: PaperCommu
 
 def test_nothing_is_decided_before_the_inputs_are_checked(paper: PaperCommunity, tmp_path: Path) -> None:
     node = PaperNode(paper, tmp_path)
-    node.store.create_tables(ledger_table.metadata)
     node.open_study()
     node.take(signed(paper.researcher(), paper.party_keys))
     ask(node)

@@ -8,7 +8,7 @@ import pytest
 
 from mpc_cde.documents.roster import RosterEntry
 from mpc_cde.errors import StoreDamaged
-from parties.roster_table import metadata, put_entries, read_entries, rows
+from parties.roster_table import put_entries, read_entries, rows
 from parties.share_store import ShareStore
 from tests.mpc_cde.client.paper import PaperCommunity
 
@@ -21,7 +21,6 @@ def paper() -> PaperCommunity:
 @pytest.fixture
 def store(paper: PaperCommunity, tmp_path: Path) -> ShareStore:
     store = ShareStore.open(tmp_path / "node.sqlite3")
-    store.create_tables(metadata)
     with store.writing() as transaction:
         put_entries(transaction, paper.roster().digest(), paper.entries())
         put_entries(transaction, paper.roster().digest(), paper.entries())

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.envelope import Envelope, add_signature, sign_document
+from mpc_cde.documents.roster import RosterEntry
 from mpc_cde.errors import StoreDamaged
+from parties import roster_table
 from parties import store_tables as tables
 from parties.share_store import ShareStore, StoredDocument, SubmissionRecord
 from tests.parties.keys import TestSigner
@@ -236,3 +241,52 @@ def test_a_store_whose_pages_were_altered_does_not_pass(store: ShareStore, tmp_p
     reopened = ShareStore.open(tmp_path / "node.sqlite3")
     with pytest.raises(StoreDamaged, match="does not pass"):
         reopened.verify()
+
+
+def test_a_store_of_the_first_schema_is_brought_forward(tmp_path: Path) -> None:
+    """As it was before rows of rosters named their submission, and before messages had attachments."""
+    entry = RosterEntry(submission=b"s" * 32, membership=b"m" * 32)
+    path = tmp_path / "old.sqlite3"
+    with closing_connection(path) as old:
+        old.execute("CREATE TABLE meta (key VARCHAR(64) PRIMARY KEY, value TEXT NOT NULL)")
+        old.execute("INSERT INTO meta VALUES ('schema', '1'), ('feed_number', '7')")
+        old.execute(
+            "CREATE TABLE roster_rows (roster BLOB, row INTEGER, entry BLOB, PRIMARY KEY (roster, row))"
+        )
+        old.execute("INSERT INTO roster_rows VALUES (?, 0, ?)", (b"r" * 32, entry.payload_bytes()))
+        old.execute(
+            "CREATE TABLE outbox (number INTEGER PRIMARY KEY, identity BLOB, path TEXT, digest BLOB, body BLOB,"
+            " state TEXT, attempts INTEGER, problem TEXT, queued TEXT)"
+        )
+        old.execute(
+            "INSERT INTO outbox VALUES (1, x'01', '/v1/receipts', x'02', x'03', 'pending', 0, NULL, ?)",
+            (NOW,),
+        )
+    for _ in range(2):  # what was brought forward is opened as it is
+        store = ShareStore.open(path)
+        with store.writing() as transaction:
+            assert transaction.feed_number == 7
+            assert transaction.fact("schema") == str(tables.SCHEMA_VERSION)
+            assert transaction.outbox()[0].body == b"\x03"
+            assert roster_table.find_entry(transaction, b"r" * 32, [b"s" * 32]) == (0, entry)
+            transaction.enqueue("/v1/receipts", closing(TestSigner(b"one")), queued=NOW)
+        store.close()
+
+
+def test_a_store_whose_tables_are_not_of_its_schema_is_refused(tmp_path: Path) -> None:
+    """Else it fails at the first document of some kind, in the middle of a study."""
+    path = tmp_path / "other.sqlite3"
+    with closing_connection(path) as other:
+        other.execute("CREATE TABLE meta (key VARCHAR(64) PRIMARY KEY, value TEXT NOT NULL)")
+        other.execute("INSERT INTO meta VALUES ('schema', ?)", (str(tables.SCHEMA_VERSION),))
+        other.execute("CREATE TABLE releases (number INTEGER PRIMARY KEY, study BLOB)")
+    with pytest.raises(StoreDamaged, match="table releases lacks attempt, checked_roster, item"):
+        ShareStore.open(path)
+
+
+@contextmanager
+def closing_connection(path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(path)
+    with connection:
+        yield connection
+    connection.close()

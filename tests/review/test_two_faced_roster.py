@@ -90,7 +90,6 @@ async def test_a_party_killed_right_after_its_signature_left_still_knows_the_row
 
     async def sign(index: int) -> SignedRoster:
         node = nodes[index]
-        node.store.create_tables(roster_table.metadata)
 
         async def keep(inputs: AgreedInputs) -> None:
             with node.store.writing() as transaction:
