@@ -38,7 +38,7 @@ from parties.clock import system_clock
 from parties.columns import prepare_columns
 from parties.gathered_rows import Interest
 from parties.party_home import CommunityHome, PartyHome
-from parties.roster import agree, read_basis
+from parties.roster import agree, read_basis, read_promises
 from parties.seed_vault import SeedVault
 from parties.share_store import ShareStore, StoredDocument, SubmissionRecord
 from protocols import field as fp
@@ -153,7 +153,7 @@ def fill(store: ShareStore, paper: GeneratedCommunity, records: int) -> tuple[Se
 def make_roster(store: ShareStore, community: Community, terms: StudyTerms) -> bytes:
     """The roster of equal lists, kept with its entries as after an agreement; its digest."""
     with store.reading() as view:
-        basis = read_basis(view, community, terms, PARTY)
+        basis = read_basis(view, community, terms, PARTY, read_promises(view, terms.digest()))
     lists = {
         party: RosterList.parse_payload(
             basis.own_list.model_copy(update={"party": party}).payload_bytes()

@@ -36,7 +36,14 @@ from parties.errors import PartyError, PeerProtocolViolation
 from parties.party_home import CommunityHome
 from parties.policy import MAX_ATTEMPTS, PartyPolicy
 from parties.query_work import PartyDisagrees
-from parties.roster import AgreedInputs, ListRefused, RosterWaits, read_basis
+from parties.roster import (
+    AgreedInputs,
+    ListRefused,
+    RosterWaits,
+    read_basis,
+    read_promises,
+    verify_promises,
+)
 from parties.session_supervisor import SessionInputs
 from parties.sessions import Sessions
 from parties.share_store import StoreTransaction, StoreView
@@ -201,15 +208,21 @@ class Conductor:
     async def _agree(self, known: KnownStudy) -> None:
         """The roster of a closed study, signed by every party."""
         desk = self.desk
+        promises = await desk.read(lambda view: read_promises(view, known.terms_digest))
         async with self._sessions.agreement(known.terms_digest) as session:
             basis = await desk.read(
-                lambda view: read_basis(view, desk.community, known.terms, desk.own_index)
+                lambda view: read_basis(view, desk.community, known.terms, desk.own_index, promises)
             )
 
             async def before_signing(inputs: AgreedInputs) -> None:
                 digest = inputs.roster.digest()
+
+                def promise(transaction: StoreTransaction) -> None:
+                    verify_promises(transaction, basis, inputs.entries)
+                    roster_table.put_entries(transaction, digest, inputs.entries)
+
                 await desk.note("roster.signing", study=known.terms_digest, roster=digest)
-                await desk.write(lambda tx: roster_table.put_entries(tx, digest, inputs.entries))
+                await desk.write(promise)
 
             signed = await agree_on_roster(session, basis, desk.identity, before_signing=before_signing)
         open_from_all_parties(signed.envelope, Roster, desk.community)

@@ -32,7 +32,7 @@ from mpc_cde.documents.envelope import Envelope, has_signature, open_envelope, v
 from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.query import Query
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.result import Result
 from mpc_cde.documents.revocation import Revocation
@@ -175,6 +175,11 @@ def _receipt(envelope: Envelope, context: DocumentContext) -> StoredDocument:
     return _from_party(envelope, context, document, document.study_terms, document.submission)
 
 
+def _withdrawal_receipt(envelope: Envelope, context: DocumentContext) -> StoredDocument:
+    document = open_from_party(envelope, WithdrawalReceipt, context.community)
+    return _from_party(envelope, context, document, document.study_terms, document.withdrawal)
+
+
 def _decision(envelope: Envelope, context: DocumentContext) -> StoredDocument:
     document = open_from_party(envelope, Decision, context.community)
     return _from_party(envelope, context, document, document.study_terms, document.query)
@@ -198,7 +203,7 @@ def _checkpoint(envelope: Envelope, context: DocumentContext) -> StoredDocument:
 def _from_party(
     envelope: Envelope,
     context: DocumentContext,
-    document: Approval | Refusal | Receipt | Decision | Complaint | LogCheckpoint,
+    document: Approval | Refusal | Receipt | WithdrawalReceipt | Decision | Complaint | LogCheckpoint,
     study: bytes | None,
     subject: bytes | None,
 ) -> StoredDocument:
@@ -327,6 +332,7 @@ _CHECKS: dict[str, Check] = {
     "application/vnd.mpc-cde.closing.v1+json": _closing,
     "application/vnd.mpc-cde.withdrawal.v1+json": _withdrawal,
     "application/vnd.mpc-cde.receipt.v1+json": _receipt,
+    "application/vnd.mpc-cde.withdrawal-receipt.v1+json": _withdrawal_receipt,
     "application/vnd.mpc-cde.roster.v1+json": _roster,
     "application/vnd.mpc-cde.checked-roster.v1+json": _checked_roster,
     "application/vnd.mpc-cde.query.v1+json": _query,

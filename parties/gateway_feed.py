@@ -13,7 +13,7 @@ import anyio
 from anyio import to_thread
 
 from mpc_cde.documents.membership import Membership
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.submission import Submission
 from mpc_cde.errors import MpcCdeError, OwnError
 from mpc_cde.feed_format import FeedFrame
@@ -33,7 +33,7 @@ ANSWER_GRACE_SECONDS = 60.0
 GATHER_SECONDS = 0.25
 """Least time between two pages that hold nothing but what comes once for each member: a page of many costs
 hardly more than a page of one."""
-IN_BULK = frozenset(kind.payload_type() for kind in (Membership, Submission, Receipt))
+IN_BULK = frozenset(kind.payload_type() for kind in (Membership, Submission, Receipt, WithdrawalReceipt))
 
 
 class FeedSource(Protocol):

@@ -3,7 +3,8 @@
 The gateway that serves the feed is not trusted: it can hold things back, and nothing else. What does not
 verify is logged and passed over, so that no item can stop the node. A submission that its member signed
 gets exactly one receipt, accepted or refused with a reason; one without the member's signature gets none,
-since a refusal would let anybody spoil the digest of what the member has yet to send.
+since a refusal would let anybody spoil the digest of what the member has yet to send. A withdrawal gets one
+when it is kept, unless this party has signed a roster that holds what it takes out: others may complete it.
 
 One call of `take` is one transaction: documents, seeds, receipts to be sent and the feed's number are durable
 together; the log is written just before.
@@ -22,12 +23,14 @@ from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
 from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.membership import Membership
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.submission import Submission
+from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument, CallerError, PeerError
 from mpc_cde.feed_format import FeedFrame
 from mpc_cde.keys import Passphrase, SigningKey
 from mpc_cde.sealing import SealingPrivateKey
+from parties import roster_table
 from parties.clock import Clock
 from parties.document_checks import (
     DocumentContext,
@@ -243,6 +246,9 @@ class Intake:
         batch.transaction.put_document(StoredDocument(before.digest(), before.type_name(), envelope))
 
     def _take_document(self, batch: _Batch, item: FeedFrame) -> None:
+        if item.envelope.payload_type == Withdrawal.payload_type():
+            self._take_withdrawal(batch, item)
+            return
         stored = verify_document(item.envelope, self._context(batch))
         if stored.type_name == Membership.type_name():
             membership = stored.parse(Membership)
@@ -250,6 +256,25 @@ class Intake:
         self._keep(batch, item, stored)
         if stored.study is not None and stored.type_name in STUDY_TYPES:
             batch.studies.pop(stored.study, None)
+
+    def _take_withdrawal(self, batch: _Batch, item: FeedFrame) -> None:
+        if batch.transaction.document(item.envelope.digest()) is not None:
+            return
+        stored = verify_document(item.envelope, self._context(batch))
+        self._keep(batch, item, stored)
+        withdrawal = stored.parse(Withdrawal)
+        if roster_table.has_signed_with(
+            batch.transaction, withdrawal.study_terms, withdrawal.member, up_to=withdrawal.sequence
+        ):
+            batch.note("withdrawal.after_signing", withdrawal=stored.digest, study=withdrawal.study_terms)
+            return
+        receipt = WithdrawalReceipt(
+            study_terms=withdrawal.study_terms, withdrawal=stored.digest, party=self._own_index
+        )
+        signed = sign_document(receipt, self._identity)
+        batch.note("withdrawal.receipted", withdrawal=stored.digest, study=withdrawal.study_terms)
+        self._keep_own_receipt(batch, receipt, signed, about=stored.digest)
+        batch.transaction.enqueue(RECEIPTS_PATH, signed, queued=timestamp_of(batch.now))
 
     def _keep(self, batch: _Batch, item: FeedFrame, stored: StoredDocument) -> None:
         numbered = StoredDocument(
@@ -374,7 +399,7 @@ class Intake:
             self._keep_shares(batch, record, item.parts[0], verdict)
             batch.note("submission.accepted", submission=digest, study=record.study, sequence=record.sequence)
         signed = sign_document(receipt, self._identity)
-        self._keep_own_receipt(batch, receipt, signed)
+        self._keep_own_receipt(batch, receipt, signed, about=digest)
         batch.transaction.enqueue(RECEIPTS_PATH, signed, queued=judged)
 
     def _keep_shares(
@@ -388,14 +413,16 @@ class Intake:
         if first and record.study in batch.members:
             batch.members[record.study] += 1
 
-    def _keep_own_receipt(self, batch: _Batch, receipt: Receipt, signed: Envelope) -> None:
+    def _keep_own_receipt(
+        self, batch: _Batch, receipt: Receipt | WithdrawalReceipt, signed: Envelope, *, about: bytes
+    ) -> None:
         batch.transaction.put_document(
             StoredDocument(
                 signed.digest(),
-                Receipt.type_name(),
+                receipt.type_name(),
                 signed,
                 study=receipt.study_terms,
-                subject=receipt.submission,
+                subject=about,
                 party=self._own_index,
             )
         )

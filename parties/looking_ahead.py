@@ -20,7 +20,7 @@ from mpc_cde.documents.envelope import (
     pre_authentication_encoding,
 )
 from mpc_cde.documents.membership import Membership
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument
@@ -86,6 +86,8 @@ def _interest_of(envelope: Envelope) -> Interest:
             return Interest(digest, member, member)
         if envelope.payload_type == Receipt.payload_type():
             return Interest(digest, frozenset({open_envelope(envelope, Receipt).submission}))
+        if envelope.payload_type == WithdrawalReceipt.payload_type():
+            return Interest(digest, frozenset({open_envelope(envelope, WithdrawalReceipt).withdrawal}))
     except BadDocument:
         pass  # its own check says so
     return Interest(digest)

@@ -2,8 +2,8 @@
 
 Pure over the share store: no network. `agreement.py` carries commitments, lists and signatures over the
 mesh, so that a gateway which shows different parties different documents cannot make two rosters: what any
-list holds of withdrawals and revocations counts, with its proof, and a receipt without its submission in
-the signer's list is a complaint that the receipt proves.
+list holds of withdrawals and revocations counts, with its proof, and a receipt without its submission or
+withdrawal in the signer's list is a complaint that the receipt proves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mpc_cde.documents.authority import (
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, has_signature, open_envelope, sign_document
 from mpc_cde.documents.membership import Membership
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.roster import Roster, RosterEntry, roster_of
 from mpc_cde.documents.roster_list import ListedSubmission, RosterList
 from mpc_cde.documents.study_terms import StudyTerms
@@ -51,6 +51,14 @@ class RosterWaits(Exception):
         self.disagreements = tuple(disagreements)
 
 
+class WithdrawnMeanwhile(Exception):
+    """A member withdrew after this party had made its list: the lists are made and shown again."""
+
+    def __init__(self, withdrawal: bytes) -> None:
+        super().__init__("a withdrawal came after the lists were made; they are made again")
+        self.withdrawal = withdrawal
+
+
 @dataclass(frozen=True, slots=True)
 class AgreedInputs:
     """What the lists come to: the roster as a document, and its entries in row order."""
@@ -79,6 +87,14 @@ class CertifiedMember:
 
 
 @dataclass(frozen=True, slots=True)
+class Promises:
+    """Receipts that are here, own ones too: (party, submission) of accepting ones, (party, withdrawal)."""
+
+    accepted: frozenset[tuple[int, bytes]]
+    withdrawn: frozenset[tuple[int, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class RosterBasis:
     """What one party knows of a study when the roster is made; read from its store at one moment."""
 
@@ -86,7 +102,7 @@ class RosterBasis:
     terms: StudyTerms
     party: int
     memberships: Mapping[bytes, CertifiedMember]
-    receipted: frozenset[tuple[int, bytes]]
+    promises: Promises
     own_list: RosterList
 
     @property
@@ -94,8 +110,19 @@ class RosterBasis:
         return self.own_list.study_terms
 
 
-def read_basis(view: StoreView, community: Community, terms: StudyTerms, party: int) -> RosterBasis:
-    """Everything this party accepted and saw of the study."""
+def read_promises(view: StoreView, study: bytes) -> Promises:
+    """Who promised what so far. Read it before the session begins: each party makes its list after that, so what is
+    missing there was not promised a moment later.
+    """
+    return Promises(
+        frozenset(_accepted_by_receipt(view, study)), frozenset(_withdrawn_by_receipt(view, study))
+    )
+
+
+def read_basis(
+    view: StoreView, community: Community, terms: StudyTerms, party: int, promises: Promises
+) -> RosterBasis:
+    """Everything this party accepted and saw of the study; its list is to keep `promises`, as all the others."""
     study = terms.digest()
     memberships = {
         stored.digest: CertifiedMember.of(stored.parse(Membership), terms)
@@ -128,7 +155,7 @@ def read_basis(view: StoreView, community: Community, terms: StudyTerms, party: 
         terms,
         party,
         memberships,
-        frozenset(_accepted_by_receipt(view, study)),
+        promises,
         own_list,
     )
 
@@ -138,6 +165,28 @@ def _accepted_by_receipt(view: StoreView, study: bytes) -> Iterator[tuple[int, b
         receipt = stored.parse(Receipt)
         if receipt.accepted:
             yield receipt.party, receipt.submission
+
+
+def _withdrawn_by_receipt(view: StoreView, study: bytes) -> Iterator[tuple[int, bytes]]:
+    for stored in view.each_document(WithdrawalReceipt.type_name(), study=study):
+        receipt = stored.parse(WithdrawalReceipt)
+        yield receipt.party, receipt.withdrawal
+
+
+def verify_promises(view: StoreView, basis: RosterBasis, entries: Collection[RosterEntry]) -> None:
+    """Returns if this party may sign a roster with these rows: none is of a member that withdrew it since the list
+    was made, and has this party's receipt for that. Raises WithdrawnMeanwhile.
+    """
+    study = basis.terms_digest
+    listed = {envelope.digest() for envelope in basis.own_list.withdrawals}
+    rows = {entry.submission for entry in entries}
+    for stored in view.documents(Withdrawal.type_name(), study=study):
+        if stored.digest in listed:
+            continue
+        withdrawal = stored.parse(Withdrawal)
+        own = view.submissions(study, member=withdrawal.member, state="accepted")
+        if any(record.digest in rows and record.sequence <= withdrawal.sequence for record in own):
+            raise WithdrawnMeanwhile(stored.digest)
 
 
 def _by_digest(envelopes: Iterable[Envelope]) -> tuple[Envelope, ...]:
@@ -174,7 +223,8 @@ def agree_on(basis: RosterBasis, lists: Collection[PartyList]) -> AgreedInputs:
         lists,
         parties=basis.community.party_count,
         memberships={digest: certified.facts for digest, certified in basis.memberships.items()},
-        receipted=basis.receipted,
+        receipted=basis.promises.accepted,
+        receipted_withdrawals=basis.promises.withdrawn,
         roster_cap=basis.terms.roster_cap,
     )
     if not isinstance(found, roster_rules.AgreedRoster):
@@ -224,6 +274,7 @@ class ListReader:
             tuple(self._once(entry) for entry in shown.submissions),
             _withdrawals(self._basis, party, shown),
             _revoked(self._basis, party, shown),
+            frozenset(envelope.digest() for envelope in shown.withdrawals),
         )
 
     def _once(self, entry: ListedSubmission) -> roster_rules.ListedSubmission:

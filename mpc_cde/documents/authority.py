@@ -21,7 +21,7 @@ from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.party_card import PartyCard
 from mpc_cde.documents.query import Query
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.result import Result
 from mpc_cde.documents.revocation import Revocation
@@ -32,7 +32,17 @@ from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument, BadSignature
 
-OnePartysT = TypeVar("OnePartysT", Approval, Refusal, Receipt, RosterList, Decision, Complaint, LogCheckpoint)
+OnePartysT = TypeVar(
+    "OnePartysT",
+    Approval,
+    Refusal,
+    Receipt,
+    WithdrawalReceipt,
+    RosterList,
+    Decision,
+    Complaint,
+    LogCheckpoint,
+)
 AllPartiesT = TypeVar("AllPartiesT", Researcher, Amendment, Closing, Roster)
 SomePartiesT = TypeVar("SomePartiesT", CheckedRoster, Result)
 MembersT = TypeVar("MembersT", Submission, Withdrawal)

@@ -1,4 +1,6 @@
-"""One party's answer to one submission: it holds its seeds, or why it refused them."""
+"""One party's answer to what a member signed: to a submission, that it holds its seeds or why not; to a withdrawal,
+that it has it.
+"""
 
 from __future__ import annotations
 
@@ -31,3 +33,16 @@ class Receipt(Document):
     @property
     def accepted(self) -> bool:
         return self.verdict == "accepted"
+
+
+class WithdrawalReceipt(Document):
+    """Signed by the party: it has this withdrawal, and signs no roster that holds what the withdrawal takes out.
+
+    A party gives one or none, so there is no refusal; a roster with its signature and such a row proves a broken
+    promise.
+    """
+
+    type: Literal["withdrawal-receipt/v1"] = "withdrawal-receipt/v1"
+    study_terms: Digest
+    withdrawal: Digest
+    party: PartyIndex

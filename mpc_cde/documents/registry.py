@@ -15,7 +15,7 @@ from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.party_card import PartyCard
 from mpc_cde.documents.query import Query
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.result import Result
 from mpc_cde.documents.revocation import Revocation
@@ -39,6 +39,7 @@ DOCUMENT_CLASSES: tuple[type[Document], ...] = (
     Submission,
     Withdrawal,
     Receipt,
+    WithdrawalReceipt,
     Closing,
     RosterList,
     Roster,

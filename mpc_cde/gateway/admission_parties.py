@@ -19,10 +19,11 @@ from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.query import Query
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.result import Result
 from mpc_cde.documents.roster import Roster
 from mpc_cde.documents.study import Study
+from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument, BadSignature, NotFound
 from mpc_cde.gateway.admission import Context, Rule
 from mpc_cde.gateway.communities import party_keys
@@ -83,6 +84,24 @@ def receipt_rule(envelope: Envelope, context: Context) -> Rule:
         study=receipt.study_terms,
         subject=receipt.submission,
         guard=_said_once((Receipt,), receipt.party, receipt.submission),
+    )
+
+
+def withdrawal_receipt_rule(envelope: Envelope, context: Context) -> Rule:
+    """The party it names, once for each withdrawal that is kept here."""
+    receipt = open_envelope(envelope, WithdrawalReceipt)
+    withdrawal = context.view.document(receipt.withdrawal)
+    if withdrawal is None or withdrawal.type_name != Withdrawal.type_name():
+        raise NotFound("this gateway knows no such withdrawal")
+    if withdrawal.study != receipt.study_terms:
+        raise BadDocument("the withdrawal belongs to another study", whom="the party")
+    return _of_one_party(
+        WithdrawalReceipt,
+        community_of_study(context, receipt.study_terms),
+        receipt.party,
+        study=receipt.study_terms,
+        subject=receipt.withdrawal,
+        guard=_said_once((WithdrawalReceipt,), receipt.party, receipt.withdrawal),
     )
 
 

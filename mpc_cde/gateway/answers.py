@@ -114,6 +114,16 @@ class SubmissionAnswer(Answer):
     waiting_for: tuple[str, ...]
 
 
+class WithdrawalAnswer(Answer):
+    """Receipts of one withdrawal; holds nothing about its member."""
+
+    withdrawal: Digest
+    study: Digest
+    received: str
+    receipts: tuple[Envelope, ...]
+    waiting_for: tuple[str, ...]
+
+
 class MembershipAnswer(Answer):
     membership: Envelope
     waiting_for: tuple[str, ...]

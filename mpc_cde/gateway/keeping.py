@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.membership import Membership
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument
@@ -123,6 +123,9 @@ def interest_of(envelope: Envelope) -> Interest:
             case "application/vnd.mpc-cde.receipt.v1+json":
                 submission = open_envelope(envelope, Receipt).submission
                 return Interest(frozenset({*digests, submission}), frozenset({submission}))
+            case "application/vnd.mpc-cde.withdrawal-receipt.v1+json":
+                withdrawal = open_envelope(envelope, WithdrawalReceipt).withdrawal
+                return Interest(frozenset({*digests, withdrawal}), frozenset({withdrawal}))
             case "application/vnd.mpc-cde.membership.v1+json":
                 membership = open_envelope(envelope, Membership)
                 return Interest(

@@ -8,9 +8,10 @@ from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.checked_roster import CheckedRoster
 from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.query import Query
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.result import Result
 from mpc_cde.documents.roster import Roster
+from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.gateway.admission import Context
 from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.query_files import get_query
@@ -31,6 +32,7 @@ def _study(context: Context, terms: bytes) -> tuple[dict[str, Any], bool]:
     file = get_study(context.view, context.chain, terms, context.now)
     view, cards = context.view, file.community.cards
     receipts = view.count_by_party(Receipt.type_name(), terms)
+    withdrawals = view.count_by_party(WithdrawalReceipt.type_name(), terms)
     roster, checked = file.roster, file.checked_roster
     event: dict[str, Any] = {
         "kind": "study",
@@ -39,6 +41,8 @@ def _study(context: Context, terms: bytes) -> tuple[dict[str, Any], bool]:
         "members": view.count_members(terms),
         "submissions": view.count_submissions(terms),
         "receipts": {card.name: receipts.get(j, 0) for j, card in enumerate(cards)},
+        "withdrawals": view.count_documents(Withdrawal.type_name(), study=terms),
+        "withdrawal_receipts": {card.name: withdrawals.get(j, 0) for j, card in enumerate(cards)},
         "waiting_for": [cards[party].name for party in file.waiting_for],
         "roster": None if roster is None else parse_stored(roster, Roster).count,
         "removed": None if checked is None else len(parse_stored(checked, CheckedRoster).removed),

@@ -219,9 +219,11 @@ class StoreView:
     def documents_by_digest(self, digests: Sequence[bytes]) -> dict[bytes, StoredDocument]:
         return {stored.digest: stored for stored in self._load_all(_DOCUMENTS_BY["digest"], digests)}
 
-    def count_documents(self, type_name: str) -> int:
-        statement = select(func.count()).select_from(tables.documents)
-        return int(self._scalar(statement.where(tables.documents.c.type == type_name)) or 0)
+    def count_documents(self, type_name: str, *, study: bytes | None = None) -> int:
+        statement = select(func.count()).select_from(tables.documents).where(_d.type == type_name)
+        if study is not None:
+            statement = statement.where(_d.study == study)
+        return int(self._scalar(statement) or 0)
 
     def submission(self, digest: bytes) -> SubmissionRow | None:
         gathered = self._gathered.submission(digest)

@@ -45,12 +45,16 @@ class ListedWithdrawal:
 
 @dataclass(frozen=True, slots=True)
 class PartyList:
-    """One party's roster list. `revoked` are members; the order of all three means nothing."""
+    """One party's roster list. `revoked` are members; the order of all means nothing.
+
+    `shown_withdrawals` are the digests of all withdrawals in it, also of members that its reader does not know.
+    """
 
     party: int
     submissions: tuple[ListedSubmission, ...]
     withdrawals: tuple[ListedWithdrawal, ...] = ()
     revoked: frozenset[bytes] = frozenset()
+    shown_withdrawals: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ class ListFault(StrEnum):
     PARTY_MISSING = "list_missing"
     PARTY_TWICE = "list_twice"
     RECEIPTED_BUT_NOT_LISTED = "receipted_but_not_listed"
+    WITHDRAWAL_NOT_LISTED = "withdrawal_not_listed"
     SEQUENCE_OUT_OF_REACH = "sequence_out_of_reach"
     SEQUENCE_USED_TWICE = "sequence_used_twice"
     MEMBERSHIP_UNKNOWN = "membership_unknown"
@@ -105,7 +110,7 @@ class ListFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One reason why the roster must wait: whose list (None: all), which submission (None: no one)."""
+    """One reason why the roster must wait: whose list (None: all), which submission or withdrawal (None: no one)."""
 
     fault: ListFault
     party: int | None
@@ -134,14 +139,16 @@ def roster_from_lists(
     parties: int,
     memberships: Mapping[bytes, CertifiedFacts],
     receipted: Collection[tuple[int, bytes]] = (),
+    receipted_withdrawals: Collection[tuple[int, bytes]] = (),
     roster_cap: int | None = None,
 ) -> AgreedRoster | tuple[Disagreement, ...]:
     """The roster of these lists, or every reason why there is none, sorted.
 
     `memberships`: by digest, all that the caller has verified. `receipted`: (party, submission) of every
-    accepting receipt that the caller has seen. Total for m >= 1: it raises nothing, whatever the lists hold.
+    accepting receipt that the caller has seen, `receipted_withdrawals` (party, withdrawal) likewise. Total for
+    m >= 1: it raises nothing, whatever the lists hold.
     """
-    faults = [*_missing_or_twice(lists, parties), *_broken_promises(lists, receipted)]
+    faults = [*_missing_or_twice(lists, parties), *_broken_promises(lists, receipted, receipted_withdrawals)]
     for own in lists:
         faults += _faults_of_one_list(own)
     faults += _uncertified(lists, memberships)
@@ -169,15 +176,26 @@ def _missing_or_twice(lists: Collection[PartyList], parties: int) -> Iterable[Di
 
 
 def _broken_promises(
-    lists: Collection[PartyList], receipted: Collection[tuple[int, bytes]]
+    lists: Collection[PartyList],
+    receipted: Collection[tuple[int, bytes]],
+    receipted_withdrawals: Collection[tuple[int, bytes]],
 ) -> Iterable[Disagreement]:
-    """A party that said "accepted" and does not list it: its own receipt proves it."""
+    """A party that gave a receipt and does not list what it is for: its own receipt proves it."""
     for own in lists:
         listed = {entry.submission for entry in own.submissions}
         for party, submission in receipted:
             if party == own.party and submission not in listed:
                 yield Disagreement(
                     ListFault.RECEIPTED_BUT_NOT_LISTED, party, submission, "in its list", "missing"
+                )
+        for party, withdrawal in receipted_withdrawals:
+            if party == own.party and withdrawal not in own.shown_withdrawals:
+                yield Disagreement(
+                    ListFault.WITHDRAWAL_NOT_LISTED,
+                    party,
+                    withdrawal,
+                    "the withdrawal that it gave a receipt for",
+                    "missing",
                 )
 
 

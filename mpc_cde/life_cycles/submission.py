@@ -7,8 +7,8 @@ counted --the input checks found a fault--> removed
 whatever is open when the roster is signed without it, or the study ends --> left out
 
 A withdrawal that reached no party before the lists were shown comes too late: the roster decides, and the
-member is told. A roster that arrives before the last receipt leaves the submission `InRoster` until all m
-are here.
+member is told. One that a party signed a receipt for keeps the submission out, or that party broke its word.
+A roster that arrives before the last receipt leaves the submission `InRoster` until all m are here.
 
 Ignored as legal duplicates or crossings: a repeated receipt, withdrawal, roster or check; receipts of a
 submission that is refused, superseded, withdrawn or left out; a withdrawal of an earlier sequence.
@@ -34,6 +34,7 @@ from mpc_cde.life_cycles.submission_events import (
     RosterFrozen,
     StudyEnded,
     TellMember,
+    WithdrawalKnown,
     WithdrawalStored,
 )
 from mpc_cde.life_cycles.submission_states import (
@@ -83,6 +84,7 @@ __all__ = [
     "TellMember",
     "WhyLeftOut",
     "WithdrawalAsked",
+    "WithdrawalKnown",
     "WithdrawalStored",
     "Withdrawn",
     "accepted_by",
@@ -105,6 +107,9 @@ def advance(state: State, event: Event) -> Step:
             return _superseded(state, event)
         case WithdrawalStored():
             return _withdrawal(state, event)
+        case WithdrawalKnown():
+            refuse_unknown_party(state, event, event.party, state.subject.parties)
+            return _withdrawal_known(state, event)
         case RosterFrozen():
             return _roster(state, event)
         case InputsChecked():
@@ -182,6 +187,21 @@ def _withdrawal(state: State, event: WithdrawalStored) -> Step:
             return state, ()
 
 
+def _withdrawal_known(state: State, event: WithdrawalKnown) -> Step:
+    match state:
+        case WithdrawalAsked():
+            known_to = state.known_to | {event.party}
+            is_news = known_to != state.known_to and len(known_to) == state.subject.parties
+            news = (TellMember(News.WITHDRAWAL_KNOWN_TO_ALL),) if is_news else ()
+            return replace(state, known_to=known_to), news
+        case Stored() | Receipted():
+            raise IllegalTransition(state, event, "the member has not withdrawn it", early=True)
+        case InRoster() | Counted() | Removed():
+            return state, (RaiseComplaint("roster", event.party, "withdrawn", "in the roster"),)
+        case _:
+            return state, ()
+
+
 def _roster(state: State, event: RosterFrozen) -> Step:
     match state:
         case Stored() | Receipted() | WithdrawalAsked():
@@ -201,7 +221,9 @@ def _roster(state: State, event: RosterFrozen) -> Step:
 def _enter_roster(state: Stored | Receipted | WithdrawalAsked, roster: bytes) -> Step:
     news: tuple[Command, ...] = ()
     if isinstance(state, WithdrawalAsked):
-        news = (TellMember(News.WITHDRAWAL_TOO_LATE),)
+        broken = sorted(state.known_to)
+        news = tuple(RaiseComplaint("roster", party, "withdrawn", "in the roster") for party in broken)
+        news = (*news, TellMember(News.WITHDRAWAL_TOO_LATE)) if not broken else news
     accepted = accepted_by(state)
     if len(accepted) == state.subject.parties:
         return Counted(state.subject, roster), (*news, TellMember(News.COUNTED))

@@ -41,6 +41,13 @@ class WithdrawalStored:
 
 
 @dataclass(frozen=True, slots=True)
+class WithdrawalKnown:
+    """A party's receipt: it has the member's withdrawal, and signs no roster that holds this submission."""
+
+    party: int
+
+
+@dataclass(frozen=True, slots=True)
 class RosterFrozen:
     """Every party signed this roster; `left_out` is None if it holds this submission."""
 
@@ -64,7 +71,14 @@ class StudyEnded:
 
 
 Event: TypeAlias = (
-    Accepted | RefusedBy | LaterAccepted | WithdrawalStored | RosterFrozen | InputsChecked | StudyEnded
+    Accepted
+    | RefusedBy
+    | LaterAccepted
+    | WithdrawalStored
+    | WithdrawalKnown
+    | RosterFrozen
+    | InputsChecked
+    | StudyEnded
 )
 
 
@@ -76,6 +90,7 @@ class News(StrEnum):
     REFUSED = "refused"
     SUPERSEDED = "superseded"
     WITHDRAWN = "withdrawn"
+    WITHDRAWAL_KNOWN_TO_ALL = "withdrawal_known_to_all"
     WITHDRAWAL_TOO_LATE = "withdrawal_too_late"
     LEFT_OUT = "left_out"
     REMOVED = "removed"

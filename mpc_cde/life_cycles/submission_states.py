@@ -34,11 +34,13 @@ class Receipted:
 
 @dataclass(frozen=True, slots=True)
 class WithdrawalAsked:
-    """The member has withdrawn it; final once a roster without it is signed."""
+    """The member has withdrawn it, and these parties have signed that they know; final once a roster without it is
+    signed."""
 
     name: ClassVar[str] = "withdrawal_asked"
     subject: Subject
     accepted: frozenset[int]
+    known_to: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

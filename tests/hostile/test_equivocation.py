@@ -18,7 +18,7 @@ from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument
 from mpc_cde.life_cycles import study as life
-from parties.roster import AgreedInputs, ListRefused, RosterBasis, agree, read_basis
+from parties.roster import AgreedInputs, ListRefused, RosterBasis, agree, read_basis, read_promises
 from parties.studies import KnownStudy, know_study
 from protocols.randomness import ScriptedRandomness
 from tests.checks.attack_tables import attack_of
@@ -62,7 +62,8 @@ def sent_by(paper: TownCommunity, number: int) -> PaperSubmission:
 
 def basis_of(node: PaperNode) -> RosterBasis:
     with node.store.reading() as view:
-        return read_basis(view, node.paper.community, node.paper.study.terms, node.index)
+        promises = read_promises(view, node.paper.study.terms_digest())
+        return read_basis(view, node.paper.community, node.paper.study.terms, node.index, promises)
 
 
 def agreed(nodes: list[PaperNode]) -> list[AgreedInputs]:

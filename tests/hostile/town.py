@@ -34,7 +34,6 @@ from mpc_cde.documents.disclosure_bundle import DisclosureBundle
 from mpc_cde.documents.envelope import Envelope, sign_document
 from mpc_cde.documents.study import Study
 from mpc_cde.documents.study_terms import FunctionTerms
-from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.gateway.app import create_app
 from mpc_cde.gateway.settings import GatewaySettings, Limits
 from mpc_cde.gateway.store import Store
@@ -110,12 +109,6 @@ class TownCommunity(PaperCommunity):
     def verified_study(self) -> VerifiedStudy:
         trusted = verify_community([self.community_envelope], self.fingerprint)
         return verify_study(trusted, self.study_envelope, self.approvals)
-
-    def withdrawal(self, number: int, *, sequence: int = 1) -> Envelope:
-        document = Withdrawal(
-            study_terms=self.terms_digest, member=self.membership(number).member, sequence=sequence
-        )
-        return signed(document, [self.member_key(number)])
 
     def asker(self) -> EnrolledResearcher:
         researcher = self.researcher()

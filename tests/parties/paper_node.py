@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from mpc_cde.documents.base import Document
 from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.membership import Membership
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.submission import Submission
 from mpc_cde.feed_format import FeedFrame
 from mpc_cde.sealing import SealingContext, pack_seeds, seal
@@ -30,6 +31,7 @@ OPEN = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 """A moment at which the study on paper is open."""
 
 Changes = Mapping[str, object]
+ReceiptT = TypeVar("ReceiptT", Receipt, WithdrawalReceipt)
 
 
 class ManualClock:
@@ -162,11 +164,22 @@ class PaperNode:
         self.take(self.paper.study_envelope, *self.paper.approvals, *memberships)
 
     def receipts(self) -> list[Receipt]:
-        """Receipts on their way to the gateway, in order."""
+        """Receipts of submissions on their way to the gateway, in order."""
+        return self._receipts(Receipt)
+
+    def withdrawal_receipts(self) -> list[WithdrawalReceipt]:
+        """The same of withdrawals."""
+        return self._receipts(WithdrawalReceipt)
+
+    def _receipts(self, kind: type[ReceiptT]) -> list[ReceiptT]:
         with self.store.reading() as view:
             envelopes = [Envelope.parse_json(item.body) for item in view.outbox()]
         keys = [self.paper.party_keys[self.index].public_bytes]
-        return [open_envelope(envelope, Receipt, signed_by=keys) for envelope in envelopes]
+        return [
+            open_envelope(envelope, kind, signed_by=keys)
+            for envelope in envelopes
+            if envelope.payload_type == kind.payload_type()
+        ]
 
     def reason(self, submission: PaperSubmission) -> str:
         """Hand it in; "accepted", the code of the refusal, or "no receipt"."""

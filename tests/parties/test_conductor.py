@@ -18,8 +18,10 @@ from mpc_cde.documents.checked_roster import CheckedRoster
 from mpc_cde.documents.complaint import Complaint
 from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
+from mpc_cde.documents.receipt import WithdrawalReceipt
 from mpc_cde.documents.result import Result
 from mpc_cde.documents.roster import Roster
+from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import OwnError
 from parties import columns
@@ -27,6 +29,7 @@ from parties.conductor import Conductor, Wanted
 from parties.desk import Desk
 from parties.job_proposals import Proposal
 from parties.policy import PartyPolicy
+from parties.roster import read_basis, read_promises
 from parties.seed_vault import SeedVault
 from parties.share_store import StoredDocument
 from parties.studies import KnownStudy
@@ -163,10 +166,10 @@ def paper() -> PaperCommunity:
     return PaperCommunity()
 
 
-def submit_and_close(three: Three, submitted: list[PaperSubmission]) -> None:
+def submit_and_close(three: Three, submitted: list[PaperSubmission], *withdrawn: Envelope) -> None:
     for party in three.parties:
         party.node.open_study(len(SALES))
-        party.node.take(*submitted)
+        party.node.take(*submitted, *withdrawn)
     three.relay()
     three.clock.now = AFTER_CLOSING
     for party in three.parties:
@@ -253,20 +256,22 @@ async def test_every_party_says_that_a_query_has_no_attempt_left(
     assert not three.documents(0, "result/v1")
 
 
+def list_of(three: Three, party: int) -> RosterList:
+    with three.parties[party].node.store.reading() as view:
+        paper = three.paper
+        promises = read_promises(view, paper.study.terms_digest())
+        return read_basis(view, paper.community, paper.study.terms, party, promises).own_list
+
+
 async def test_a_list_that_lacks_a_receipted_submission_is_a_complaint(
     paper: PaperCommunity, tmp_path: Path
 ) -> None:
-    from mpc_cde.documents.roster_list import RosterList
-
     lists: dict[bytes, bytes] = {}
 
     def drop_one(sender: int, step: str, payload: bytes) -> bytes:
         """Party 2 hides a submission that it has receipted, and signs the shorter list."""
         if sender == 2 and step in ("roster commitment", "roster list"):
-            with three.parties[2].node.store.reading() as view:
-                from parties.roster import read_basis
-
-                own = read_basis(view, paper.community, paper.study.terms, 2).own_list
+            own = list_of(three, 2)
             shorter = own.model_copy(update={"submissions": own.submissions[1:]})
             envelope = sign_document(RosterList.model_validate(shorter.model_dump()), paper.party_keys[2])
             lists[b"hidden"] = own.submissions[0].submission
@@ -283,6 +288,70 @@ async def test_a_list_that_lacks_a_receipted_submission_is_a_complaint(
     assert complaint.step == "receipted_but_not_listed"
     assert complaint.evidence == (lists[b"hidden"],)
     assert not three.documents(0, "roster/v1")
+
+
+async def test_a_list_that_lacks_a_receipted_withdrawal_is_a_complaint(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    def drop_withdrawals(sender: int, step: str, payload: bytes) -> bytes:
+        """Party 2 hides the withdrawal that it gave a receipt for, and signs the list without it."""
+        if sender == 2 and step in ("roster commitment", "roster list"):
+            shorter = list_of(three, 2).model_copy(update={"withdrawals": (), "memberships": ()})
+            envelope = sign_document(RosterList.model_validate(shorter.model_dump()), paper.party_keys[2])
+            return envelope.digest() if step == "roster commitment" else envelope.to_json()
+        return payload
+
+    mesh = MemoryMesh(paper.m, paper.t, tamper=drop_withdrawals)
+    three = Three(paper, tmp_path, mesh)
+    withdrawn = paper.withdrawal(3)
+    submit_and_close(three, submissions(paper), withdrawn)
+    async with three.running():
+        await three.until(lambda: three.outbox(0, "/v1/complaints"), relay=False)
+    complaint = open_envelope(three.outbox(0, "/v1/complaints")[0], Complaint)
+    assert (complaint.accused_party, complaint.step) == (2, "withdrawal_not_listed")
+    assert complaint.evidence == (withdrawn.digest(),)
+    assert not three.documents(0, "roster/v1")
+
+
+async def roster_when(
+    paper: PaperCommunity, tmp_path: Path, step: str
+) -> tuple[Roster, list[WithdrawalReceipt]]:
+    """The roster, and party 0's receipts, if a member's withdrawal comes to party 0 at this step of an agreement."""
+    came: list[str] = []
+
+    def withdraw(sender: int, at: str, payload: bytes) -> bytes:
+        if sender == 0 and at == step and not came:
+            came.append(at)
+            three.parties[0].node.take(paper.withdrawal(3))
+        return payload
+
+    three = Three(paper, tmp_path, MemoryMesh(paper.m, paper.t, tamper=withdraw))
+    submit_and_close(three, submissions(paper))
+    async with three.running():
+        await three.until(lambda: three.documents(0, "roster/v1"), relay=False)
+    assert came
+    (kept,) = three.documents(0, "roster/v1")
+    roster = open_from_all_parties(kept.envelope, Roster, paper.community)
+    assert not any(three.outbox(index, "/v1/complaints") for index in range(paper.m))
+    return roster, three.parties[0].node.withdrawal_receipts()
+
+
+@pytest.mark.parametrize("step", ["roster commitment", "roster list"])
+async def test_withdrawal_that_comes_after_the_lists_were_made_counts_and_breaks_no_promise(
+    paper: PaperCommunity, tmp_path: Path, step: str
+) -> None:
+    roster, receipts = await roster_when(paper, tmp_path, step)
+    assert roster.count == len(SALES) - 1
+    assert [receipt.withdrawal for receipt in receipts] == [paper.withdrawal(3).digest()]
+
+
+async def test_withdrawal_that_comes_after_signing_gets_no_receipt(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    """The signature has left: whoever holds the others' can complete the roster."""
+    roster, receipts = await roster_when(paper, tmp_path, "roster signature")
+    assert roster.count == len(SALES)
+    assert receipts == []
 
 
 async def test_a_list_other_than_committed_is_refused(paper: PaperCommunity, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
 from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.envelope import Envelope, add_signature
 from mpc_cde.documents.membership import Membership
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.study_terms import Eligibility
 from mpc_cde.documents.withdrawal import Withdrawal
@@ -395,6 +395,37 @@ def test_what_was_withdrawn_is_not_accepted_later(node: PaperNode, paper: PaperC
     node.take(signed(withdrawal(paper, 0, 2), [paper.member_key(0)]))
     assert node.reason(make_submission(paper, 0, sequence=2)) == "withdrawn"
     assert node.reason(make_submission(paper, 0, sequence=3)) == "accepted"
+
+
+def test_a_kept_withdrawal_gets_one_signed_receipt(node: PaperNode, paper: PaperCommunity) -> None:
+    gone = signed(withdrawal(paper, 0, 1), [paper.member_key(0)])
+    node.take(make_submission(paper, 0), gone)
+    for _ in range(2):  # also when the gateway shows it again
+        node.take(gone)
+        assert node.withdrawal_receipts() == [
+            WithdrawalReceipt(
+                study_terms=paper.study.terms_digest(), withdrawal=gone.digest(), party=node.index
+            )
+        ]
+    assert "feed.not_accepted" not in node.events()
+
+
+@pytest.mark.parametrize(
+    "fault", ["another member's", "of an unknown study", "too high", "after a higher one"]
+)
+def test_withdrawal_that_is_not_kept_gets_no_receipt(
+    node: PaperNode, paper: PaperCommunity, fault: str
+) -> None:
+    document = withdrawal(paper, 0, 5000 if fault == "too high" else 1)
+    if fault == "of an unknown study":
+        document = document.model_copy(update={"study_terms": bytes(32)})
+    before = 0
+    if fault == "after a higher one":
+        node.take(signed(withdrawal(paper, 0, 2), [paper.member_key(0)]))
+        before = 1
+    node.take(signed(document, [paper.member_key(fault == "another member's")]))
+    assert node.kept(document) is None
+    assert len(node.withdrawal_receipts()) == before
 
 
 def test_nobody_withdraws_for_another_member(node: PaperNode, paper: PaperCommunity) -> None:

@@ -12,7 +12,7 @@ from mpc_cde.documents.query import Query
 from mpc_cde.documents.study_terms import Budget
 from mpc_cde.documents.withdrawal import Withdrawal
 from parties import document_checks, submission_checks
-from parties.roster import read_basis
+from parties.roster import Promises, read_basis
 from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.parties.paper_node import PaperNode, make_submission
 from tests.review.papers import paper_with
@@ -64,7 +64,7 @@ def test_withdrawals_of_one_member_cannot_make_the_roster_list_impossible(
     assert count(node, "withdrawal/v1") == 5
     node.take(withdrawal(paper, 1, 1))
     with node.store.reading() as view:
-        basis = read_basis(view, paper.community, paper.study.terms, 0)
+        basis = read_basis(view, paper.community, paper.study.terms, 0, Promises(frozenset(), frozenset()))
     assert len(basis.own_list.withdrawals) == 6
 
 

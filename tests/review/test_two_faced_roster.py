@@ -14,7 +14,7 @@ from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.life_cycles import study as life
 from parties import roster_table
 from parties.agreement import CommitmentsDiffer, SignedRoster, agree_on_roster
-from parties.roster import AgreedInputs, RosterBasis, read_basis
+from parties.roster import AgreedInputs, RosterBasis, read_basis, read_promises
 from parties.studies import know_study
 from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.parties.paper_node import PaperNode, make_submission
@@ -45,7 +45,8 @@ def make_nodes(paper: PaperCommunity, path: Path, *, unknown: int | None = None)
 
 def basis_of(node: PaperNode) -> RosterBasis:
     with node.store.reading() as view:
-        return read_basis(view, node.paper.community, node.paper.study.terms, node.index)
+        promises = read_promises(view, node.paper.study.terms_digest())
+        return read_basis(view, node.paper.community, node.paper.study.terms, node.index, promises)
 
 
 def shorter(basis: RosterBasis) -> RosterList:

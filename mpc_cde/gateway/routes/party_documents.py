@@ -20,6 +20,7 @@ from mpc_cde.gateway.admission_parties import (
     receipt_rule,
     result_rule,
     roster_rule,
+    withdrawal_receipt_rule,
 )
 from mpc_cde.gateway.bodies import (
     MULTIPART,
@@ -44,6 +45,10 @@ from mpc_cde.gateway.store import StoreTransaction
 
 router = APIRouter(prefix="/v1", tags=["parties"])
 
+_RECEIPTS: Mapping[str, MakeRule] = {
+    "receipt/v1": receipt_rule,
+    "withdrawal-receipt/v1": withdrawal_receipt_rule,
+}
 _SIGNED_TOGETHER: Mapping[str, MakeRule] = {
     "roster/v1": roster_rule,
     "checked-roster/v1": checked_roster_rule,
@@ -52,11 +57,11 @@ _SIGNED_TOGETHER: Mapping[str, MakeRule] = {
 
 
 @router.post(
-    "/receipts", responses=SEVERAL_ACKNOWLEDGED, status_code=201, openapi_extra=documents_body("receipt/v1")
+    "/receipts", responses=SEVERAL_ACKNOWLEDGED, status_code=201, openapi_extra=documents_body(*_RECEIPTS)
 )
 async def post_receipt(request: Request, desk: DeskOf) -> Response:
-    """A party's answer to one submission."""
-    return await post_several_of(request, desk, {"receipt/v1": receipt_rule})
+    """A party's answer to one submission, or to one withdrawal."""
+    return await post_several_of(request, desk, _RECEIPTS)
 
 
 @router.post(

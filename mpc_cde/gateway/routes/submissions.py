@@ -12,9 +12,10 @@ from mpc_cde.body_parts import CORRECTION_PART, DOCUMENT_PART, envelope_part
 from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.roster import RosterProof
 from mpc_cde.documents.submission import Submission
+from mpc_cde.errors import NotFound
 from mpc_cde.gateway.admission import Context, admit
 from mpc_cde.gateway.admission_members import submission_rule, withdrawal_rule
-from mpc_cde.gateway.answers import SubmissionAnswer, send
+from mpc_cde.gateway.answers import Answer, SubmissionAnswer, WithdrawalAnswer, send
 from mpc_cde.gateway.bodies import MULTIPART, parse_envelope, parse_multipart, read_body, require_media_type
 from mpc_cde.gateway.desk import Desk, DeskOf
 from mpc_cde.gateway.keeping import Verified
@@ -95,9 +96,27 @@ async def get_submission(
 
     Waits up to `wait` seconds, and never longer than the gateway's own limit, for more than `known` receipts.
     """
-    digest, seconds = digest_in_path(submission), min(wait, desk.limits.long_poll_seconds)
+    return send(await _receipts_of(SubmissionAnswer, submission, desk, known, wait))
+
+
+@router.get("/withdrawals/{withdrawal}", responses=answered(WithdrawalAnswer))
+async def get_withdrawal(
+    withdrawal: str,
+    desk: DeskOf,
+    known: Annotated[int, Query(ge=0, le=64)] = 0,
+    wait: Annotated[float, Query(ge=0, le=300)] = 0.0,
+) -> Response:
+    """Receipts of the parties that have the withdrawal; waits for more than `known`, as for a submission."""
+    return send(await _receipts_of(WithdrawalAnswer, withdrawal, desk, known, wait))
+
+
+async def _receipts_of(kind: type[Answer], named: str, desk: Desk, known: int, wait: float) -> Answer:
+    digest, seconds = digest_in_path(named), min(wait, desk.limits.long_poll_seconds)
     with desk.metrics.waiting.track_inprogress():
-        return send(await desk.receipts.read(digest, known=known, wait_seconds=seconds))
+        answer = await desk.receipts.read(digest, known=known, wait_seconds=seconds)
+    if not isinstance(answer, kind):
+        raise NotFound("this gateway knows no such document of that kind")
+    return answer
 
 
 @router.get("/studies/{study}/proofs/{submission}", responses=answered(RosterProof))

@@ -27,13 +27,14 @@ from mpc_cde.documents.figure import Figure
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.party_card import PartyCard
 from mpc_cde.documents.query import Query
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.result import Cell, LogHead, Result
 from mpc_cde.documents.roster import Roster, RosterEntry, RosterProof, roster_of, roster_tree, sorted_entries
 from mpc_cde.documents.study import Presentation, Study
 from mpc_cde.documents.study_terms import FunctionTerms, GroupTerms, StudyTerms
 from mpc_cde.documents.submission import Submission
+from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.keys import SigningKey
 from mpc_cde.sealing import SealingPrivateKey
 from protocols.catalog import specification
@@ -286,6 +287,23 @@ class PaperCommunity:
                     submission=self.submission(number).digest(),
                     party=j,
                     verdict="accepted",
+                ),
+                [self.party_keys[j]],
+            )
+            for j in range(self.m)
+        )
+
+    def withdrawal(self, number: int, *, sequence: int = 1) -> Envelope:
+        document = Withdrawal(
+            study_terms=self.study.terms_digest(), member=self.membership(number).member, sequence=sequence
+        )
+        return signed(document, [self.member_key(number)])
+
+    def withdrawal_receipts(self, withdrawal: Envelope) -> tuple[Envelope, ...]:
+        return tuple(
+            signed(
+                WithdrawalReceipt(
+                    study_terms=self.study.terms_digest(), withdrawal=withdrawal.digest(), party=j
                 ),
                 [self.party_keys[j]],
             )

@@ -24,7 +24,7 @@ from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.party_card import PartyCard
 from mpc_cde.documents.query import GroupCell, Query, QueryItem
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.result import Cell, LogHead, Result
 from mpc_cde.documents.revocation import Revocation
@@ -335,6 +335,7 @@ def every_document() -> dict[str, Document]:
             reason="wrong_seed",
             explanation="a seed differs from the one that was signed",
         ),
+        WithdrawalReceipt(study_terms=terms, withdrawal=withdrawal().digest(), party=1),
         Closing(study_terms=terms, steward="bureau", time=NOON),
         RosterList(
             study_terms=terms,

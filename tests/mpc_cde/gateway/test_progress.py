@@ -35,6 +35,12 @@ async def test_study_is_followed_from_event_to_event(gateway: PaperGateway) -> N
     await gateway.posted("receipts", *gateway.paper.receipts(0)[:2])
     event = await next_event(events)
     assert (event["members"], event["receipts"]) == (1, {"Party 0": 1, "Party 1": 1, "Party 2": 0})
+    withdrawal = gateway.paper.withdrawal(0)
+    await gateway.posted("withdrawals", withdrawal)
+    await gateway.posted("receipts", gateway.paper.withdrawal_receipts(withdrawal)[1])
+    event = await next_event(events)
+    assert event["withdrawals"] == 1
+    assert event["withdrawal_receipts"] == {"Party 0": 0, "Party 1": 1, "Party 2": 0}
     gateway.app.state.desk.bell.stop()
     assert [piece async for piece in events] == []
     assert gateway.app.state.desk.streams == 0

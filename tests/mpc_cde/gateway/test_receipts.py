@@ -5,8 +5,11 @@ from __future__ import annotations
 import anyio
 import httpx
 
-from mpc_cde.documents.canonical import encode_base64url
-from tests.mpc_cde.gateway.paper_gateway import PaperGateway, problem
+from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
+from mpc_cde.documents.envelope import Envelope, open_envelope
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
+from tests.mpc_cde.client.paper import signed
+from tests.mpc_cde.gateway.paper_gateway import PaperGateway, problem, resigned
 
 
 def path_of(gateway: PaperGateway, number: int) -> str:
@@ -57,3 +60,66 @@ async def test_nobody_listens_when_all_have_gone(gateway: PaperGateway) -> None:
     with anyio.move_on_after(0.2):
         await gateway.read(f"{path_of(gateway, 0)}?wait=20")
     assert gateway.app.state.desk.receipts.bells._heard == {}
+
+
+# withdrawals
+
+
+async def withdrawn(gateway: PaperGateway, number: int) -> Envelope:
+    await gateway.open_study()
+    await gateway.submitted(number)
+    envelope = gateway.paper.withdrawal(number)
+    await gateway.posted("withdrawals", envelope)
+    return envelope
+
+
+def path_to(envelope: Envelope, collection: str = "withdrawals") -> str:
+    return f"/v1/{collection}/{encode_base64url(envelope.digest())}"
+
+
+async def test_member_is_told_when_a_party_knows_of_its_withdrawal(gateway: PaperGateway) -> None:
+    envelope = await withdrawn(gateway, 0)
+    answers: list[httpx.Response] = []
+
+    async def wait() -> None:
+        answers.append(await gateway.read(f"{path_to(envelope)}?wait=20"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        receipts = gateway.paper.withdrawal_receipts(envelope)
+        await gateway.posted("receipts", receipts[1])
+    served = answers[0].json()
+    assert served["withdrawal"] == encode_base64url(envelope.digest())
+    assert [Envelope.parse_json(canonical_bytes(one)) for one in served["receipts"]] == [receipts[1]]
+    assert served["waiting_for"] == ["Party 0", "Party 2"]
+
+
+async def test_receipt_of_a_withdrawal_is_of_the_party_it_names_and_of_what_is_here(
+    gateway: PaperGateway,
+) -> None:
+    envelope = await withdrawn(gateway, 0)
+    own = gateway.paper.withdrawal_receipts(envelope)
+    forged = resigned(own[0], gateway.paper.party_keys[1:2])
+    problem(await gateway.post("receipts", forged), 403, "signature-refused")
+    unknown = gateway.paper.withdrawal_receipts(gateway.paper.withdrawal(1))[0]
+    problem(await gateway.post("receipts", unknown), 404, "not-found")
+    of_submission = gateway.paper.receipts(0)[0]
+    mistaken = WithdrawalReceipt(
+        study_terms=gateway.paper.study.terms_digest(),
+        withdrawal=open_envelope(of_submission, Receipt).submission,
+        party=0,
+    )
+    answer = await gateway.post("receipts", signed(mistaken, gateway.paper.party_keys[:1]))
+    problem(answer, 404, "not-found")
+    elsewhere = open_envelope(own[0], WithdrawalReceipt).model_copy(update={"study_terms": bytes(32)})
+    answer = await gateway.post("receipts", signed(elsewhere, gateway.paper.party_keys[:1]))
+    problem(answer, 422, "document-refused")
+    await gateway.posted("receipts", *own)
+    assert (await gateway.post("receipts", own[0])).status_code == 200
+
+
+async def test_submission_and_withdrawal_are_not_served_in_each_others_place(gateway: PaperGateway) -> None:
+    envelope = await withdrawn(gateway, 0)
+    problem(await gateway.read(path_to(envelope, "submissions")), 404, "not-found")
+    problem(await gateway.read(path_of(gateway, 0).replace("submissions", "withdrawals")), 404, "not-found")

@@ -112,6 +112,27 @@ def test_a_withdrawal_that_no_list_holds_comes_too_late_and_the_member_hears_it(
     assert commands == (TellMember(News.WITHDRAWAL_TOO_LATE), TellMember(News.COUNTED))
 
 
+def test_parties_that_know_of_a_withdrawal_are_counted_and_held_to_it() -> None:
+    state = run(receipted(), submission.WithdrawalStored(7), submission.WithdrawalKnown(0))
+    assert isinstance(state, submission.WithdrawalAsked)
+    assert state.known_to == {0}
+    _, commands = submission.advance(state, IN_ROSTER)
+    assert commands == (RaiseComplaint("roster", 0, "withdrawn", "in the roster"), TellMember(News.COUNTED))
+    state, commands = submission.advance(
+        run(state, submission.WithdrawalKnown(2)), submission.WithdrawalKnown(1)
+    )
+    assert commands == (TellMember(News.WITHDRAWAL_KNOWN_TO_ALL),)
+    assert submission.advance(state, submission.WithdrawalKnown(1)) == (state, ())
+    withdrawn = run(state, submission.RosterFrozen(ROSTER, WhyLeftOut.WITHDRAWN))
+    assert submission.advance(withdrawn, submission.WithdrawalKnown(1)) == (withdrawn, ())
+    assert submission.advance(counted(), submission.WithdrawalKnown(1)) == (
+        counted(),
+        (RaiseComplaint("roster", 1, "withdrawn", "in the roster"),),
+    )
+    with pytest.raises(IllegalTransition, match="has not withdrawn it"):
+        submission.advance(receipted(), submission.WithdrawalKnown(1))
+
+
 def test_withdrawal_ends_when_the_roster_is_signed() -> None:
     with pytest.raises(IllegalTransition, match="withdrawal ended"):
         submission.advance(counted(), submission.WithdrawalStored(7))
@@ -174,7 +195,7 @@ def test_a_cancelled_study_leaves_it_out_but_an_expired_one_changes_no_past() ->
 
 
 def test_a_receipt_of_a_party_that_does_not_exist_is_refused() -> None:
-    for event in (submission.Accepted(3), submission.RefusedBy(-1, "no")):
+    for event in (submission.Accepted(3), submission.RefusedBy(-1, "no"), submission.WithdrawalKnown(3)):
         with pytest.raises(IllegalTransition, match="none of the 3 parties"):
             submission.advance(STORED, event)
 
@@ -185,6 +206,7 @@ EVENTS = st.one_of(
     st.builds(submission.RefusedBy, st.integers(0, 2), st.just("wrong_seed")),
     st.builds(submission.LaterAccepted, st.just(LATER), st.integers(6, 9)),
     st.builds(submission.WithdrawalStored, st.integers(5, 9)),
+    st.builds(submission.WithdrawalKnown, st.integers(0, 2)),
     st.builds(
         submission.RosterFrozen,
         st.sampled_from([ROSTER, ROSTER, OTHER_ROSTER]),
