@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +18,7 @@ from mpc_cde.cli.options import (
     StudyOption,
     YesOption,
 )
-from mpc_cde.cli.roles import certified_member, reader_with, submission_records
+from mpc_cde.cli.roles import certified_member, member_key, reader_with, submission_records
 from mpc_cde.cli.showing import remark, say, say_json
 from mpc_cde.cli.surroundings import confirm, write_file
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mpc_cde.client.connection import Connection
     from mpc_cde.client.own_place import OwnPlace
     from mpc_cde.client.receipts import ReceiptStatus
+    from mpc_cde.client.withdrawal import WithdrawalStatus
 
 app = typer.Typer(help="Take part: make keys, submit figures, see receipts.", no_args_is_help=True)
 
@@ -181,48 +183,68 @@ def status(
     gateway: GatewayOption = None,
     fingerprint: FingerprintOption = None,
 ) -> None:
-    """Show which parties hold the figures; their receipts are verified."""
+    """Show which parties hold the figures, or know that they are withdrawn; their receipts are verified."""
     from mpc_cde.client.member import submission_status
     from mpc_cde.client.receipts import wait_for_receipts
+    from mpc_cde.client.withdrawal import read_withdrawal, verify_left_out, wait_for_withdrawal
+    from mpc_cde.errors import DeadlinePassed
 
     own = community_home(home, fingerprint)
 
-    async def look(connection: Connection) -> tuple[ReceiptStatus, str]:
+    async def look(connection: Connection) -> tuple[ReceiptStatus | WithdrawalStatus, str, bool | None]:
         listing = await connection.find_study(study)
         verified = await connection.verified_study(listing.terms)
-        found = await submission_status(connection, verified, submission_records(own))
+        records = submission_records(own)
+        record = records.load(verified.terms_digest)
+        if record.withdrawn is not None and record.standing is None:
+            gone = await read_withdrawal(connection, verified, records)
+            if wait and not gone.is_final:
+                with contextlib.suppress(DeadlinePassed):
+                    gone = await wait_for_withdrawal(connection, verified, records, deadline_seconds=wait)
+            reader = reader_with(member_key(own))
+            left_out = await verify_left_out(connection, verified, records, gone, reader=reader)
+            return gone, listing.state, left_out
+        found = await submission_status(connection, verified, records)
         if wait and not found.is_final:
             found = await wait_for_receipts(connection, verified, found.submission, deadline_seconds=wait)
-        return found, listing.state
+        return found, listing.state, None
 
-    found, state = run_connected(look, home=home, gateway=gateway, fingerprint=fingerprint)
-    _show_status(found, as_json=as_json, state=state)
+    found, state, is_left_out = run_connected(look, home=home, gateway=gateway, fingerprint=fingerprint)
+    _show_status(found, as_json=as_json, state=state, is_left_out=is_left_out)
 
 
 @app.command()
 def withdraw(
     study: StudyOption = None,
+    wait: WaitOption = 30.0,
     membership: MembershipOption = None,
     sure: YesOption = False,
+    as_json: JsonOption = False,
     home: HomeOption = None,
     gateway: GatewayOption = None,
     fingerprint: FingerprintOption = None,
 ) -> None:
-    """Take the figures out; possible until the parties have signed the roster."""
-    from mpc_cde.client.member import withdraw_figures
+    """Take the figures out; possible until the parties have signed the roster. It counts with a party's receipt."""
+    from mpc_cde.client.withdrawal import read_withdrawal, wait_for_withdrawal, withdraw_figures
+    from mpc_cde.errors import DeadlinePassed
 
     own = community_home(home, fingerprint)
 
-    async def take_out(connection: Connection) -> str:
+    async def take_out(connection: Connection) -> WithdrawalStatus:
         listing = await connection.find_study(study)
         verified = await connection.verified_study(listing.terms)
         confirm(f"Take your figures out of {verified.study.terms.title}?", sure=sure)
         member = await certified_member(connection, own, membership)
-        await withdraw_figures(connection, verified, member, submission_records(own))
-        return verified.study.terms.title
+        records = submission_records(own)
+        await withdraw_figures(connection, verified, member, records)
+        remark(f"The gateway stored your withdrawal from {verified.study.terms.title}.")
+        try:
+            return await wait_for_withdrawal(connection, verified, records, deadline_seconds=wait)
+        except DeadlinePassed:
+            return await read_withdrawal(connection, verified, records)
 
-    title = run_connected(take_out, home=home, gateway=gateway, fingerprint=fingerprint)
-    say(f"The gateway has your withdrawal from {title}. It counts once one of the parties has it too.")
+    found = run_connected(take_out, home=home, gateway=gateway, fingerprint=fingerprint)
+    _show_status(found, as_json=as_json)
 
 
 @app.command()
@@ -275,27 +297,57 @@ def place(
         show_places(found)
 
 
-def _show_status(status: ReceiptStatus, *, as_json: bool, state: str | None = None) -> None:
-    if as_json:
-        from mpc_cde.documents.canonical import encode_base64url
+def _show_status(
+    status: ReceiptStatus | WithdrawalStatus,
+    *,
+    as_json: bool,
+    state: str | None = None,
+    is_left_out: bool | None = None,
+) -> None:
+    from mpc_cde.client.receipts import ReceiptStatus
 
-        say_json(
-            {
-                "submission": encode_base64url(status.submission),
-                "parties": list(status.parties),
-                "accepted": list(status.accepted),
-                "refused": dict(status.refused),
-                "waiting": list(status.waiting),
-                "complete": status.is_complete,
-                "study_state": state,
-            }
-        )
+    if isinstance(status, ReceiptStatus):
+        shown, is_bad = _submission_json(status), bool(status.refused)
     else:
-        say(status.describe())
+        shown, is_bad = _withdrawal_json(status), not status.known_to and is_left_out is not True
+    if as_json:
+        say_json({**shown, "study_state": state})
+    else:
+        say(status.describe() if is_left_out is None else _after_roster(is_left_out))
         if state is not None:
             say(f"The study is {state}.")
-    if status.refused:
+    if is_bad:
         raise typer.Exit(3)
+
+
+def _submission_json(status: ReceiptStatus) -> dict[str, Any]:
+    from mpc_cde.documents.canonical import encode_base64url
+
+    return {
+        "submission": encode_base64url(status.submission),
+        "parties": list(status.parties),
+        "accepted": list(status.accepted),
+        "refused": dict(status.refused),
+        "waiting": list(status.waiting),
+        "complete": status.is_complete,
+    }
+
+
+def _withdrawal_json(status: WithdrawalStatus) -> dict[str, Any]:
+    from mpc_cde.documents.canonical import encode_base64url
+
+    return {
+        "withdrawal": encode_base64url(status.withdrawal.digest()),
+        "parties": list(status.parties),
+        "known_to": list(status.known_to),
+        "waiting": list(status.waiting),
+    }
+
+
+def _after_roster(is_left_out: bool) -> str:
+    if is_left_out:
+        return "You withdrew your figures, and the gateway has no row of them in the list of contributors."
+    return "Your withdrawal reached no party before the list of contributors was signed: your figures count."
 
 
 def _short(digest: bytes) -> str:

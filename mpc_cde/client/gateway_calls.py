@@ -122,10 +122,20 @@ class GatewayCalls:
         self, submission: bytes, *, known: int = 0, wait_seconds: float = 0.0
     ) -> tuple[Envelope, ...]:
         """The receipts that are there; with `wait_seconds` as soon as there are more than `known`."""
+        return await self._receipts("submissions", submission, known, wait_seconds)
+
+    async def withdrawal_receipts(
+        self, withdrawal: bytes, *, known: int = 0, wait_seconds: float = 0.0
+    ) -> tuple[Envelope, ...]:
+        """The same of a withdrawal."""
+        return await self._receipts("withdrawals", withdrawal, known, wait_seconds)
+
+    async def _receipts(
+        self, collection: str, digest: bytes, known: int, wait_seconds: float
+    ) -> tuple[Envelope, ...]:
         parameters = {"known": str(known), "wait": f"{wait_seconds:.0f}"} if wait_seconds >= 1 else None
-        path = f"/v1/submissions/{encode_base64url(submission)}"
-        answer = await self._client.get(path, parameters=parameters)
-        return _envelopes(answer, "receipts")
+        path = f"/v1/{collection}/{encode_base64url(digest)}"
+        return _envelopes(await self._client.get(path, parameters=parameters), "receipts")
 
     async def proof(self, terms: bytes, submission: bytes, reader: Reader | None = None) -> RosterProof:
         """The own row; of a removed submission only its member may read it."""

@@ -22,10 +22,9 @@ from mpc_cde.client.verification import NotCounted, OwnEvidence, VerifiedStudy, 
 from mpc_cde.documents.authority import open_from_member, open_membership
 from mpc_cde.documents.base import Part
 from mpc_cde.documents.canonical import Digest, Sequence
-from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
+from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.submission import Submission
-from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument, CallerError, NotFound, StoreDamaged
 from mpc_cde.keys import SigningKey
 from mpc_cde.secret_files import make_private_directory, read_secret_file, write_secret_file
@@ -86,6 +85,10 @@ class SubmissionRecords:
         """On disk when this returns."""
         make_private_directory(self._directory)
         write_secret_file(self._path(record.study_terms), record.payload_bytes(), replace=True)
+
+    def withdrawal_path(self, study_terms: bytes) -> Path:
+        """Where the newest withdrawal from a study is kept (withdrawal.py)."""
+        return self._directory / f"{study_terms.hex()}.withdrawal.json"
 
     def _path(self, study_terms: bytes) -> Path:
         return self._directory / f"{study_terms.hex()}.json"
@@ -148,22 +151,6 @@ async def submit_figures(
         records.save(tried)
         raise
     return prepared
-
-
-async def withdraw_figures(
-    connection: Connection, study: VerifiedStudy, member: Member, records: SubmissionRecords
-) -> Withdrawal:
-    """Take out everything submitted so far. Raises CallerError if there is nothing to withdraw."""
-    record = records.load(study.terms_digest)
-    standing = record.standing
-    if standing is None:
-        raise CallerError("this machine has no figures in that study", hint="There is nothing to withdraw.")
-    withdrawal = Withdrawal(
-        study_terms=study.terms_digest, member=member.membership.member, sequence=standing.sequence
-    )
-    await connection.calls.post("withdrawals", sign_document(withdrawal, member.signing_key))
-    records.save(record.model_copy(update={"withdrawn": standing.sequence}))
-    return withdrawal
 
 
 async def submission_status(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import anyio
 
@@ -89,18 +90,45 @@ async def wait_for_receipts(
     on_change: Callable[[ReceiptStatus], None] | None = None,
 ) -> ReceiptStatus:
     """Wait until every party has answered, or one refused. Raises DeadlinePassed naming who is missing."""
+    return await wait_until_final(
+        lambda known, seconds: read_receipts(
+            connection, study, submission, known=known, wait_seconds=seconds
+        ),
+        deadline_seconds=deadline_seconds,
+        on_change=on_change,
+    )
+
+
+class Receipted(Protocol):
+    """Receipts of one document of a member, so far."""
+
+    @property
+    def envelopes(self) -> tuple[Envelope, ...]: ...
+
+    @property
+    def waiting(self) -> tuple[str, ...]: ...
+
+    @property
+    def is_final(self) -> bool: ...
+
+
+StatusT = TypeVar("StatusT", bound=Receipted)
+
+
+async def wait_until_final(
+    read: Callable[[int, float], Awaitable[StatusT]],
+    *,
+    deadline_seconds: float,
+    on_change: Callable[[StatusT], None] | None = None,
+) -> StatusT:
+    """Ask again, each time for more receipts than there were. Raises DeadlinePassed naming who is missing."""
     end = time.monotonic() + deadline_seconds
-    shown: ReceiptStatus | None = None
+    shown: StatusT | None = None
     while True:
         asked = time.monotonic()
-        status = await read_receipts(
-            connection,
-            study,
-            submission,
-            known=0 if shown is None else len(shown.envelopes),
-            wait_seconds=max(0.0, min(WAIT_SECONDS, end - asked)),
-        )
-        if on_change is not None and (shown is None or shown.accepted != status.accepted):
+        known = 0 if shown is None else len(shown.envelopes)
+        status = await read(known, max(0.0, min(WAIT_SECONDS, end - asked)))
+        if on_change is not None and (shown is None or len(status.envelopes) != known):
             on_change(status)
         shown = status
         if status.is_final:

@@ -30,7 +30,7 @@ from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.query import Query
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.result import Cell, Result
 from mpc_cde.documents.roster import Roster, RosterProof, verify_member_row
@@ -224,6 +224,20 @@ def verify_receipts(
             _require(receipt.study_terms == study.terms_digest, "it is about another study")
             _require(receipt.submission == submission, "it is about another submission")
             found[receipt.party] = receipt
+    return found
+
+
+def verify_withdrawal_receipts(
+    study: VerifiedStudy, withdrawal: bytes, envelopes: Sequence[Envelope]
+) -> dict[int, Envelope]:
+    """Receipts of a withdrawal by party, as envelopes: they are what proves. Raises BadDocument, BadSignature."""
+    found: dict[int, Envelope] = {}
+    for envelope in envelopes:
+        with _checking("receipt of the withdrawal"):
+            receipt = open_from_party(envelope, WithdrawalReceipt, study.community)
+            _require(receipt.study_terms == study.terms_digest, "it is about another study")
+            _require(receipt.withdrawal == withdrawal, "it is about another withdrawal")
+            found[receipt.party] = envelope
     return found
 
 

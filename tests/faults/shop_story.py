@@ -24,11 +24,10 @@ from mpc_cde.documents.authority import (
 from mpc_cde.documents.checked_roster import CheckedRoster
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.query import Query
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.result import Result
 from mpc_cde.documents.roster import Roster
 from mpc_cde.documents.study import Study
-from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import PeerError, TransportError
 from protocols.encoding import encode_submission
@@ -150,16 +149,14 @@ class ShopStory:
         for number in range(MEMBERS):
             await self.submit(number)
         await self.submit(CORRECTED, 2)
-        withdrawal = Withdrawal(
-            study_terms=self.study,
-            member=self.paper.membership(WITHDRAWN).member,
-            sequence=1,
-        )
-        await self.post("withdrawals", signed(withdrawal, [self.paper.member_key(WITHDRAWN)]))
+        await self.post("withdrawals", self.paper.withdrawal(WITHDRAWN))
         await self.town.until(
             lambda: len(self.receipts()) == self.paper.m * len(self.acknowledged), "receipts"
         )
         await self.town.until(lambda: self._everybody_holds("withdrawal/v1"), "the withdrawal at every party")
+        await self.town.until(
+            lambda: len(self.documents("withdrawal-receipt/v1")) == self.paper.m, "receipts of the withdrawal"
+        )
 
     async def close(self, *, at: datetime = AFTER_CLOSING) -> None:
         """The study is over; the parties find that out themselves, and check the inputs."""
@@ -269,6 +266,11 @@ class ShopStory:
         assert all(receipt.accepted for receipt in self.receipts())
         wanted = {(party, made.digest) for party in range(self.paper.m) for made in self.acknowledged}
         assert set(given) == wanted, "an acknowledged submission lacks a receipt"
+        promised = [
+            open_from_party(envelope, WithdrawalReceipt, self.paper.community).party
+            for envelope in self.documents("withdrawal-receipt/v1")
+        ]
+        assert sorted(promised) == list(range(self.paper.m)), "an acknowledged withdrawal lacks a receipt"
 
     def _verify_rosters(self) -> bytes:
         rosters = self.documents("roster/v1")

@@ -54,6 +54,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "receipt/v1": lambda d: (
         d | {"verdict": "refused", "reason": "study_closed", "explanation": "The gateway says so."}
     ),
+    "withdrawal-receipt/v1": lambda d: d | {"withdrawal": _text("invented")},
     "closing/v1": lambda d: d | {"time": "2026-06-01T12:00:01Z"},
     "roster/v1": lambda d: d | {"merkle_root": _text("invented")},
     "checked-roster/v1": lambda d: (

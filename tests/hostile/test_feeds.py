@@ -64,6 +64,7 @@ KINDS = (
     "submission/v1",
     "withdrawal/v1",
     "receipt/v1",
+    "withdrawal-receipt/v1",
     "closing/v1",
     "roster/v1",
     "checked-roster/v1",

@@ -22,7 +22,7 @@ from mpc_cde.client.role_cards import SIGNING_KEY_FILE
 from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.canonical import decode_base64url
 from mpc_cde.documents.envelope import Envelope, open_envelope
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.study import Study
 from mpc_cde.keys import SigningKey, write_key_file
 from mpc_cde.secret_files import make_private_directory
@@ -152,6 +152,12 @@ def give_receipts(town: Town, terms: bytes, submission: bytes) -> None:
         town.post("receipts", signed(receipt, [key]))
 
 
+def confirm_withdrawal(town: Town, terms: bytes, withdrawal: bytes) -> None:
+    for party, key in enumerate(PAPER.party_keys):
+        receipt = WithdrawalReceipt(study_terms=terms, withdrawal=withdrawal, party=party)
+        town.post("receipts", signed(receipt, [key]))
+
+
 def test_member_submits_sees_receipts_and_withdraws(town: Town) -> None:
     terms = agree_on_study(town)
     certify_member(town)
@@ -164,8 +170,15 @@ def test_member_submits_sees_receipts_and_withdraws(town: Town) -> None:
     assert status["complete"] is False
     give_receipts(town, terms, decode_base64url(status["submission"]))
     assert town.run("anna", "member", "status") == "3 of 3 parties hold your figures.\nThe study is open.\n"
-    assert "has your withdrawal from Corner shops" in town.run("anna", "member", "withdraw", "--yes")
-    assert "has no figures in that study" in town.run("anna", "member", "status", code=1)
+    said = town.run("anna", "member", "withdraw", "--yes", "--wait", "0", code=3)
+    assert "The gateway stored your withdrawal from Corner shops." in said
+    assert "0 of 3 parties know of your withdrawal. You are not withdrawn yet" in said
+    status = json.loads(town.run("anna", "member", "status", "--json", code=3))
+    assert status["known_to"] == []
+    confirm_withdrawal(town, terms, decode_base64url(status["withdrawal"]))
+    know = "3 of 3 parties know of your withdrawal.\n"
+    assert town.run("anna", "member", "status") == f"{know}The study is open.\n"
+    assert town.run("anna", "member", "withdraw", "--yes").endswith(know)
     kept = b"".join(path.read_bytes() for path in town.directory.rglob("*") if path.is_file())
     assert kept.count(b"7351") == 1, "a figure is in the member's own file and nowhere else"
 
