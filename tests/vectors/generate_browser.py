@@ -17,15 +17,15 @@ from typing import Any
 
 from mpc_cde.client.export import ExportFile, export_result
 from mpc_cde.client.figures import FigureColumn, columns_of
-from mpc_cde.client.verification import Evidence, verify_result
+from mpc_cde.client.verification import Evidence, verify_result, verify_withdrawal_receipts
 from mpc_cde.documents.base import Part
 from mpc_cde.documents.canonical import encode_base64url as b64
-from mpc_cde.documents.envelope import Envelope, add_signature
+from mpc_cde.documents.envelope import Envelope, add_signature, open_envelope
 from mpc_cde.documents.figure import Figure, Formula
-from mpc_cde.documents.receipt import Receipt
+from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.result import Result
 from mpc_cde.encodings import encodings_of
-from mpc_cde.errors import BadFigure, PeerError
+from mpc_cde.errors import BadDocument, BadFigure, BadSignature, PeerError
 from mpc_cde.reader_signatures import sign_read
 from mpc_cde.sealing import ResultContext
 from protocols import field as fp
@@ -340,8 +340,39 @@ def place_vectors() -> dict[str, Any]:
     }
 
 
+def withdrawal_vectors() -> dict[str, Any]:
+    """A member's withdrawal with the receipts of all parties, and receipts that are not theirs or not for it."""
+    withdrawal = PAPER.withdrawal(OWN)
+    receipts = PAPER.withdrawal_receipts(withdrawal)
+    study = verify_result(GOOD, PAPER.fingerprint).study
+    elsewhere = WithdrawalReceipt(study_terms=bytes(32), withdrawal=withdrawal.digest(), party=0)
+    resigned_by_another = signed(open_envelope(receipts[0], WithdrawalReceipt), PAPER.party_keys[1:2])
+    failing = {
+        "another withdrawal": (PAPER.withdrawal_receipts(PAPER.withdrawal(OWN, sequence=2))[0], BadDocument),
+        "another study": (signed(elsewhere, PAPER.party_keys[:1]), BadDocument),
+        "a submission": (PAPER.receipts(OWN)[0], BadDocument),
+        "another party": (resigned_by_another, BadSignature),
+    }
+    for envelope, error in failing.values():
+        try:
+            verify_withdrawal_receipts(study, withdrawal.digest(), [envelope])
+        except error:
+            continue
+        raise AssertionError("a failing receipt passes")
+    return {
+        "withdrawal": json.loads(withdrawal.to_json()),
+        "digest": b64(withdrawal.digest()),
+        "receipts": [json.loads(receipt.to_json()) for receipt in receipts],
+        "failing": [
+            {"why": why, "error": error.__name__, "receipt": json.loads(envelope.to_json())}
+            for why, (envelope, error) in failing.items()
+        ],
+    }
+
+
 def build() -> dict[str, Any]:
     return {
+        "withdrawal": withdrawal_vectors(),
         "scripted": scripted_vectors(),
         "reader": reader_vectors(),
         "submission": submission_vectors(),

@@ -258,6 +258,10 @@ const receipt = s.object({
   s.requireThat(fits, path, "reasons are given exactly when the submission is refused");
 });
 
+const withdrawalReceipt = s.object({
+  type: s.oneOf("withdrawal-receipt/v1"), study_terms: digest, withdrawal: digest, party: partyIndex,
+});
+
 const groups = s.dictionary(identifier, shortText, { max: 64 });
 const rosterEntry = s.object({ submission: digest, membership: digest, holding: s.nullable(shortText), groups });
 
@@ -359,6 +363,7 @@ const KINDS = {
   "submission/v1": [submission, MIB],
   "withdrawal/v1": [withdrawal, MIB],
   "receipt/v1": [receipt, MIB],
+  "withdrawal-receipt/v1": [withdrawalReceipt, MIB],
   "roster/v1": [roster, MIB],
   "checked-roster/v1": [checkedRoster, 16 * MIB],
   "query/v1": [query, MIB],

@@ -103,6 +103,20 @@ export async function verifyDecisions(study, query, envelopes) {
   return found.sort((a, b) => a.party - b.party);
 }
 
+/** Names of the parties that signed for a withdrawal, in the order of the community; without one nothing is withdrawn. */
+export async function verifyWithdrawalReceipts(study, withdrawal, envelopes) {
+  const found = new Set();
+  for (const envelope of envelopes) {
+    await during("receipt of the withdrawal", async () => {
+      const receipt = await openFromParty(envelope, "withdrawal-receipt/v1", study.community);
+      requireThat(receipt.study_terms === study.termsDigest, "it is about another study");
+      requireThat(receipt.withdrawal === withdrawal, "it is about another withdrawal");
+      found.add(receipt.party);
+    });
+  }
+  return study.community.cards.filter((_, party) => found.has(party)).map(({ name }) => name);
+}
+
 /** Everything under a result, then the result. `evidence` holds envelopes; see `evidenceFrom`. */
 export async function verifyResult(evidence, fingerprint) {
   const trusted = await during("community", () => verifyCommunity(evidence.communities, fingerprint));

@@ -51,6 +51,16 @@ export class Gateway {
     return envelopes((await this.#get(`/v1/submissions/${submission}`)).receipts);
   }
 
+  /** Receipts of a withdrawal; a gateway that does not know of it has none. */
+  async withdrawalReceipts(withdrawal) {
+    try {
+      return envelopes((await this.#get(`/v1/withdrawals/${withdrawal}`)).receipts);
+    } catch (error) {
+      if (error instanceof GatewayRefused && error.kind === "not-found") return [];
+      throw error;
+    }
+  }
+
   async proof(terms, submission) {
     const answer = await this.#get(`/v1/studies/${terms}/proofs/${submission}`, { signed: this.signer !== null });
     rosterProof(answer, "proof");

@@ -14,7 +14,7 @@ import { openSealed, packSeeds, resultInfo, sealWithInfo, X_WING } from "../../.
 import { signerFromSecret } from "../../../../mpc_cde/web/pages/core/signing.js";
 import { multipartOf, prepareSubmission } from "../../../../mpc_cde/web/pages/core/submission.js";
 import {
-  evidenceFrom, findPinned, verifyCommunity, verifyDecisions, verifyResult, verifyStudy,
+  evidenceFrom, findPinned, verifyCommunity, verifyDecisions, verifyResult, verifyStudy, verifyWithdrawalReceipts,
 } from "../../../../mpc_cde/web/pages/core/verification.js";
 import { vectors } from "./vectors.js";
 
@@ -113,6 +113,19 @@ test("failing evidence is refused as Python refuses it", async (t) => {
       async () => verifyResult(evidenceFrom({ ...good, ...changed }), fingerprint),
       (found) => found.constructor === errors[error],
     ));
+  }
+});
+
+test("parties that signed for a withdrawal are named, and nobody else's word is taken", async () => {
+  const { withdrawal } = VECTORS;
+  const study = await paperStudy();
+  const receipts = withdrawal.receipts.map((json) => new Envelope(json));
+  const verify = (given) => verifyWithdrawalReceipts(study, withdrawal.digest, given);
+  assert.equal(await new Envelope(withdrawal.withdrawal).digest(), withdrawal.digest);
+  assert.deepEqual(await verify([receipts[2], receipts[0], receipts[2]]), ["Party 0", "Party 2"]);
+  assert.deepEqual(await verify([]), []);
+  for (const { why, error, receipt } of withdrawal.failing) {
+    await assert.rejects(verify([receipts[1], new Envelope(receipt)]), (found) => found.constructor === errors[error], why);
   }
 });
 
