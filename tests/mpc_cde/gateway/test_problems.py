@@ -253,7 +253,8 @@ async def test_forged_requests_do_not_spend_a_members_tokens(tmp_path: Path) -> 
 async def test_pages_of_parties_may_call_and_others_may_not(tmp_path: Path) -> None:
     gateway = PaperGateway(tmp_path, page_origins=("https://pages.example.org",))
     try:
-        for origin, allowed in (("https://pages.example.org", True), ("https://evil.example.org", False)):
+        origins = {"https://pages.example.org": True, "https://evil.example.org": False, "null": True}
+        for origin, allowed in origins.items():  # "null": a page that was saved and opened from a file
             answer = await gateway.http.get("/v1/studies", headers={"Origin": origin})
             assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
             assert "access-control-allow-credentials" not in answer.headers

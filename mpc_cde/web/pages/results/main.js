@@ -9,6 +9,7 @@ import { FORMATS, formatOf } from "../core/numbers.js";
 import { systemRandomBytes } from "../core/randomness.js";
 import { findPinned, verifyResult, verifyStudy } from "../core/verification.js";
 import { el } from "../shared/dom.js";
+import { readFile } from "../shared/files.js";
 import { Frame } from "../shared/frame.js";
 import { Gateway } from "../shared/gateway.js";
 import { loadLanguage, preferredLanguage } from "../shared/language.js";
@@ -77,5 +78,4 @@ async function start(settings) {
   await show(preferredLanguage());
 }
 
-const answer = await fetch(new URL("../settings.json", import.meta.url), { cache: "no-store" });
-await start(await answer.json());
+await start(await readFile("settings.json"));

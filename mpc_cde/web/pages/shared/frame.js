@@ -1,6 +1,7 @@
 // The frame around every view: whose page this is, language, number format, steps, and messages that lose nothing.
 
 import { el, fill } from "./dom.js";
+import { MARK } from "./files.js";
 import { chooseLanguage } from "./language.js";
 import { FORMATS } from "../core/numbers.js";
 
@@ -42,7 +43,7 @@ export class Frame {
     const formats = el("select", { onchange: (event) => this.onFormat(event.target.value) },
       ...Object.entries(FORMATS).map(([value, { example }]) => el("option", { value, selected: value === this.format }, example)));
     return el("header", { class: "top" },
-      el("span", { class: "brand" }, el("img", { src: "style/mark.svg", alt: "" }), this.communityName || this.settings.party || "mpc-cde"),
+      el("span", { class: "brand" }, el("img", { src: MARK, alt: "" }), this.communityName || this.settings.party || "mpc-cde"),
       el("label", {}, t("top.numbers"), formats),
       el("label", {}, t("top.language"), languages));
   }

@@ -1,5 +1,7 @@
 // The page's words: catalogues that a translator can edit, {names} replaced, plurals by the language's own rules.
 
+import { readFile } from "./files.js";
+
 const LANGUAGES = ["en", "nl"];
 const KEPT = "mpc-cde/language";
 
@@ -12,8 +14,7 @@ export function preferredLanguage() {
 
 /** A function from keys to texts. Throws for a key that the catalogue lacks, so that tests find it. */
 export async function loadLanguage(language) {
-  const answer = await fetch(new URL(`../catalogues/${language}.json`, import.meta.url));
-  const catalogue = await answer.json();
+  const catalogue = await readFile(`catalogues/${language}.json`);
   const plural = new Intl.PluralRules(language);
   document.documentElement.lang = language;
   const translate = (key, values = {}) => {
