@@ -16,7 +16,8 @@ from mpc_cde.demo.cast import Cast, assemble
 from mpc_cde.demo.comparison import Comparison, compare, item_of, opened_cell
 from mpc_cde.demo.generated import generated_material
 from mpc_cde.demo.material import Material, default_material, load_material
-from mpc_cde.demo.organisations import Organisations, ended_by_sigterm
+from mpc_cde.demo.open_pages import PARTIES_WITH_PAGES, serve_pages
+from mpc_cde.demo.organisations import Organisations, ended_by_sigterm, free_addresses
 from mpc_cde.demo.report import (
     DemoReport,
     Narrator,
@@ -25,7 +26,7 @@ from mpc_cde.demo.report import (
     print_report,
     progress_console,
 )
-from mpc_cde.demo.story import Ending, Story
+from mpc_cde.demo.story import DemoMember, Ending, Story
 from mpc_cde.errors import CallerError
 from protocols.randomness import Randomness, SystemRandomness
 
@@ -131,11 +132,13 @@ def play(
     try:
         with Organisations(directory) as organisations:
             material = given or generated_material(options.members or 0, directory)
-            report, cast = anyio.run(
-                _play, options, material, organisations, narrator, randomness, before_query
+            pages = [f"http://{address}" for address in free_addresses(PARTIES_WITH_PAGES)] if serve else []
+            report, cast, visitor = anyio.run(
+                _play, options, material, organisations, narrator, randomness, before_query, pages
             )
             _print(report, options)
             if serve:
+                serve_pages(cast, organisations, pages, visitor, narrator=narrator, randomness=randomness)
                 _serve(cast, organisations, narrator)
             return report
     finally:
@@ -150,7 +153,8 @@ async def _play(
     narrator: Narrator,
     randomness: Randomness,
     before_query: Callable[[Cast], Awaitable[None]] | None,
-) -> tuple[DemoReport, Cast]:
+    pages: Sequence[str] = (),
+) -> tuple[DemoReport, Cast, DemoMember]:
     began = time.monotonic()
     with narrator.phase(
         "start", f"a gateway and {options.parties} parties, each with its own directory and keys"
@@ -161,13 +165,14 @@ async def _play(
             threshold=options.threshold,
             name="Community of the demo",
             randomness=randomness,
+            pages=pages,
         )
     ending = await Story(cast, material, narrator, randomness, before_query).tell()
     with narrator.phase("compare", "the plain calculation on the open figures"):
         terms = ending.study.study.terms
         comparison = compare_all(material, ending)
     narrator.seconds["total"] = time.monotonic() - began
-    return DemoReport(
+    report = DemoReport(
         terms=terms,
         cells=ending.result.cells,
         places=ending.places,
@@ -175,7 +180,8 @@ async def _play(
         seconds=dict(narrator.seconds),
         bytes_sent_per_party=ending.bytes_sent_per_party,
         verified=ending.verified,
-    ), cast
+    )
+    return report, cast, ending.visitor
 
 
 def compare_all(material: Material, ending: Ending) -> Comparison:

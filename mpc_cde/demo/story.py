@@ -85,7 +85,7 @@ class DemoMember:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the story came to."""
+    """What the story came to; `visitor` is a member whose page a person may look at, its place known if any is."""
 
     study: VerifiedStudy
     items: tuple[QueryItem, ...]
@@ -93,6 +93,7 @@ class Ending:
     places: tuple[AskedPlaces, ...]
     bytes_sent_per_party: dict[str, int]
     verified: tuple[str, ...]
+    visitor: DemoMember
 
 
 class StoryStoppedError(CallerError):
@@ -125,7 +126,8 @@ class Story:
                 connection, study, result, members, memberships, submissions
             )
             places = await self._ask_for_places(connection, study, members, memberships)
-        return Ending(study, items, result, places, self._bytes_sent(), verified)
+        visitor = members[places[0].number if places else 0]
+        return Ending(study, items, result, places, self._bytes_sent(), verified, visitor)
 
     async def _found_community(self) -> None:
         cast = self.cast

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.file_trace import AuditedPython, strace_command
+from tests.end_to_end.links import links_work
 from tests.end_to_end.processes import processes_of
 from tests.end_to_end.productions import Moment, Production, Stage
 from tests.end_to_end.tables import BAKERIES, SHOPS, few_members, hard_cases
@@ -24,7 +25,7 @@ MOMENTS = (
         lambda place, said: any("parties.worker" in line for line in processes_of(place, besides=0).values()),
         times=2,
     ),
-    Moment("interrupted_serving", lambda place, said: "until Ctrl-C" in said),
+    Moment("interrupted_serving", lambda place, said: links_work(said)),
 )
 ALTERED_FIGURE = "quiet"  # of the hard cases: no sum is asked of it
 
