@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Download, Locator, Page, expect
 
+from mpc_cde.web.assets import PAGES
 from tests.browser.town import Town
 
 PASSPHRASE = "flour water salt yeast"
 PATIENCE_MS = 60_000
 """A page answers at once; a machine that does much else may be slow."""
+FIGURES = ("electricity", "gas", "flour", "energy_cost_change")
+MOST_TABS = 80
 
 expect.set_options(timeout=PATIENCE_MS)
+
+_seen_without_barriers: set[tuple[str, str, int]] = set()
 
 
 class Person:
@@ -23,6 +32,9 @@ class Person:
 
     def __init__(self, browser: Browser, town: Town, *, locale: str = "en-GB", width: int = 1280) -> None:
         self.town = town
+        self.language = locale[:2]
+        self.width = width
+        self._words = json.loads((PAGES / "catalogues" / f"{self.language}.json").read_text("utf-8"))
         self.context = browser.new_context(
             locale=locale,
             viewport={"width": width, "height": 900},
@@ -33,10 +45,12 @@ class Person:
         self.context.set_default_timeout(PATIENCE_MS)
         self.faults: list[str] = []
         self.bodies: list[bytes] = []
+        self.downloads: list[Download] = []
         self.page: Page = self.context.new_page()
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
         self.page.on("request", self._request)
+        self.page.on("download", self._download)
         self.page.add_init_script(
             "document.addEventListener('securitypolicyviolation',"
             " (event) => console.error('policy: ' + event.violatedDirective + ' ' + event.blockedURI))"
@@ -48,9 +62,12 @@ class Person:
         if message.type in ("error", "warning") and not awaited:
             self.faults.append(f"{message.type}: {message.text}")
 
+    def _download(self, download: Download) -> None:
+        self.downloads.append(download)
+
     def _request(self, request: Any) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme == "blob":
+        if parts.scheme in ("blob", "data", "file"):
             return
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in {self.town.gateway, *self.town.pages}:
@@ -59,19 +76,43 @@ class Person:
             self.bodies.append(request.post_data_buffer or b"")
 
     def look_for_barriers(self, view: str) -> None:
-        """What axe-core finds on the page as it stands counts as a fault."""
+        """What axe-core finds on the page as it stands, and what is wider than the screen, counts as a fault.
+
+        Each view once for each language and width.
+        """
+        key = (view, self.language, self.width)
+        if key in _seen_without_barriers:
+            return
+        _seen_without_barriers.add(key)
         for violation in Axe().run(self.page).response["violations"]:
             nodes = "; ".join(node["html"][:120] for node in violation["nodes"][:3])
             self.faults.append(f"{view}: {violation['id']}: {nodes}")
+        if self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            self.faults.append(f"{view}: wider than {self.width} pixels")
 
     def close(self) -> None:
         self.context.close()
+
+    def say(self, key: str, **values: object) -> str:
+        """A text of the catalogue in this person's language."""
+        text: str = self._words[key]
+        for name, value in values.items():
+            text = text.replace(f"{{{name}}}", str(value))
+        return text
+
+    def number(self, plain: str) -> str:
+        """A plain number without thousands, with this person's decimal sign."""
+        return plain.replace(".", ",") if self.language == "nl" else plain
 
     def heading(self, text: str) -> Locator:
         return self.page.get_by_role("heading", name=text)
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
+
+    def press(self, key: str, **values: object) -> None:
+        """The button with a text of the catalogue."""
+        self.button(self.say(key, **values)).click()
 
     def figure(self, name: str) -> Locator:
         """The row of one figure."""
@@ -80,37 +121,111 @@ class Person:
     def field(self, name: str) -> Locator:
         return self.page.locator(f"#figure-{name}")
 
-    def join(self, register_id: str, name: str, *, region: str, folder: Path, party: int = 0) -> Path:
+    def downloaded(self, count: int) -> Path:
+        """The last of so many files, once it is here."""
+        end = time.monotonic() + PATIENCE_MS / 1000
+        while len(self.downloads) < count and time.monotonic() < end:
+            self.page.wait_for_timeout(20)
+        assert len(self.downloads) == count
+        return Path(self.downloads[-1].path())
+
+    def join(
+        self, register_id: str, name: str, *, region: str, folder: Path, party: int = 0, key: bool = False
+    ) -> Path:
         """From the personal link to the form of the study; the recovery file."""
-        self.page.goto(self.town.link(register_id, name, party=party))
-        self.heading(f"Welcome, {name}").wait_for()
-        self.look_for_barriers("key")
-        self.page.get_by_label("Choose a passphrase").fill(PASSPHRASE)
-        with self.page.expect_download() as recovery:
-            self.button("Make my key and save the recovery file").click()
-        file = folder / f"recovery-{register_id}.json"
-        recovery.value.save_as(file)
-        self.button("I have kept the file").click()
-        self.heading("Let the registrar certify your key").wait_for()
-        self.look_for_barriers("request")
-        with self.page.expect_download() as request:
-            self.button("Save the request").click()
-        card = folder / f"request-{register_id}.json"
-        request.value.save_as(card)
-        self.town.certify(card.read_bytes(), region=region)
-        self.button("Look now").click()
-        self.field("electricity").wait_for()
+        (file,) = join_together([Newcomer(self, register_id, name, region, party)], folder)
         return file
 
     def type_figures(self, row: dict[str, str]) -> None:
-        for name in ("electricity", "gas", "flour", "energy_cost_change"):
-            self.field(name).fill(row[name])
+        for name in FIGURES:
+            self.field(name).fill(self.number(row[name]))
+
+    def paste(self, name: str, text: str) -> None:
+        """Text from a spreadsheet into one field."""
+        self.field(name).focus()
+        self.page.evaluate(
+            """(text) => {
+              const data = new DataTransfer();
+              data.setData("text/plain", text);
+              const options = { clipboardData: data, bubbles: true, cancelable: true };
+              document.activeElement.dispatchEvent(new ClipboardEvent("paste", options));
+            }""",
+            text,
+        )
 
     def send(self) -> None:
         """From the form to three receipts."""
-        self.button("Check and send").click()
-        self.page.get_by_label("I have checked these figures").check()
+        self.press("form.check")
+        self.page.get_by_label(self.say("review.checked")).check()
         self.look_for_barriers("last look")
-        self.button("Send sealed").click()
-        self.page.get_by_text("3 of 3 parties hold your figures").wait_for()
+        self.press("review.send")
+        self.sent()
+
+    def sent(self) -> None:
+        self.page.get_by_text(self.say("receipts.held", held=3, parties=3)).wait_for()
         self.look_for_barriers("receipts")
+
+
+@dataclass
+class Newcomer:
+    """Somebody with a personal link; `by_keyboard` never touches the mouse."""
+
+    person: Person
+    register_id: str
+    name: str
+    region: str
+    party: int = 0
+    by_keyboard: bool = False
+
+    def press(self, key: str) -> None:
+        if self.by_keyboard:
+            tab_to(self.person, self.person.button(self.person.say(key)))
+            self.person.page.keyboard.press("Enter")
+        else:
+            self.person.press(key)
+
+
+def tab_to(person: Person, target: Locator) -> None:
+    """The tabulator key, until the focus is there, and can be seen there."""
+    target.wait_for()
+    for _ in range(MOST_TABS):
+        if target.evaluate("(element) => element === document.activeElement"):
+            assert target.evaluate("(element) => getComputedStyle(element).outlineStyle !== 'none'")
+            return
+        person.page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard does not reach {target}")
+
+
+def join_together(newcomers: Iterable[Newcomer], folder: Path) -> list[Path]:
+    """From personal links to the form of the study, all at the same time; their recovery files."""
+    everybody = list(newcomers)
+    files, requests = [], []
+    for one in everybody:
+        one.person.page.goto(one.person.town.link(one.register_id, one.name, party=one.party))
+    for one in everybody:
+        person = one.person
+        person.heading(person.say("key.welcome", name=one.name)).wait_for()
+        person.look_for_barriers("key")
+        field = person.page.get_by_label(person.say("key.passphrase"), exact=True)
+        if one.by_keyboard:
+            tab_to(person, field)
+            person.page.keyboard.type(PASSPHRASE)
+            person.page.keyboard.press("Enter")
+        else:
+            field.fill(PASSPHRASE)
+            one.press("key.make")
+    for one in everybody:
+        one.person.button(one.person.say("key.have_it")).wait_for()
+        files.append(folder / f"recovery-{one.register_id}.json")
+        files[-1].write_bytes(one.person.downloaded(1).read_bytes())
+        one.press("key.have_it")
+    for one in everybody:
+        one.person.heading(one.person.say("request.heading")).wait_for()
+        one.person.look_for_barriers("request")
+        one.press("request.save")
+        requests.append((one.person.downloaded(2).read_bytes(), one.region))
+    everybody[0].person.town.certify(*requests)
+    for one in everybody:  # the page goes on by itself
+        one.person.field("electricity").wait_for()
+        one.person.look_for_barriers("form")
+    return files

@@ -63,23 +63,36 @@ def photograph(directory: Path) -> None:
                 person.field("energy_cost_change").click()
                 person.page.wait_for_timeout(300)
                 photographer.take(person, "4-form-filled")
-                person.type_figures(row)
-                person.button("Check and send").click()
-                person.page.wait_for_selector("table")
-                person.page.screenshot(path=directory / f"5-review-{width}-en.png", full_page=True)
-                person.page.get_by_label("I have checked these figures").check()
-                person.button("Send sealed").click()
-                person.page.get_by_text("3 of 3 parties hold your figures").wait_for()
+                for language in reversed(LANGUAGES):
+                    person.page.locator("header select").last.select_option(language)
+                    person.type_figures(row)
+                    person.page.locator(".actions .primary").click()
+                    person.page.wait_for_selector("table")
+                    person.page.screenshot(
+                        path=directory / f"5-review-{width}-{language}.png", full_page=True
+                    )
+                    person.page.locator(".actions button:not(.primary)").click()
+                person.send()
                 photographer.take(person, "6-receipts")
                 people.append((photographer, person))
-            town.close_and_ask()
+            town.close()
+            for photographer, person in people:
+                person.page.reload()
+                person.page.wait_for_selector(".notice.good")
+                photographer.take(person, "7-counted")
+            town.ask()
             for photographer, person in people:
                 person.page.reload()
                 person.heading("What came back").wait_for()
-                photographer.take(person, "7-results")
+                person.press("own_place.ask")
+                person.page.locator(".own-places").first.wait_for()
+                photographer.take(person, "8-results")
+                for summary in person.page.locator("summary").all():
+                    summary.click()
+                photographer.take(person, "9-results-open")
                 person.page.goto(town.gateway)
                 person.page.wait_for_selector(".result-card")
-                photographer.take(person, "8-public")
+                photographer.take(person, "10-public")
 
 
 if __name__ == "__main__":

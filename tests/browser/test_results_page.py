@@ -14,13 +14,32 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, expect
 
+from mpc_cde.documents.study_terms import StudyTerms
 from parties.listening import bind
 from tests.browser.people import Person
+from tests.mpc_cde.client.paper import paper_terms
 from tests.mpc_cde.gateway.paper_gateway import PaperGateway, PaperMembers
 
 pytestmark = pytest.mark.timeout(300)
 
 MEMBERS = range(12)
+
+
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+def hostile_terms(community: bytes) -> StudyTerms:
+    """A study whose words would like to be markup; every test of this module reads it."""
+    terms = paper_terms(community)
+    first, *others = terms.figures
+    return terms.model_copy(
+        update={
+            "title": f"{MARKUP} study",
+            "purpose": f"</p><script>alert(1)</script>{MARKUP}",
+            "figures": (first.model_copy(update={"label": f"=1+1 {MARKUP}", "unit": "<b>EUR"}), *others),
+            "groups": tuple(group.model_copy(update={"label": MARKUP}) for group in terms.groups),
+        }
+    )
 
 
 class Server(uvicorn.Server):
@@ -31,7 +50,9 @@ class Server(uvicorn.Server):
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A gateway with one public result; the address, and who takes part."""
-    gateway = PaperGateway(tmp_path_factory.mktemp("gateway"), paper=PaperMembers(audience="public"))
+    gateway = PaperGateway(
+        tmp_path_factory.mktemp("gateway"), paper=PaperMembers(audience="public", terms_of=hostile_terms)
+    )
 
     async def play() -> None:
         await gateway.open_study()
@@ -80,7 +101,18 @@ def test_every_released_number_is_shown_with_its_verification(reader: Person, pu
     for cell in cells:
         for value in cell.values or ():
             assert value in text
-    assert text.count("withheld (minimum)") == sum(cell.withheld == "minimum" for cell in cells)
+    withheld = reader.page.locator("td.withheld").all_inner_texts()
+    assert len(withheld) == sum(cell.withheld == "minimum" for cell in cells) > 0
+    assert all("the rule asks for" in text for text in withheld)
+
+
+def test_words_of_a_study_are_never_markup(reader: Person, published: Any) -> None:
+    reader.page.goto(published.gateway)
+    expect(reader.page.get_by_role("heading", name=f"=1+1 {MARKUP}")).to_be_visible()
+    assert reader.page.locator("main img, main script, main b").count() == 0
+    reader.press("result.csv")
+    saved = reader.downloaded(1).read_text("utf-8-sig")
+    assert not any(line.startswith(("=", "+", "-", "@")) for line in saved.splitlines())
 
 
 def test_without_a_pinned_fingerprint_the_reader_is_asked_to_compare_it(

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from mpc_cde.client.connection import Connection, connect
 from mpc_cde.client.enrolment import parse_register, with_cards
+from mpc_cde.client.export import verify_export
 from mpc_cde.client.invitation import invitation_link
 from mpc_cde.client.membership_ledger import MembershipLedger, countersign_memberships
 from mpc_cde.client.stewardship import propose_study
@@ -35,19 +36,22 @@ from mpc_cde.demo.report import Narrator
 from mpc_cde.demo.story import Story
 from mpc_cde.documents.approval import Approval, Refusal
 from mpc_cde.documents.envelope import open_envelope
+from mpc_cde.documents.query import GroupCell, QueryItem
 from mpc_cde.study_templates import parse_template, read_template
 from protocols.randomness import SystemRandomness
 
 T = TypeVar("T")
 
 STUDY = Path(__file__).parent / "data" / "bakeries.toml"
-BY_CLIENT = 9
+BY_CLIENT = 44
 """Members that submit with the client; the next rows of the table are people in a browser."""
 
 
 def table_rows() -> list[dict[str, str]]:
+    """The bakeries of the demo that know their electricity, which this study asks of everybody; in two regions."""
     with (DATA / "bakery_energy.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["electricity"]]
+    return [{**row, "region": "south" if row["region"] == "islands" else row["region"]} for row in rows]
 
 
 def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
@@ -137,14 +141,16 @@ class Town:
             reply_to="register@example.org",
         )
 
-    def certify(self, card: bytes, *, region: str) -> None:
-        """What two registrars do with the request that a member sent: issue and countersign."""
+    def certify(self, *requests: tuple[bytes, str]) -> None:
+        """What two registrars do with the requests (card, region) that members sent: issue and countersign."""
         with self._ledger_lock:
             place = self.directory / "requests"
             place.mkdir(exist_ok=True)
-            (place / "request.json").write_bytes(card)
             table = place / "members.csv"
-            table.write_text(f"card,region\nrequest.json,{region}\n")
+            lines = [f"request-{number}.json,{region}" for number, (_, region) in enumerate(requests)]
+            table.write_text("\n".join(["card,region", *lines]) + "\n")
+            for number, (card, _) in enumerate(requests):
+                (place / f"request-{number}.json").write_bytes(card)
             rows = parse_register(with_cards(read_table(table), place))
             first, second = self.cast.registrar, self.cast.second_registrar
             ledger = MembershipLedger(first.home.community(self.fingerprint).role("registrar"))
@@ -213,23 +219,53 @@ class Town:
         envelopes = [*file.approvals, *file.refusals]
         return [open_envelope(one, kind) for one in envelopes if one.payload_type == kind.payload_type()]
 
-    def close_and_ask(self) -> VerifiedResult:
-        """The study closes, the parties agree and check, a researcher asks for everything."""
+    def revoke(self, register_id: str) -> None:
+        """What the registrar does whose member lost its key."""
+        self.organisations.run(
+            "registrar",
+            *(
+                "mpc_cde.cli",
+                "registrar",
+                "revoke",
+                "--register-id",
+                register_id,
+                "--reason",
+                "Its key was lost.",
+            ),
+            *("--home", str(self.cast.registrar.home.root), "--gateway", self.gateway),
+            *("--fingerprint", self.fingerprint, "--yes"),
+        )
 
-        async def close(connection: Connection) -> VerifiedResult:
-            await self._story._close(connection, self.study)
-            _, result = await self._story._ask(connection, self.study, self.researcher)
-            return result
+    def close(self) -> None:
+        """The study closes; the parties agree on the roster and check every input."""
+        self._do(lambda connection: self._story._close(connection, self.study))
 
-        return self._do(close)
+    def ask(self) -> VerifiedResult:
+        """A researcher asks for everything on the command line, and hands over the file that verifies offline."""
+        file = self.directory / "answer.json"
+        self.organisations.run(
+            "researcher",
+            *("mpc_cde.cli", "query", "run", "--home", str(self.organisations.home("researcher"))),
+            *("--gateway", self.gateway, "--fingerprint", self.fingerprint, "--output", str(file)),
+            deadline_seconds=120,
+        )
+        return verify_export(file.read_bytes(), self.fingerprint)
 
     def compare(self, result: VerifiedResult, people: list[dict[str, str]]) -> Comparison:
         """Every published cell against the plain calculation on the client's rows and these people's."""
-        path = write_table(self.directory / "everybody.csv", table_rows()[:BY_CLIENT] + people)
-        everybody = Material(path, read_template(STUDY), ())
-        terms = self.study.study.terms
         items = list(result.query.items) if result.query is not None else []
-        return compare(everybody.expected(items, terms), result.cells)
+        return compare(self._everybody(people).expected(items, self.study.study.terms), result.cells)
+
+    def place_of(self, number: int, people: list[dict[str, str]], *, figure: str, region: str | None) -> int:
+        """The place of one of these people by the plain calculation, in percent."""
+        group = None if region is None else GroupCell(attribute="region", value=region)
+        item = QueryItem(function="own_rank@1", figures=(figure,), group=group, parameters={})
+        (cell,) = self._everybody(people).expected([item], self.study.study.terms, row=BY_CLIENT + number)
+        return int(cell.values[0])
+
+    def _everybody(self, people: list[dict[str, str]]) -> Material:
+        path = write_table(self.directory / "everybody.csv", table_rows()[:BY_CLIENT] + people)
+        return Material(path, read_template(STUDY), ())
 
 
 async def _until(condition: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -17,16 +17,19 @@ from typing import Any
 
 from mpc_cde.client.export import ExportFile, export_result
 from mpc_cde.client.figures import FigureColumn, columns_of
+from mpc_cde.client.recovery_file import lock_keys
 from mpc_cde.client.verification import Evidence, verify_result, verify_withdrawal_receipts
 from mpc_cde.documents.base import Part
 from mpc_cde.documents.canonical import encode_base64url as b64
 from mpc_cde.documents.envelope import Envelope, add_signature, open_envelope
 from mpc_cde.documents.figure import Figure, Formula
+from mpc_cde.documents.query import GroupCell
 from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
-from mpc_cde.documents.result import Result
+from mpc_cde.documents.result import Cell, Result
 from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import BadDocument, BadFigure, BadSignature, PeerError
 from mpc_cde.reader_signatures import sign_read
+from mpc_cde.result_csv import csv_of_result
 from mpc_cde.sealing import ResultContext
 from protocols import field as fp
 from protocols.encoding import encode_submission
@@ -370,6 +373,83 @@ def withdrawal_vectors() -> dict[str, Any]:
     }
 
 
+def csv_vectors() -> list[dict[str, Any]]:
+    """Results as spreadsheets read them: one on paper, one whose texts would like to be formulas."""
+    terms = PAPER.study.terms
+
+    def cell(function: str, group: str | None = None, **changes: Any) -> Cell:
+        fields: dict[str, Any] = {
+            "parameters": {},
+            "values": ("7",),
+            "withheld": None,
+            "contributors": 9,
+        } | changes
+        return Cell(
+            function=function,
+            figures=(terms.figures[0].name,),
+            group=None if group is None else GroupCell(attribute="size", value=group),
+            definition=fields.pop("definition", "as defined"),
+            **fields,
+        )
+
+    hostile = PAPER.result().model_copy(
+        update={
+            "cells": (
+                cell("sum@1", '=HYPERLINK("https://evil.example";"x")', definition="@SUM(1+1)"),
+                cell(
+                    "sum@1",
+                    "+1",
+                    values=("-5",),
+                    parameters={"grid": "0.1", "other": True, "many": ("1", "2")},
+                ),
+                cell("sum@1", '-1, "quoted"', definition="two\nlines"),
+                cell("histogram@1", parameters={"edges": ("-10", "20")}, values=("5", "6", "7")),
+                cell("percentiles@1", parameters={"quantiles": ("1/4", "1/2")}, values=("1", "2.5")),
+                cell(
+                    "percentiles@1",
+                    parameters={"quantiles": ("1/4", "1/2")},
+                    values=None,
+                    withheld="minimum",
+                    contributors=None,
+                ),
+                cell(
+                    "histogram@1",
+                    parameters={"edges": ("1",)},
+                    values=None,
+                    withheld="disclosure",
+                    contributors=None,
+                ),
+                cell("own_rank@1", values=None, sealed=(b"s" * 48,) * 3),
+            )
+        }
+    )
+    return [
+        {"result": json.loads(result.payload_bytes()), "csv": csv_of_result(result).decode()}
+        for result in (PAPER.result(), hostile)
+    ]
+
+
+def recovery_vectors() -> dict[str, Any]:
+    """A member's keys in a file that Python made."""
+    signing, sealing = PAPER.member_key(OWN), sealing_key("all members")
+    passphrase = "flour, wa\u0308ter & yeast"  # not in normal form C
+    file = lock_keys(
+        community=PAPER.fingerprint,
+        register_id="B1",
+        signing_key=signing,
+        sealing_key=sealing,
+        passphrase=passphrase,
+        randomness=ScriptedRandomness(b"recovery"),
+        iterations=100_000,
+    )
+    return {
+        "file": file.decode(),
+        "passphrase": passphrase,
+        "signing": b64(signing.secret_bytes()),
+        "sealing": b64(sealing.secret_bytes()),
+    }
+
+
 def build() -> dict[str, Any]:
     return {
         "withdrawal": withdrawal_vectors(),
@@ -379,6 +459,8 @@ def build() -> dict[str, Any]:
         "evidence": evidence_vectors(),
         "form": form_vectors(),
         "place": place_vectors(),
+        "csv": csv_vectors(),
+        "recovery": recovery_vectors(),
     }
 
 

@@ -22,8 +22,13 @@ export class BadSignature extends MpcCdeError {}
 /** A Merkle proof or a receipt that does not lead to what was signed. */
 export class BadProof extends MpcCdeError {}
 
-/** The member's own submission is no part of what was computed. */
-export class NotCounted extends MpcCdeError {}
+/** The member's own submission is no part of what was computed; `reason` is one word for why. */
+export class NotCounted extends MpcCdeError {
+  constructor(message, { reason = "other", ...more } = {}) {
+    super(message, more);
+    this.reason = reason;
+  }
+}
 
 /** A figure that the study does not ask for; `nearest` is the closest allowed value, if there is one. */
 export class BadFigure extends MpcCdeError {

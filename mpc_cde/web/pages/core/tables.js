@@ -4,6 +4,7 @@
 // first row, figures down with their names in the first column, and bare numbers in the study's order.
 
 import { CallerError } from "./errors.js";
+import { harmless } from "./result_csv.js";
 
 export const TEMPLATE_MARK = "mpc-cde";
 
@@ -70,7 +71,7 @@ export function readFigures(rows, { inputs, terms, from = inputs[0]?.name }) {
 /** A blank template, figures down, for any spreadsheet: name, label, unit, value. */
 export function templateText({ terms, inputs }) {
   const quote = (cell) => (/[";\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-  const rows = [[TEMPLATE_MARK, terms], ...inputs.map(({ name, label, unit }) => [name, label, unit ?? "", ""])];
+  const rows = [[TEMPLATE_MARK, terms], ...inputs.map(({ name, label, unit }) => [name, harmless(label), harmless(unit ?? ""), ""])];
   return `\ufeff${rows.map((row) => row.map(quote).join(";")).join("\r\n")}\r\n`;
 }
 

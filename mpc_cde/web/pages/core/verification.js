@@ -136,7 +136,7 @@ export async function verifyResult(evidence, fingerprint) {
   });
   const ownRow = evidence.own === null ? null : await verifyOwnPlace(study, roster, checked, evidence.own);
   const signers = result.parties.map((party) => study.community.cards[party].name);
-  return { trusted, study, roster, checked, query, result, ownRow, signers };
+  return { evidence, trusted, study, roster, checked, query, result, ownRow, signers };
 }
 
 /** Envelopes from the JSON of an exported result, or from what a gateway answered. */
@@ -193,7 +193,7 @@ export async function verifyOwnPlace(study, roster, checked, own) {
     const receipt = receipts.get(party);
     if (receipt === undefined) throw new BadProof(`there is no receipt of ${card.name}`, { whom: card.name });
     if (receipt.verdict !== "accepted") {
-      throw new NotCounted(`${card.name} refused the submission: ${receipt.explanation}`, { whom: card.name });
+      throw new NotCounted(`${card.name} refused the submission: ${receipt.explanation}`, { whom: card.name, reason: "refused" });
     }
   }
   await during("proof of the own row", async () => {
@@ -209,7 +209,7 @@ export async function verifyOwnPlace(study, roster, checked, own) {
     requireThat(entry.holding === membership.holding, "the holding is not as the registrar certified it");
   });
   const removed = checked.removed.find((entry) => entry.submission === submission);
-  if (removed) throw new NotCounted(`the submission was removed by the input checks: ${removed.fault}`);
+  if (removed) throw new NotCounted(`the submission was removed by the input checks: ${removed.fault}`, { reason: removed.fault });
   return own.proof.row;
 }
 

@@ -3,10 +3,17 @@
 import { encodeBase64url } from "../core/bytes.js";
 import { openMembership } from "../core/authority.js";
 import { openEnvelope, signDocument } from "../core/envelope.js";
-import { BadSignature, CallerError, GatewayRefused } from "../core/errors.js";
+import { BadSignature, CallerError, GatewayRefused, NotCounted } from "../core/errors.js";
+import { askOwnPlace, openOwnPlaces, ownItems } from "../core/own_place.js";
+import { X_WING } from "../core/sealing.js";
 import { multipartOf, prepareSubmission } from "../core/submission.js";
-import { findPinned, verifyReceipts, verifyResult, verifyStudy, versionNamed } from "../core/verification.js";
+import {
+  findPinned, verifyCheckedRoster, verifyDecisions, verifyOwnPlace, verifyReceipts, verifyResult, verifyRoster, verifyStudy, versionNamed,
+} from "../core/verification.js";
 import { nextSequence, standing } from "./records.js";
+
+const MAX_DEVICES_SEQUENCES = 20;
+const UNANSWERED = ["declined", "failed", "refused", "expired"];
 
 export class Desk {
   constructor({ gateway, fingerprint, randomBytes }) {
@@ -69,7 +76,18 @@ export class Desk {
   }
 
   /** Share, seal, sign and hand in; the gateway has stored it when this returns. `texts` are kept with it. */
-  async submit({ study, keyring, records, values, texts, onStep = () => {} }) {
+  async submit(given) {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#submitOnce(given);
+      } catch (error) {
+        const isUsed = error instanceof GatewayRefused && error.kind === "sequence-used"; // by another device of this member
+        if (!isUsed || attempt === MAX_DEVICES_SEQUENCES) throw error;
+      }
+    }
+  }
+
+  async #submitOnce({ study, keyring, records, values, texts, onStep = () => {} }) {
     const terms = study.termsDigest;
     const record = await records.load(terms);
     const before = standing(record);
@@ -118,10 +136,65 @@ export class Desk {
     return { parties, envelopes, held: parties.filter(({ verdict }) => verdict === "accepted").length };
   }
 
-  /** Results of one study, each verified down to the own row if this member took part. */
-  async results(study, record) {
+  /**
+   * Whether what stands is in the signed roster and passed the input checks: { row, count }; null before the parties
+   * have checked. Throws NotCounted.
+   */
+  async counted(study, stands) {
+    const { roster, checkedRoster } = study.file;
+    if (roster === null || checkedRoster === null) return null;
+    const verified = await verifyRoster(study, roster);
+    const checked = await verifyCheckedRoster(study, verified, await roster.digest(), checkedRoster);
+    const row = await verifyOwnPlace(study, verified, checked, await this.#ownEvidence(study, stands));
+    return { row, count: verified.count };
+  }
+
+  /** Whether the study tells this member a place of its own. */
+  tellsPlaces({ study: { terms } }) {
+    return ownItems(terms, this.membership.document.attributes).length > 0;
+  }
+
+  /** Ask for the own places; `onWait(names)` says whose decision is awaited. Returns when the answer is there. */
+  async askPlaces({ study, keyring, onWait, pause }) {
+    const { attributes } = this.membership.document;
+    const question = await askOwnPlace({
+      studyTerms: study.termsDigest, items: ownItems(study.study.terms, attributes), membership: await this.membership.envelope.digest(),
+      signer: keyring.signer, randomBytes: this.randomBytes,
+    });
+    const query = await this.gateway.ask(question);
+    for (;;) {
+      const { decisions, results, state, waitingFor } = await this.gateway.query(query);
+      if (results.length > 0) return;
+      const refusal = (await verifyDecisions(study, query, decisions)).find(({ agrees }) => !agrees);
+      if (refusal) throw new CallerError(`${refusal.name}: ${refusal.explanation}`, { whom: refusal.name });
+      if (UNANSWERED.includes(state)) throw new CallerError(`the question is ${state}`);
+      onWait(waitingFor);
+      await pause();
+    }
+  }
+
+  /** The places in verified results that are this member's own, opened: { figures, group, percent, withheld }. */
+  async places({ results, study, keyring, vault }) {
+    const found = [];
+    for (const { result } of results) {
+      const secret = await keyring.sealingSecret(vault);
+      const percents = await openOwnPlaces({
+        result, threshold: study.community.threshold, member: this.membership.document.member, suite: X_WING, secret,
+      });
+      secret.fill(0);
+      result.cells.forEach(({ figures, group, withheld }, cell) => found.push({ figures, group, withheld, percent: percents[cell] }));
+    }
+    return found;
+  }
+
+  /** Whether the gateway lists anything for this member to read. */
+  async hasResults({ termsDigest }) {
+    return (await this.gateway.results()).some((one) => one.study === termsDigest);
+  }
+
+  /** Results of one study, each verified down to the own row if this member counts. */
+  async results(study, stands) {
     const listed = (await this.gateway.results()).filter((one) => one.study === study.termsDigest);
-    const stands = standing(record);
     const verified = [];
     for (const { result: digest } of listed) {
       const { study: envelope, approvals, amendments, roster, checkedRoster } = study.file;
@@ -136,12 +209,14 @@ export class Desk {
 
   async #ownEvidence(study, { envelope }) {
     const submission = await envelope.digest();
-    return {
-      membership: this.membership.envelope,
-      submission: envelope,
-      receipts: await this.gateway.receipts(submission),
-      proof: await this.gateway.proof(study.termsDigest, submission),
-    };
+    const receipts = await this.gateway.receipts(submission);
+    try {
+      const proof = await this.gateway.proof(study.termsDigest, submission);
+      return { membership: this.membership.envelope, submission: envelope, receipts, proof };
+    } catch (error) {
+      if (!(error instanceof GatewayRefused) || error.kind !== "not-found") throw error;
+      throw new NotCounted("the submission has no row in the roster", { reason: "no_row" });
+    }
   }
 }
 

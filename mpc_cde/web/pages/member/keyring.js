@@ -3,7 +3,7 @@
 // The signing key is a CryptoKey that cannot be exported; the 32 bytes of the sealing key lie in the vault under a
 // wrapping key that cannot be exported either.
 
-import { encodeBase64url } from "../core/bytes.js";
+import { decodeBase64url, encodeBase64url } from "../core/bytes.js";
 import { canonicalBytes } from "../core/canonical.js";
 import { CallerError } from "../core/errors.js";
 import { lockKeys, readRecoveryFile, unlockKeys } from "../core/recovery.js";
@@ -14,7 +14,7 @@ const KEPT = "keys";
 const SEALING_SECRET = "sealing-secret";
 
 export class Keyring {
-  /** `parts`: community, registerId, signer, sealingKey (base64url), wrappingKey. */
+  /** `parts`: community, registerId, signer, sealingKey (base64url), wrappingKey, isRecovered (made on another device). */
   constructor(parts) {
     Object.assign(this, parts);
     Object.freeze(this);
@@ -47,7 +47,12 @@ export class Keyring {
     if (encodeBase64url(signer.publicBytes) !== file.signing_key || sealingKey !== file.sealing_key) {
       throw new CallerError("the recovery file's halves do not belong together");
     }
-    return keep({ vault, community: file.community, registerId: file.register_id, secrets, signer, sealingKey });
+    return keep({ vault, community: file.community, registerId: file.register_id, secrets, signer, sealingKey, isRecovered: true });
+  }
+
+  /** The 32 bytes that open what is sealed to this member; overwrite them after use. */
+  async sealingSecret(vault) {
+    return decodeBase64url(await vault.getSealed(SEALING_SECRET, this.wrappingKey));
   }
 
   /** What a registrar needs of a member: public keys and the register's id, as `mpc-cde registrar issue` reads it. */
@@ -63,13 +68,13 @@ export class Keyring {
   }
 }
 
-async function keep({ vault, community, registerId, secrets, signer, sealingKey }) {
+async function keep({ vault, community, registerId, secrets, signer, sealingKey, isRecovered = false }) {
   const wrappingKey = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
   await vault.putSealed(SEALING_SECRET, encodeBase64url(secrets.sealing), wrappingKey);
   secrets.signing.fill(0);
   secrets.sealing.fill(0);
   const { privateKey, publicBytes } = signer;
-  await vault.put(KEPT, { community, registerId, privateKey, publicBytes, sealingKey, wrappingKey });
+  await vault.put(KEPT, { community, registerId, privateKey, publicBytes, sealingKey, wrappingKey, isRecovered });
   await navigator.storage?.persist?.();
-  return new Keyring({ community, registerId, signer, sealingKey, wrappingKey });
+  return new Keyring({ community, registerId, signer, sealingKey, wrappingKey, isRecovered });
 }

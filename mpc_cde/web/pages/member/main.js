@@ -1,11 +1,13 @@
 // Wiring of the member's page: which view is shown when, and nothing that is worth knowing elsewhere.
 
 import { formatFingerprint } from "../core/documents.js";
-import { CallerError } from "../core/errors.js";
+import { CallerError, MpcCdeError, NotCounted } from "../core/errors.js";
 import { parseInvitation } from "../core/invitation.js";
 import { FORMATS, formatOf, readTyped, showPlain } from "../core/numbers.js";
+import { OWN_RANK } from "../core/own_place.js";
 import { systemRandomBytes } from "../core/randomness.js";
 import { el, fill, saveFile } from "../shared/dom.js";
+import { readFile } from "../shared/files.js";
 import { Frame } from "../shared/frame.js";
 import { Gateway } from "../shared/gateway.js";
 import { loadLanguage, preferredLanguage } from "../shared/language.js";
@@ -15,13 +17,15 @@ import { wordsOf } from "../shared/words.js";
 import { Desk } from "./desk.js";
 import { FigureForm } from "./form.js";
 import { Keyring } from "./keyring.js";
+import { askCard, changesSince, periodOf, placesOf } from "./own_place_view.js";
 import { Records, standing } from "./records.js";
-import { aboutCard, afterwards, ReceiptsCard, reviewView } from "./study_views.js";
-import { keyView, requestView, studiesView, welcomeView } from "./views.js";
+import { aboutCard, afterwards, countedCard, notCountedCard, nothingSent, ReceiptsCard, reviewView, waitingCard } from "./study_views.js";
+import { keyView, newKeyCard, requestView, studiesView, welcomeView } from "./views.js";
 
 const FORMAT_KEPT = "mpc-cde/format";
 const POLL_MS = 1500;
 const LOOK_AGAIN_MS = 4000;
+const RESULTS_MS = 10_000;
 
 class Page {
   constructor({ root, settings, vault, randomBytes }) {
@@ -70,7 +74,7 @@ class Page {
     try {
       await action();
     } catch (error) {
-      console.info("mpc-cde:", error.code ?? error.name, error.message);
+      note(error);
       this.frame.show(el("div", {}, this.frame.problem(error, { retry: () => this.#guarded(action) })));
     }
   }
@@ -83,7 +87,7 @@ class Page {
   async #begin() {
     const fingerprint = this.keyring?.community ?? this.invitation?.community ?? null;
     if (fingerprint === null) {
-      this.#show(welcomeView({ t: this.t, onRecover: (...given) => this.#recover(...given) }));
+      this.#show(welcomeView({ t: this.t, onRecover: (...given) => this.#recover(...given), onLink: (link) => this.#follow(link) }));
       return;
     }
     if (this.keyring !== null && this.invitation !== null && this.keyring.community !== this.invitation.community) {
@@ -102,6 +106,18 @@ class Page {
     this.records = new Records(this.vault, this.keyring.wrappingKey);
     if ((await this.desk.certified(this.keyring)) === null) return this.#request();
     return this.#studies();
+  }
+
+  /** A personal link that was pasted; what is wrong with it, or null. */
+  async #follow(link) {
+    try {
+      this.invitation = parseInvitation(link.includes("#") ? link.slice(link.indexOf("#")) : "");
+      if (this.invitation === null) throw new CallerError(this.t("welcome.no_link"));
+    } catch (error) {
+      return this.frame.problem(error);
+    }
+    await this.#guarded(() => this.#begin());
+    return null;
   }
 
   #makeKey(community, fingerprint) {
@@ -132,13 +148,22 @@ class Page {
 
   async #request() {
     const look = () => this.#guarded(() => this.#begin());
-    this.#show(await requestView({ t: this.t, keyring: this.keyring, invitation: this.invitation, onLook: look }), { step: "certified" });
+    this.#show(await requestView({ t: this.t, keyring: this.keyring, invitation: this.invitation, onLook: look, onForget: () => this.#guarded(() => this.#forget()) }), { step: "certified" });
     const view = this.shown;
     this.#every(LOOK_AGAIN_MS, view, async () => {
       if ((await this.desk.certified(this.keyring)) === null) return true;
       await this.#guarded(() => this.#studies());
       return false;
     });
+  }
+
+  /** The keys of this device are gone; its owner is as somebody who was just invited. */
+  async #forget() {
+    const { community, registerId } = this.keyring;
+    await this.vault.clear();
+    this.invitation ??= { community, registerId, name: null, replyTo: null };
+    this.keyring = null;
+    await this.#begin();
   }
 
   async #studies() {
@@ -158,7 +183,7 @@ class Page {
     this.form?.stop();
     this.form = null;
     if (this.study.state === "open" && (stands === null || correcting)) return this.#fillIn({ stands, record });
-    return this.#standing(stands, record);
+    return this.#standing(stands);
   }
 
   /** The form; `typed` gives what stands in another one that it replaces, at the last moment. */
@@ -175,8 +200,10 @@ class Page {
     this.form = new FigureForm({ study, words, t, format, texts: taken ?? draft ?? sent, last, onDraft: (typed) => this.#keepDraft(typed) });
     const check = el("button", { class: "primary", type: "button", onclick: () => this.#review(words) }, t("form.check"));
     const closes = new Date(study.presentation.closes).toLocaleString(t.language, { dateStyle: "full", timeStyle: "short" });
-    const withdrawn = record.withdrawn > 0 && stands === null ? el("div", { class: "notice" }, el("p", {}, t("after.withdrawn"))) : null;
-    this.formView = el("div", {}, el("h1", {}, words.title), el("p", { class: "lead" }, t("form.lead", { closes })), withdrawn,
+    const isNew = stands === null && this.keyring.isRecovered;
+    const said = stands !== null ? null : record.withdrawn > 0 ? "after.withdrawn" : isNew ? "form.other_device" : null;
+    const notice = said && el("div", { class: "notice" }, el("p", {}, t(said)));
+    this.formView = el("div", {}, el("h1", {}, words.title), el("p", { class: "lead" }, t("form.lead", { closes })), notice,
       el("div", { class: "columns" }, el("div", {}, this.form.element, el("div", { class: "actions" }, check)), aboutCard({ study, words, t })));
     this.#show(this.formView, { step: "figures" });
     if (taken !== null) await this.#keepDraft(taken);
@@ -206,53 +233,104 @@ class Page {
     try {
       await this.desk.submit({ study, keyring: this.keyring, records: this.records, values, texts, onStep: (name) => receipts.step(name) });
     } catch (error) {
-      console.info("mpc-cde:", error.code ?? error.name, error.message);
+      note(error);
       const back = el("button", { type: "button", onclick: () => this.#show(this.formView, { step: "figures" }) }, t("review.back"));
-      fill(trouble, this.frame.problem(error, { retry: () => this.#send(words, values) }), el("div", { class: "actions" }, back));
+      const revoked = error.kind === "membership-not-valid" ? newKeyCard({ t, onForget: () => this.#guarded(() => this.#forget()) }) : null;
+      fill(trouble, this.frame.problem(error, { retry: () => this.#send(words, values) }), el("div", { class: "actions" }, back), revoked);
       return;
     }
     await this.#guarded(() => this.#open(study.termsDigest));
   }
 
-  async #standing(stands, record) {
-    const { study, t, format } = this;
+  /** After sending: who holds what, whether it counts, what came back. */
+  async #standing(stands) {
+    const { study, t, desk } = this;
     const words = wordsOf(study, t.language);
-    const parts = [];
-    let follow = null;
-    if (stands !== null) {
-      const digest = await stands.envelope.digest();
-      const card = new ReceiptsCard({ study, t });
-      const found = await this.desk.receipts(study, digest);
-      card.show(found);
-      follow = found.parties.some(({ verdict }) => verdict === null) ? { card, digest } : null;
-      const onReceipts = async () => {
-        const { envelopes } = await this.desk.receipts(study, digest);
-        const file = { type: "receipts/v1", submission: stands.envelope.json, receipts: envelopes.map(({ json }) => json) };
-        saveFile("receipts.json", JSON.stringify(file, null, 1));
-      };
-      parts.push(card.element, afterwards({
-        study, t, canChange: study.state === "open", onReceipts,
-        onCorrect: () => this.#guarded(() => this.#open(study.termsDigest, { correcting: true })),
-        onWithdraw: () => this.#askToWithdraw(words),
-      }));
-    } else {
-      parts.push(el("section", { class: "card" }, el("p", {}, t("standing.nothing"))));
-    }
-    const results = study.state === "open" ? [] : await this.desk.results(study, record);
-    const own = stands?.texts ?? {};
-    const attributes = this.desk.membership.document.attributes;
-    const shown = results.map((verified) => resultView({ verified, words, format, t, own, attributes }));
-    if (study.state !== "open" && shown.length === 0) parts.push(el("section", { class: "card" }, el("h2", {}, t("standing.waiting_heading")), el("p", {}, t("standing.waiting"))));
-    this.#show(el("div", {}, el("h1", {}, words.title), ...shown, el("div", { class: "columns" }, el("div", {}, ...parts), aboutCard({ study, words, t }))),
-      { step: shown.length || study.state !== "open" ? "results" : "figures" });
+    const isOpen = study.state === "open";
+    const held = stands === null ? null : await this.#held(stands);
+    const counts = isOpen || stands === null ? null : await this.#counts(stands);
+    const results = isOpen ? [] : await desk.results(study, counts?.refused ? null : stands);
+    const shown = await this.#cameBack(results, stands, words, counts?.refused ?? false);
+    const waiting = !isOpen && results.length === 0;
+    this.#show(el("div", {}, el("h1", {}, words.title), counts?.card, ...shown, el("div", { class: "columns" },
+      el("div", {}, held === null ? nothingSent(t) : [held.card.element, this.#changeOfMind(stands, words)], waiting && waitingCard(t)),
+      aboutCard({ study, words, t }))), { step: isOpen ? "figures" : "results" });
     const view = this.shown;
-    if (follow !== null) {
+    if (held?.isOpen) {
       this.#every(POLL_MS, view, async () => {
-        const found = await this.desk.receipts(study, follow.digest);
-        follow.card.show(found);
+        const found = await desk.receipts(study, held.digest);
+        held.card.show(found);
         return found.parties.some(({ verdict }) => verdict === null);
       });
     }
+    if (waiting) {
+      this.#every(RESULTS_MS, view, async () => {
+        const { state, file } = await desk.study(study.termsDigest);
+        const moved = state !== study.state || (file.checkedRoster === null) !== (study.file.checkedRoster === null) || (await desk.hasResults(study));
+        if (moved) await this.#guarded(() => this.#open(study.termsDigest));
+        return !moved;
+      });
+    }
+  }
+
+  async #held(stands) {
+    const digest = await stands.envelope.digest();
+    const card = new ReceiptsCard({ study: this.study, t: this.t });
+    const found = await this.desk.receipts(this.study, digest);
+    card.show(found);
+    return { card, digest, isOpen: found.parties.some(({ verdict }) => verdict === null) };
+  }
+
+  /** Whether the parties counted what was sent, in words; `refused` if they did not. Null before they have checked. */
+  async #counts(stands) {
+    try {
+      const counted = await this.desk.counted(this.study, stands);
+      return counted && { card: countedCard(counted, this.t), refused: false };
+    } catch (error) {
+      if (!(error instanceof NotCounted)) throw error;
+      return { card: notCountedCard(error, this.t), refused: true };
+    }
+  }
+
+  #changeOfMind(stands, words) {
+    const { study, t } = this;
+    return afterwards({
+      study, t, canCorrect: study.state === "open", canWithdraw: ["open", "closing"].includes(study.state),
+      onCorrect: () => this.#guarded(() => this.#open(study.termsDigest, { correcting: true })),
+      onWithdraw: () => this.#askToWithdraw(words),
+      onReceipts: async () => {
+        const { envelopes } = await this.desk.receipts(study, await stands.envelope.digest());
+        const file = { type: "receipts/v1", submission: stands.envelope.json, receipts: envelopes.map(({ json }) => json) };
+        saveFile("receipts.json", JSON.stringify(file, null, 1));
+      },
+    });
+  }
+
+  /** Results, with what is this member's own: its figures, its sealed places, what changed since the last period. */
+  async #cameBack(results, stands, words, isRefused) {
+    const { study, t, format, desk, records, keyring, vault } = this;
+    if (results.length === 0) return [];
+    const isOwn = ({ result }) => result.cells.every(({ function: name }) => name === OWN_RANK);
+    const [asked, published] = [results.filter(isOwn), results.filter((one) => !isOwn(one))];
+    const own = stands?.texts ?? {};
+    const places = await desk.places({ results: asked, study, keyring, vault });
+    const period = periodOf({ study, verified: published, texts: own });
+    const before = changesSince(await records.periods(), period, { format, t });
+    if (stands !== null) await records.savePeriod(study.termsDigest, period);
+    const ask = async (tell) => {
+      try {
+        await desk.askPlaces({ study, keyring, onWait: (names) => tell(names.length ? t("own_place.waiting", { names: names.join(", ") }) : t("own_place.computing")), pause: () => sleep(POLL_MS) });
+      } catch (error) {
+        note(error);
+        tell(`${t("own_place.refused")} ${error.message}`);
+        return;
+      }
+      await this.#guarded(() => this.#open(study.termsDigest));
+    };
+    const mayAsk = stands !== null && !isRefused && asked.length === 0 && desk.tellsPlaces(study);
+    const attributes = desk.membership.document.attributes;
+    const shared = { words, format, t, own, attributes, places: placesOf(places, { words, t }), before };
+    return [mayAsk && askCard({ t, onAsk: ask }), ...published.map((verified) => resultView({ verified, ...shared }))];
   }
 
   #askToWithdraw(words) {
@@ -274,12 +352,22 @@ class Page {
       try {
         go = await action();
       } catch (error) {
-        console.info("mpc-cde:", error.code ?? error.name, error.message);
+        note(error);
       }
       if (go && this.shown === view) setTimeout(again, pause);
     };
     setTimeout(again, pause);
   }
+}
+
+/** What went wrong in the world is worth a line for whoever helps; what this page got wrong is an error of its own. */
+function note(error) {
+  if (error instanceof MpcCdeError) console.info("mpc-cde:", error.code, error.message);
+  else console.error("mpc-cde:", error);
+}
+
+function sleep(milliseconds) {
+  return new Promise((done) => setTimeout(done, milliseconds));
 }
 
 /** Plain decimal text as the person writes it; other text as it is. */
@@ -300,8 +388,7 @@ function convert(typed, before, after) {
   }));
 }
 
-const answer = await fetch(new URL("../settings.json", import.meta.url), { cache: "no-store" });
 const page = new Page({
-  root: document.getElementById("page"), settings: await answer.json(), vault: await Vault.open(), randomBytes: systemRandomBytes,
+  root: document.getElementById("page"), settings: await readFile("settings.json"), vault: await Vault.open(), randomBytes: systemRandomBytes,
 });
 await page.start();

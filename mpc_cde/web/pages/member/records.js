@@ -5,6 +5,7 @@
 
 import { Envelope, openEnvelope } from "../core/envelope.js";
 
+const MAX_PERIODS = 50;
 const EMPTY = Object.freeze({ submissions: [], withdrawn: 0, used: 0, figures: null });
 
 export class Records {
@@ -44,6 +45,16 @@ export class Records {
     const known = await this.lastFigures();
     const dated = Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== "").map(([name, text]) => [name, { text, study }]));
     await this.vault.putSealed("last figures", { ...known, ...dated }, this.key);
+  }
+
+  /** What came back in each study that this device has seen, oldest knowledge included. */
+  async periods() {
+    return (await this.vault.getSealed("periods", this.key)) ?? [];
+  }
+
+  async savePeriod(terms, period) {
+    const others = (await this.periods()).filter((one) => one.terms !== terms);
+    await this.vault.putSealed("periods", [...others.slice(-MAX_PERIODS), { terms, ...period }], this.key);
   }
 }
 

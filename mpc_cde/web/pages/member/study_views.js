@@ -16,7 +16,8 @@ export function aboutCard({ study, words, t }) {
         el("ul", {}, ...summaries(terms.functions.filter((one) => one.audience === audience), words, t).map((text) => el("li", {}, text))))),
       el("p", { class: "quiet" }, t("about.minimum", { least }))),
     el("details", {}, el("summary", {}, t("about.who", { count: study.community.cards.length })),
-      el("ul", {}, ...study.community.cards.map(({ name, role, contact }) => el("li", {}, `${name} – ${role} · ${contact}`))),
+      el("ul", {}, ...study.community.cards.map(({ name, role, contact, identity_key: key }) => (
+        el("li", {}, `${name} – ${role} · ${contact}`, el("br"), el("small", {}, t("parties.key"), " ", el("span", { class: "code" }, key)))))),
       el("p", {}, t("about.split"))),
     el("details", {}, el("summary", {}, t("about.deleted")), el("p", {}, t("about.deleted_text", { days: terms.retention_days }))),
     el("details", {}, el("summary", {}, t("about.consent")), el("p", {}, words.consent)));
@@ -70,12 +71,34 @@ export class ReceiptsCard {
 }
 
 /** What a member can do once its figures are in. */
-export function afterwards({ study, t, canChange, onCorrect, onWithdraw, onReceipts }) {
+export function afterwards({ study, t, canCorrect, canWithdraw, onCorrect, onWithdraw, onReceipts }) {
   const closes = showTime(study.presentation.closes, t.language);
   return el("section", { class: "card" }, el("h2", {}, t("after.heading")),
-    el("p", {}, canChange ? t("after.lead", { closes }) : t("after.closed")),
+    el("p", {}, canCorrect ? t("after.lead", { closes }) : t(canWithdraw ? "after.closing" : "after.closed")),
     el("div", { class: "actions" },
-      canChange && el("button", { type: "button", onclick: onCorrect }, t("after.correct")),
+      canCorrect && el("button", { type: "button", onclick: onCorrect }, t("after.correct")),
       el("button", { type: "button", onclick: onReceipts }, t("after.receipts")),
-      canChange && el("button", { class: "danger", type: "button", onclick: onWithdraw }, t("after.withdraw"))));
+      canWithdraw && el("button", { class: "danger", type: "button", onclick: onWithdraw }, t("after.withdraw"))));
+}
+
+/** Nobody sent anything from here in this study. */
+export function nothingSent(t) {
+  return el("section", { class: "card" }, el("p", {}, t("standing.nothing")));
+}
+
+/** The study is closed and the parties are at work. */
+export function waitingCard(t) {
+  return el("section", { class: "card" }, el("h2", {}, t("standing.waiting_heading")), el("p", {}, t("standing.waiting")));
+}
+
+/** The figures count: their row in the list that every party signed. */
+export function countedCard({ row, count }, t) {
+  return el("div", { class: "notice good" }, el("p", {}, `✓ ${t("counted.yes", { row: row + 1, count })}`));
+}
+
+/** The figures do not count, and why; the receipts prove what was promised. */
+export function notCountedCard(error, t) {
+  const key = `counted.no.${error.reason}`;
+  return el("div", { class: "notice wrong", role: "alert" }, el("h2", {}, t("counted.no")),
+    el("p", {}, t(t.has(key) ? key : "counted.no.other")), el("p", { class: "quiet" }, error.message));
 }

@@ -9,8 +9,17 @@ import { showTime } from "../shared/language.js";
 import { wordsOf } from "../shared/words.js";
 
 /** Nobody is known here: a way in by a personal link, and one by a recovery file. */
-export function welcomeView({ t, onRecover }) {
-  return el("div", {}, el("section", { class: "card" }, el("h1", {}, t("welcome.heading")), el("p", { class: "lead" }, t("welcome.lead")), el("p", {}, t("welcome.link"))),
+export function welcomeView({ t, onRecover, onLink }) {
+  const link = el("input", { id: "personal-link", type: "text", autocomplete: "off", spellcheck: false, required: true });
+  const message = el("div", { "aria-live": "polite" });
+  const form = el("form", { onsubmit: async (event) => {
+    event.preventDefault();
+    fill(message, await onLink(link.value.trim()));
+  } },
+  el("div", { class: "field" }, el("label", { htmlFor: "personal-link" }, t("welcome.paste")), link),
+  message, el("div", { class: "actions" }, el("button", { class: "primary", type: "submit" }, t("welcome.open"))));
+  return el("div", {},
+    el("section", { class: "card" }, el("h1", {}, t("welcome.heading")), el("p", { class: "lead" }, t("welcome.lead")), el("p", {}, t("welcome.link")), form),
     recoverCard({ t, onRecover }));
 }
 
@@ -20,7 +29,9 @@ export function partiesCard({ community, fingerprint, t }) {
     el("p", {}, t("parties.lead", { count: community.threshold, parties: community.cards.length })),
     el("ul", { class: "parties" }, ...community.cards.map(({ name, role, contact }, index) => (
       el("li", {}, el("span", { class: "sign", "aria-hidden": "true" }, String(index + 1)), el("strong", {}, name), el("small", {}, `${role} · ${contact}`))))),
-    el("p", { class: "quiet" }, t("parties.fingerprint"), " ", el("span", { class: "code" }, formatFingerprint(fingerprint))));
+    el("p", { class: "quiet" }, t("parties.fingerprint"), " ", el("span", { class: "code" }, formatFingerprint(fingerprint))),
+    el("details", {}, el("summary", {}, t("parties.keys")), el("ul", {}, ...community.cards.map(({ name, identity_key: key }) => (
+      el("li", {}, name, el("br"), el("span", { class: "code" }, key)))))));
 }
 
 /** The key is made here, under a passphrase; `onMake(passphrase)` gives { file, keep }, `onKept` goes on. */
@@ -79,7 +90,7 @@ function recoverCard({ t, onRecover }) {
 }
 
 /** The public half for the registrar: a file, a mail, or text to copy. */
-export async function requestView({ t, keyring, invitation, onLook }) {
+export async function requestView({ t, keyring, invitation, onLook, onForget }) {
   const card = new TextDecoder().decode(keyring.card());
   const code = shortCode(await sha256(keyring.card()));
   const name = `request-${keyring.registerId.replace(/[^\p{L}\p{N}]+/gu, "-")}.json`;
@@ -98,7 +109,14 @@ export async function requestView({ t, keyring, invitation, onLook }) {
         mail && el("a", { class: "button", href: mail }, t("request.mail")),
         el("button", { type: "button", onclick: copy }, t("request.copy")), copied),
       el("details", {}, el("summary", {}, t("request.show")), el("textarea", { class: "request code", readOnly: true, value: card, "aria-label": t("request.show") }))),
-    el("section", { class: "card" }, el("p", { role: "status" }, t("request.waiting")), el("div", { class: "actions" }, el("button", { type: "button", onclick: onLook }, t("request.look")))));
+    el("section", { class: "card" }, el("p", { role: "status" }, t("request.waiting")), el("div", { class: "actions" }, el("button", { type: "button", onclick: onLook }, t("request.look")))),
+    newKeyCard({ t, onForget }));
+}
+
+/** A key that was revoked, or that somebody else may have: another one, on this device; the old one is forgotten here. */
+export function newKeyCard({ t, onForget }) {
+  return el("details", { class: "card" }, el("summary", {}, t("new_key.heading")), el("p", { class: "prose" }, t("new_key.lead")),
+    el("div", { class: "actions" }, el("button", { class: "danger", type: "button", onclick: onForget }, t("new_key.yes"))));
 }
 
 /** Studies that this member may see, the open ones first. */

@@ -36,6 +36,13 @@ export class Vault {
     await finished(store.transaction);
   }
 
+  /** Forget everything. */
+  async clear() {
+    const store = this.#store("readwrite");
+    store.clear();
+    await finished(store.transaction);
+  }
+
   /** Keep a JSON value under the wrapping key; it is bound to its name. */
   async putSealed(name, value, key) {
     const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));

@@ -82,6 +82,13 @@ test("a blank template comes back as it went, filled", () => {
   assert.throws(() => readFigures(rows, { inputs: INPUTS, terms: "another" }), refused("other_study"));
 });
 
+test("no word of a study is a formula in the template", () => {
+  const inputs = [{ name: "sales", label: "=HYPERLINK(\"https://evil.example\")", unit: "@SUM(1)" }, { name: "staff", label: "-1+2", unit: "+1" }];
+  const cells = parseText(templateText({ terms: TERMS, inputs })).flat();
+  assert.equal(cells.some((cell) => /^[=+\-@\t\r]/.test(cell)), false);
+  assert.deepEqual(readFigures(parseText("sales;1\nstaff;2"), { inputs, terms: TERMS }).texts.get("staff"), "2");
+});
+
 test("tables that do not fit say why", () => {
   const cases = [
     ["", "empty"], ["sales\tmargin\n1\t2\n3\t4", "several_rows"], ["sales\tmargin\n\t", "no_values"], ["1\n2\n3\n4", "too_many"],

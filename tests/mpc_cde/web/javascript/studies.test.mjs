@@ -6,8 +6,11 @@ import { test } from "node:test";
 import { decodeBase64url as raw, encodeBase64url as b64, sha256, utf8 } from "../../../../mpc_cde/web/pages/core/bytes.js";
 import { Envelope, hasSignature, openEnvelope, signDocument } from "../../../../mpc_cde/web/pages/core/envelope.js";
 import * as errors from "../../../../mpc_cde/web/pages/core/errors.js";
+import { exportResult } from "../../../../mpc_cde/web/pages/core/export.js";
 import { FigureColumn, columnsOf } from "../../../../mpc_cde/web/pages/core/figures.js";
 import { scriptedRandomBytes } from "../../../../mpc_cde/web/pages/core/randomness.js";
+import { csvOfResult } from "../../../../mpc_cde/web/pages/core/result_csv.js";
+import { readRecoveryFile, unlockKeys } from "../../../../mpc_cde/web/pages/core/recovery.js";
 import { signRead } from "../../../../mpc_cde/web/pages/core/reader.js";
 import { askOwnPlace, openOwnPlaces, ownItems } from "../../../../mpc_cde/web/pages/core/own_place.js";
 import { openSealed, packSeeds, resultInfo, sealWithInfo, X_WING } from "../../../../mpc_cde/web/pages/core/sealing.js";
@@ -16,6 +19,7 @@ import { multipartOf, prepareSubmission } from "../../../../mpc_cde/web/pages/co
 import {
   evidenceFrom, findPinned, verifyCommunity, verifyDecisions, verifyResult, verifyStudy, verifyWithdrawalReceipts,
 } from "../../../../mpc_cde/web/pages/core/verification.js";
+import { canonicalBytes } from "../../../../mpc_cde/web/pages/core/canonical.js";
 import { vectors } from "./vectors.js";
 
 const VECTORS = vectors("browser");
@@ -240,4 +244,22 @@ test("what a party says to a question counts with its signature, about that ques
   ]);
   await assert.rejects(verifyDecisions(study, query, [await said(1, await ofParty(0))]), errors.BadSignature);
   await assert.rejects(verifyDecisions(study, query, [await said(1, await ofParty(1), other)]), errors.BadDocument);
+});
+
+test("a result as CSV is byte for byte Python's, and no text in it is a formula", () => {
+  for (const { result, csv } of VECTORS.csv) assert.equal(csvOfResult(result), csv);
+});
+
+test("an exported result is the file that the command line writes, whatever else is signed beside it", async () => {
+  const expected = new TextDecoder().decode(canonicalBytes(good));
+  const more = { ...good, roster: { ...good.roster, signatures: [good.study.signatures[0], ...good.roster.signatures].reverse() } };
+  for (const json of [good, more]) {
+    const verified = await verifyResult(evidenceFrom(json), fingerprint);
+    assert.equal(new TextDecoder().decode(await exportResult(verified)), expected);
+  }
+});
+
+test("a recovery file that Python made opens here", async () => {
+  const { file, passphrase, signing, sealing } = VECTORS.recovery;
+  assert.deepEqual(await unlockKeys(readRecoveryFile(utf8(file)), passphrase), { signing: raw(signing), sealing: raw(sealing) });
 });
