@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from anyio import to_thread
 from fastapi import Depends, Request
@@ -110,6 +110,12 @@ class Desk:
     async def read(self, read: Callable[[StoreView], T]) -> T:
         """One consistent read, in a thread."""
         return await to_thread.run_sync(self.look, read)
+
+
+def address_of(scope: Mapping[str, Any]) -> str:
+    """Where a request comes from, as far as the proxies in front are trusted."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def system_clock() -> datetime:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -16,11 +16,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mpc_cde.errors import MpcCdeError
+from mpc_cde.gateway.desk import Desk, address_of
 from mpc_cde.gateway.problems import ProblemKind, answer_to_error, problem_answer
 from mpc_cde.gateway.store import code_of
-
-if TYPE_CHECKING:
-    from mpc_cde.gateway.desk import Desk
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -60,10 +58,9 @@ class Guard:
             self._note(scope, status[0] if status else 0, time.monotonic() - started)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, status: list[int]) -> None:
-        client = scope.get("client")
         wait = 0.0
         if scope["path"] not in OPERATIONS:
-            wait = self._desk.addresses.take(client[0] if client else "")
+            wait = self._desk.addresses.take(address_of(scope))
         if wait > 0:
             answer = problem_answer(
                 ProblemKind.TOO_MANY_REQUESTS,

@@ -34,13 +34,17 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A document that may be kept; `also_keep` runs in the transaction that first keeps it, or `always`."""
+    """A document that may be kept; `also_keep` runs in the transaction that first keeps it, or `always`.
+
+    `is_known` if it was here with all these signatures when it was verified.
+    """
 
     new: NewDocument
     rule: Rule
     context: Context
     also_keep: Callable[[StoreTransaction], None] | None = None
     always: bool = False
+    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,10 @@ def _keep(transaction: StoreTransaction, verified: Verified, received: str) -> A
 
 def _outcome(verify: Callable[[Context], Verified], context: Context) -> Verified | Exception:
     try:
-        return verify(context)
+        verified = verify(context)
+        stored = context.view.document(verified.new.envelope.digest())
+        signers = {signer for signer, _ in verified.new.signatures}
+        return replace(verified, is_known=stored is not None and signers <= stored.signers)
     except Exception as error:  # noqa: BLE001  # the answer to this posting alone; raised by whoever asked
         return error
 

@@ -29,10 +29,10 @@ from mpc_cde.gateway.bodies import (
     read_body,
     require_media_type,
 )
-from mpc_cde.gateway.desk import Desk
+from mpc_cde.gateway.desk import Desk, address_of
 from mpc_cde.gateway.keeping import Acknowledgeable, Posting, Verified
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused, answer_to_error
-from mpc_cde.gateway.readers import charge, charge_office
+from mpc_cde.gateway.readers import charge, charge_office, require_office
 from mpc_cde.gateway.store import Kept
 from mpc_cde.gateway.store_view import StoredDocument
 
@@ -79,7 +79,7 @@ async def post_several_of(request: Request, desk: Desk, rules: Mapping[str, Make
     body = await read_body(request, max_bytes=limits.max_document_bytes, deadline_seconds=limits.body_seconds)
     envelopes = parse_envelopes(body)
     postings = [Posting(e, partial(verify_with, rule_for(e, rules), e)) for e in envelopes]
-    verified = await _verify_growing(desk, postings)
+    verified = await _verify_growing(desk, postings, address_of(request.scope))
     good = [each for each in verified if isinstance(each, Verified)]
     kept = iter(await desk.keeper.keeping.ask_all(good))
     outcomes = [next(kept) if isinstance(each, Verified) else each for each in verified]
@@ -87,21 +87,32 @@ async def post_several_of(request: Request, desk: Desk, rules: Mapping[str, Make
     return send(PostedAnswer(documents=tuple(_posted(outcome) for outcome in outcomes)))
 
 
-async def _verify_growing(desk: Desk, postings: Sequence[Posting]) -> list[Verified | Exception]:
+async def _verify_growing(
+    desk: Desk, postings: Sequence[Posting], address: str
+) -> list[Verified | Exception]:
     """Verify and charge each document on its own, as far as an office signed it.
 
-    Few at first: a stranger's forgery ends the body before much of it was verified.
+    Few at first: a stranger's forgery ends the body before much of it was verified. What is refused, and what
+    was here before, anybody can send in an office's name: the address pays for it, and when it cannot the body
+    ends.
     """
+    paid = 1  # for the request
     outcomes: list[Verified | Exception] = []
     size = 1
     while len(outcomes) < len(postings):
         group = postings[len(outcomes) : len(outcomes) + size]
         size *= GROWTH
         outcomes += [_charged(desk, each) for each in await desk.keeper.verifying.ask_all(group)]
+        in_vain = sum(not isinstance(outcome, Verified) or outcome.is_known for outcome in outcomes)
+        wait = desk.addresses.owe(address, max(0, in_vain - paid))
+        paid = max(paid, in_vain)
+        why = None
         if any(isinstance(outcome, BadSignature) for outcome in outcomes):
-            rest = RequestRefused(
-                ProblemKind.TOO_MANY_REQUESTS, "not looked at: one before it has a bad signature"
-            )
+            why = "not looked at: one before it has a bad signature"
+        elif wait > 0:
+            why = "not looked at: too much from this address was refused, or known"
+        if why is not None:
+            rest = RequestRefused(ProblemKind.TOO_MANY_REQUESTS, why, retry_after_seconds=wait or None)
             outcomes += [rest] * (len(postings) - len(outcomes))
     return outcomes
 
@@ -109,6 +120,9 @@ async def _verify_growing(desk: Desk, postings: Sequence[Posting]) -> list[Verif
 def _charged(desk: Desk, verified: Verified | Exception) -> Verified | Exception:
     if isinstance(verified, Verified):
         try:
+            if verified.is_known:  # whoever sends it again: its signer's tokens are not for others to spend
+                require_office(desk, verified.new.signatures[0][0])
+                return verified
             charge_office(desk, verified.new.signatures[0][0])
         except RequestRefused as refused:
             return refused
@@ -128,7 +142,9 @@ def _posted(outcome: Acknowledgeable | Exception) -> PostedDocument:
 async def keep(desk: Desk, envelope: Envelope, verify: Callable[[Context], Verified]) -> Response:
     """Verify outside of any lock, charge the key that signed, keep, acknowledge. Raises RequestRefused."""
     verified = await desk.keeper.verifying.ask(Posting(envelope, verify))
-    charge(desk, verified.new.signatures[0][0])
+    signer = verified.new.signatures[0][0]
+    if not (verified.is_known and desk.is_office(signer)):  # again: the request of its address has paid
+        charge(desk, signer)
     found = await desk.keeper.keeping.ask(verified)
     kept, stored, waiting = found.kept, found.kept.stored, found.waiting
     if kept.number is not None and stored.type_name == Community.type_name():

@@ -67,11 +67,16 @@ def charge(desk: Desk, key: bytes) -> None:
 
 def charge_office(desk: Desk, key: bytes) -> None:
     """As `charge`, for what only parties and registrars may do. Raises RequestRefused."""
+    require_office(desk, key)
+    charge(desk, key)
+
+
+def require_office(desk: Desk, key: bytes) -> None:
+    """Returns if the key is a party's or a registrar's. Raises RequestRefused."""
     if not desk.is_office(key):
         raise RequestRefused(
             ProblemKind.READER_NOT_ENTITLED, "several at a time are for parties and registrars"
         )
-    charge(desk, key)
 
 
 def _target_uri(request: Request, desk: Desk) -> str:

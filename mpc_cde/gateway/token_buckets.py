@@ -35,6 +35,20 @@ class TokenBuckets:
 
     def take(self, caller: Hashable) -> float:
         """Take one token: 0.0 if there was one, else the seconds until there is."""
+        bucket = self._bucket_of(caller)
+        if bucket.tokens >= 1.0:
+            bucket.tokens -= 1.0
+            return 0.0
+        return (1.0 - bucket.tokens) / self._rate.per_second
+
+    def owe(self, caller: Hashable, tokens: int) -> float:
+        """Take tokens for what is done already, though there may be too few: 0.0 if there were enough, else the
+        seconds until the next one may be taken."""
+        bucket = self._bucket_of(caller)
+        bucket.tokens -= tokens
+        return 0.0 if bucket.tokens >= 0.0 else (1.0 - bucket.tokens) / self._rate.per_second
+
+    def _bucket_of(self, caller: Hashable) -> _Bucket:
         now = self._monotonic()
         bucket = self._buckets.get(caller)
         if bucket is None:
@@ -43,10 +57,7 @@ class TokenBuckets:
             bucket = self._buckets[caller] = _Bucket(self._rate.burst, now)
         bucket.tokens = min(self._rate.burst, bucket.tokens + (now - bucket.at) * self._rate.per_second)
         bucket.at = now
-        if bucket.tokens >= 1.0:
-            bucket.tokens -= 1.0
-            return 0.0
-        return (1.0 - bucket.tokens) / self._rate.per_second
+        return bucket
 
     def _forget(self, now: float) -> None:
         """Drop full buckets; if all callers are busy, the older half of them."""

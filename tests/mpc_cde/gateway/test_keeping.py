@@ -23,6 +23,7 @@ from sqlalchemy import Connection, event
 
 from mpc_cde.body_parts import DOCUMENT_PART, DOCUMENTS_MEDIA_TYPE
 from mpc_cde.documents.envelope import Envelope
+from mpc_cde.gateway.settings import Limits
 from mpc_cde.gateway.store import Store, StoreTransaction
 from mpc_cde.gateway.store_view import NewDocument
 from tests.mpc_cde.client.paper import signed
@@ -178,6 +179,66 @@ async def test_several_at_a_time_are_for_parties_and_registrars(gateway: PaperGa
     answer = await post_lines(gateway, "receipts", *[gateway.paper.membership_envelope(0)] * 2)
     problem(answer, 422, "document-refused")
     problem(await post_lines(gateway, "receipts"), 400, "malformed-request")
+
+
+ADDRESS = "127.0.0.1"
+"""Whence the requests of these tests come."""
+
+
+def few_tokens(tmp_path: Path, *, office: int, address: int) -> PaperGateway:
+    """A gateway whose buckets hold so many tokens, and get none back while a test runs."""
+    return PaperGateway(
+        tmp_path,
+        limits=Limits(
+            requests_per_second_per_office=0.001,
+            request_burst_per_office=office,
+            requests_per_second_per_address=0.001,
+            request_burst_per_address=address,
+        ),
+    )
+
+
+async def test_stranger_cannot_spend_a_partys_tokens_by_sending_its_receipts_again(tmp_path: Path) -> None:
+    """Three receipts are every member's to read; a body holds 256 lines."""
+    gateway = few_tokens(tmp_path, office=12, address=1000)
+    await gateway.open_study()
+    await gateway.submitted(0)
+    receipt = gateway.paper.receipts(0)[0]
+    await gateway.posted("receipts", receipt)
+    for _ in range(3):
+        answer = await post_lines(gateway, "receipts", *[receipt] * 20)
+        assert [each["status"] for each in answer.json()["documents"]] == [200] * 20
+        assert (await gateway.post("receipts", receipt)).status_code == 200
+    await gateway.submitted(1)
+    assert (await gateway.post("receipts", gateway.paper.receipts(1)[0])).status_code == 201
+    await gateway.close()
+
+
+async def test_address_pays_for_every_line_that_is_refused_or_known(tmp_path: Path) -> None:
+    """When it cannot, the rest of the body is not looked at."""
+    gateway = few_tokens(tmp_path, office=1000, address=60)
+    await gateway.open_study()
+    await gateway.submitted(0)
+    unknown, known = gateway.paper.receipts(2)[0], gateway.paper.receipts(0)[0]
+    await gateway.posted("receipts", known)
+    answer = await post_lines(gateway, "receipts", *[unknown] * 15, *[known] * 200)
+    statuses = [each["status"] for each in answer.json()["documents"]]
+    looked_at = 1 + 8 + 64  # groups grow
+    assert statuses == [404] * 15 + [200] * (looked_at - 15) + [429] * (215 - looked_at)
+    assert (await gateway.post("receipts", known)).status_code == 429
+    await gateway.close()
+
+
+async def test_new_documents_of_an_office_cost_its_address_one_request(tmp_path: Path) -> None:
+    gateway = few_tokens(tmp_path, office=1000, address=30)
+    await gateway.found()
+    envelopes = [gateway.paper.membership_envelope(number) for number in range(12)]
+    before = gateway.app.state.desk.addresses._buckets[ADDRESS].tokens
+    answer = await post_lines(gateway, "memberships", *envelopes)
+    assert [each["status"] for each in answer.json()["documents"]] == [201] * 12
+    after = gateway.app.state.desk.addresses._buckets[ADDRESS].tokens
+    assert before - after == pytest.approx(1, abs=0.1)
+    await gateway.close()
 
 
 def wait_for_run_file(home: Path) -> dict[str, Any]:
