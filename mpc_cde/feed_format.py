@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field, StringConstraints
 
 from mpc_cde.documents.base import Part
-from mpc_cde.documents.canonical import Count, Digest
+from mpc_cde.documents.canonical import Count, Digest, base64url_bytes
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import BadDocument
 
@@ -47,6 +47,16 @@ class _FrameHeader(Part):
     document: Digest = Field(alias="digest")
     envelope: Envelope
     parts: Annotated[tuple[Annotated[int, Field(ge=0, le=MAX_PART_BYTES)], ...], Field(max_length=4)]
+
+    def payload_bytes(self) -> bytes:
+        """As any part's, written at once: a feed is read by every party."""
+        return b'{"digest":"%b","envelope":%b,"number":%d,"parts":[%b],"type":"%b"}' % (
+            base64url_bytes(self.document),
+            self.envelope.payload_bytes(),
+            self.number,
+            b",".join(b"%d" % size for size in self.parts),
+            self.type.encode("ascii"),
+        )
 
 
 def write_frame(frame: FeedFrame) -> bytes:

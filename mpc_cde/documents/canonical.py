@@ -7,7 +7,6 @@ times and amounts stay text in the one form allowed here, so text order of times
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import json
@@ -134,20 +133,32 @@ def digest_of(payload: bytes) -> bytes:
 
 def encode_base64url(data: bytes) -> str:
     """Unpadded base64url."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return base64url_bytes(data).decode("ascii")
+
+
+def base64url_bytes(data: bytes) -> bytes:
+    """Unpadded base64url as it stands in JSON."""
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL, b"=")
 
 
 def decode_base64url(text: str) -> bytes:
     """The bytes of unpadded base64url in its one canonical form. Raises ValueError."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]*", text):
-        raise ValueError("expected unpadded base64url")
-    try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error:
-        raise ValueError("expected unpadded base64url") from None
-    if encode_base64url(data) != text:  # spare bits that are not zero would give one value two texts
+    over = len(text) % 4
+    if over and text[-1] not in _LAST_CHARACTERS[over]:
         raise ValueError("expected unpadded base64url in canonical form")
-    return data
+    try:
+        return binascii.a2b_base64(
+            text.encode("ascii").translate(_FROM_URL) + b"=" * (-over % 4), strict_mode=True
+        )
+    except ValueError:  # also what is no ASCII, and what the alphabet lacks
+        raise ValueError("expected unpadded base64url") from None
+
+
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/***")
+"""The other alphabet's own two characters, and padding, become one that no alphabet has."""
+_LAST_CHARACTERS = {1: "", 2: "AQgw", 3: "AEIMQUYcgkosw048"}
+"""Those whose spare bits are zero: others would give one value two texts."""
 
 
 def decimal_text(value: int | Decimal | Fraction) -> str:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mpc_cde.documents.canonical import MAX_INTEGER, canonical_bytes, parse_strict_json
 from mpc_cde.documents.envelope import Envelope, Signature
 from mpc_cde.errors import BadDocument
 from mpc_cde.feed_format import FeedFrame, read_frames, write_frame, write_frames
@@ -30,6 +31,13 @@ def frame(number: int, *parts: bytes) -> FeedFrame:
 def test_frames_come_back_as_they_were_written(parts: list[list[bytes]]) -> None:
     frames = [frame(number, *own) for number, own in enumerate(parts)]
     assert list(read_frames(write_frames(frames))) == frames
+
+
+@given(st.integers(0, MAX_INTEGER), st.lists(st.binary(max_size=9), max_size=4))
+def test_the_header_of_a_frame_is_canonical_json(number: int, parts: list[bytes]) -> None:
+    data = write_frame(frame(number, *parts))
+    header = data[4 : 4 + struct.unpack(">I", data[:4])[0]]
+    assert canonical_bytes(parse_strict_json(header)) == header
 
 
 @given(st.binary(max_size=60))

@@ -128,6 +128,15 @@ def test_base64url_has_one_text_for_each_value(data: bytes) -> None:
             decode_base64url(other)
 
 
+@given(st.text(alphabet="ABQgwEIM0489zk-_+/=\n é", max_size=9))
+def test_no_other_text_is_base64url(text: str) -> None:
+    try:
+        data = decode_base64url(text)
+    except ValueError:
+        return
+    assert encode_base64url(data) == text
+
+
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**12), max_value=10**12))
 def test_decimal_text_is_exact_and_canonical(amount: Decimal) -> None:
     written = decimal_text(amount)

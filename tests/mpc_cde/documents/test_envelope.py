@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpc_cde.documents.canonical import canonical_bytes
 from mpc_cde.documents.envelope import (
     MAX_SIGNATURES,
     Envelope,
@@ -50,6 +53,25 @@ def test_every_document_survives_the_wire(name: str) -> None:
     verify_signature(received, KEY.public_bytes)
     assert open_any(received) == document
     assert received.digest() == document.digest()
+
+
+@given(st.binary(min_size=2, max_size=60), st.lists(st.binary(min_size=64, max_size=64), max_size=3))
+def test_an_envelope_is_written_as_canonical_json(payload: bytes, signatures: list[bytes]) -> None:
+    envelope = Envelope(
+        payload_type="application/vnd.mpc-cde.log-checkpoint.v12+json",
+        payload=payload,
+        signatures=tuple(Signature(keyid=sig[:16], sig=sig) for sig in signatures),
+    )
+    assert envelope.to_json() == canonical_bytes(envelope.model_dump(mode="json", by_alias=True))
+    assert Envelope.parse_json(envelope.to_json()) == envelope
+
+
+def test_an_envelope_may_come_in_any_order_but_nothing_twice() -> None:
+    fields = json.loads(WIRE)
+    reordered = json.dumps(dict(reversed(fields.items())), indent=1).encode()
+    assert Envelope.parse_json(reordered) == ENVELOPE
+    with pytest.raises(BadDocument, match="not strict JSON"):
+        Envelope.parse_json(WIRE[:-1] + b',"signatures":[]}')
 
 
 @settings(max_examples=60)
