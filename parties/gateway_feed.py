@@ -31,9 +31,20 @@ ANSWER_GRACE_SECONDS = 60.0
 
 
 GATHER_SECONDS = 0.25
-"""Least time between two pages that hold nothing but what comes once for each member: a page of many costs
-hardly more than a page of one."""
+LONGEST_GATHER_SECONDS = 1.0
+BUSY_SHARE = 0.5
+WORTH_TAKING = 250
+"""A page of nothing but what comes once for each member costs hardly more if it holds many than if it holds one. So
+the next is taken a quarter of a second later at the soonest; on a busy machine so much later that pages take half of
+the time; and at once if this one held so many that there will be more."""
 IN_BULK = frozenset(kind.payload_type() for kind in (Membership, Submission, Receipt, WithdrawalReceipt))
+
+
+def gather_seconds(taken: float, items: int) -> float:
+    """How long to let members' documents gather after a page of so many that took `taken` seconds."""
+    if items >= WORTH_TAKING:
+        return 0.0
+    return max(0.0, min(max(GATHER_SECONDS, taken / BUSY_SHARE), LONGEST_GATHER_SECONDS) - taken)
 
 
 class FeedSource(Protocol):
@@ -105,7 +116,7 @@ class GatewayFeed:
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                     continue
                 if is_bulk:
-                    await anyio.sleep(max(0.0, GATHER_SECONDS - (anyio.current_time() - began)))
+                    await anyio.sleep(gather_seconds(anyio.current_time() - began, len(frames)))
             elif anyio.current_time() - asked < min(int(wait_seconds), SOON_SECONDS):
                 # Whoever answers "nothing" at once would have this party ask as fast as it can.
                 await anyio.sleep(pause)

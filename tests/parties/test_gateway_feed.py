@@ -15,7 +15,7 @@ from mpc_cde.reader_signatures import SignedReader
 from parties import gateway_feed
 from parties.clock import system_clock
 from parties.gateway_client import PartyGateway
-from parties.gateway_feed import GatewayFeed
+from parties.gateway_feed import GatewayFeed, gather_seconds
 from parties.node_health import NodeHealth
 from protocols.randomness import SystemRandomness
 from tests.mpc_cde.client.paper import PaperCommunity
@@ -179,3 +179,13 @@ async def test_what_comes_once_a_member_does_not_have_every_study_looked_at(node
     put_submission(gateway, node)
     await follow_to(6)
     assert told == ["batch", "change", "batch"]
+
+
+@pytest.mark.parametrize(
+    ("taken", "items", "pause"),
+    [(0.05, 4, 0.2), (0.2, 90, 0.2), (0.4, 90, 0.4), (0.9, 90, 0.1), (3.0, 90, 0.0), (0.2, 250, 0.0)],
+)
+def test_members_documents_gather_longer_the_longer_a_page_takes(
+    taken: float, items: int, pause: float
+) -> None:
+    assert gather_seconds(taken, items) == pytest.approx(pause)
