@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from mpc_cde.documents.authority import open_next_community
@@ -65,7 +66,7 @@ MAX_REFUSED_EACH = 500
 _PARTS_OF_A_SUBMISSION = 2
 
 
-@dataclass(slots=True)
+@dataclass  # without slots, where what is worked out once has no room
 class _Batch:
     """What one call of `take` has found so far."""
 
@@ -73,8 +74,15 @@ class _Batch:
     now: datetime
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     studies: dict[bytes, KnownStudy | None] = field(default_factory=dict)
+    may_open: dict[bytes, bool] = field(default_factory=dict)
+    """Whether the sealing key of a study is here; looked for once a batch."""
     members: dict[bytes, int] = field(default_factory=dict)
     refused: int = 0
+
+    @cached_property
+    def now_text(self) -> str:
+        """The time as a document's timestamp."""
+        return timestamp_of(self.now)
 
     def note(self, event: str, **details: str | int | bytes) -> None:
         texts = {
@@ -285,7 +293,7 @@ class Intake:
             subject=stored.subject,
             party=stored.party,
             feed_number=item.number,
-            received=timestamp_of(batch.now),
+            received=batch.now_text,
         )
         if batch.transaction.put_document(numbered):
             batch.note("document.kept", type=stored.type_name, digest=stored.digest, number=item.number)
@@ -312,7 +320,7 @@ class Intake:
                 "membership_not_countersigned",
                 "The membership lacks its countersignature; ask the registrar, then submit again.",
             )
-        elif known.is_open and not self._home.has_sealing_key(submission.study_terms):
+        elif known.is_open and not self._may_open(batch, submission.study_terms):
             # The operator refused the study, and the feed has not brought the refusal back yet.
             verdict = Refused("study_cancelled", "This party refused the study; it will not take place.")
         elif len(item.parts) != _PARTS_OF_A_SUBMISSION:
@@ -333,6 +341,11 @@ class Intake:
             )
         return batch.studies[terms_digest]
 
+    def _may_open(self, batch: _Batch, study_terms: bytes) -> bool:
+        if study_terms not in batch.may_open:
+            batch.may_open[study_terms] = self._home.has_sealing_key(study_terms)
+        return batch.may_open[study_terms]
+
     def _submission_context(
         self, batch: _Batch, submission: Submission, membership: Membership, known: KnownStudy
     ) -> SubmissionContext:
@@ -352,7 +365,7 @@ class Intake:
             withdrawn=withdrawn_sequences(transaction, study, member),
             holding_members=frozenset(other for other in under_it if not is_revoked(documents, other)),
             members=batch.members[study],
-            now=timestamp_of(batch.now),
+            now=batch.now_text,
         )
 
     def _sealing_key(self, study_terms: bytes) -> SealingPrivateKey:
@@ -371,7 +384,7 @@ class Intake:
         """Keep the judgement and queue the receipt, in the one transaction of the batch."""
         digest = item.envelope.digest()
         refused = verdict if isinstance(verdict, Refused) else None
-        judged = timestamp_of(batch.now)
+        judged = batch.now_text
         record = SubmissionRecord(
             digest=digest,
             study=submission.study_terms,

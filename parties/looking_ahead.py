@@ -37,9 +37,14 @@ Claimed = tuple[bytes, bytes, bytes]
 
 def look_ahead(view: StoreView, envelopes: Sequence[Envelope], community: Community) -> None:
     """Gather the rows and verify the signatures that taking these documents will ask for."""
-    view.gather(_interest_of(envelope) for envelope in envelopes)
+    interests = [_interest_of(envelope) for envelope in envelopes]
+    view.gather(interests)
     office = {keyid_of(key): key for key in community_keys(community)}
-    claims = [claim for envelope in envelopes for claim in _claims(view, envelope, office)]
+    claims = [
+        claim
+        for envelope, interest in zip(envelopes, interests, strict=True)
+        for claim in _claims(view, envelope, interest, office)
+    ]
     if len(claims) < WORTH_THREADS:
         return
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="signatures") as threads:
@@ -51,21 +56,23 @@ def _verify(claims: Sequence[Claimed]) -> None:
         is_signed(key, signature, message)
 
 
-def _claims(view: StoreView, envelope: Envelope, office: dict[bytes, bytes]) -> Iterator[Claimed]:
+def _claims(
+    view: StoreView, envelope: Envelope, interest: Interest, office: dict[bytes, bytes]
+) -> Iterator[Claimed]:
     """By the hints alone; where a hint lies, the check itself finds out."""
     if len(envelope.payload) >= MAX_REMEMBERED_BYTES // 2:
         return
-    keys = office | {keyid_of(key): key for key in _keys_of_member(view, envelope)}
+    keys = office | {keyid_of(key): key for key in _keys_of_members(view, interest)}
     message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
     for signature in envelope.signatures:
         if signature.keyid in keys:
             yield keys[signature.keyid], signature.sig, message
 
 
-def _keys_of_member(view: StoreView, envelope: Envelope) -> list[bytes]:
+def _keys_of_members(view: StoreView, interest: Interest) -> list[bytes]:
     return [
         stored.parse(Membership).signing_key
-        for member in _interest_of(envelope).members
+        for member in interest.members
         for stored in view.documents(Membership.type_name(), subject=member)
     ]
 

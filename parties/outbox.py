@@ -38,6 +38,7 @@ MAX_NOT_FOUND = 100
 MAX_HOLDING_UP = 20
 REFUSED_AGAIN_SECONDS = 3600.0
 _TRY_LATER = frozenset({408, 425, 429})
+_SETTLED: dict[str, OutboxState] = {"delivered": "delivered", "refused": "refused"}
 
 
 class Poster(Protocol):
@@ -168,13 +169,12 @@ class Outbox:
 
     def _settle(self, outcomes: Sequence[tuple[OutboxItem, str, str | None]]) -> None:
         with self._store.writing() as transaction:
-            for item, outcome, problem in outcomes:
-                state: OutboxState = "pending"
-                if outcome == "delivered":
-                    state = "delivered"
-                elif outcome == "refused":
-                    state = "refused"
-                transaction.settle(item.number, state, problem)
+            transaction.settle_all(
+                [
+                    (item.number, _SETTLED.get(outcome, "pending"), problem)
+                    for item, outcome, problem in outcomes
+                ]
+            )
             self._log.append_all(
                 [
                     (

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mpc_cde.documents.community import Community
-from mpc_cde.documents.envelope import Envelope, Signature, has_signature, keyid_of
+from mpc_cde.documents.envelope import (
+    Envelope,
+    Signature,
+    is_signed,
+    keyid_of,
+    pre_authentication_encoding,
+)
 from mpc_cde.errors import BadSignature
 
 
@@ -28,11 +34,11 @@ def keep_valid_signatures(envelope: Envelope, keys: Iterable[bytes]) -> Envelope
     Raises BadSignature if none is left, so that what comes into the store was signed by somebody known.
     """
     by_hint = {keyid_of(key): key for key in keys}
+    message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
     kept: dict[bytes, Signature] = {}
     for signature in envelope.signatures:
         key = by_hint.get(signature.keyid)
-        alone = envelope.model_copy(update={"signatures": (signature,)})
-        if key is not None and signature.keyid not in kept and has_signature(alone, key):
+        if key is not None and signature.keyid not in kept and is_signed(key, signature.sig, message):
             kept[signature.keyid] = signature
     if not kept:
         raise BadSignature(f"{envelope.payload_type}: no valid signature by anybody known here")

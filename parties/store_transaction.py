@@ -6,7 +6,7 @@ Only what was verified comes in: whoever calls `put_document` vouches for the si
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -195,14 +195,25 @@ class StoreTransaction(StoreView):
 
     def settle(self, number: int, state: OutboxState, problem: str | None = None) -> None:
         """Note one attempt to send: delivered, refused for good, or still pending with a problem."""
+        self.settle_all([(number, state, problem)])
+
+    def settle_all(self, attempts: Sequence[tuple[int, OutboxState, str | None]]) -> None:
+        """As `settle` for many messages, with one statement for those delivered and one for the others."""
         t = tables.outbox
-        self.connection.execute(
-            t.update()
-            .where(t.c.number == number)
-            .values(state=state, problem=problem, attempts=t.c.attempts + 1)
+        attempted = update(t).where(t.c.number == bindparam("message"))
+        attempted = attempted.values(
+            state=bindparam("now"), problem=bindparam("why"), attempts=t.c.attempts + 1
         )
-        if state == "delivered":  # the document itself is kept among the documents
-            self.connection.execute(t.update().where(t.c.number == number).values(body=b"", attachment=None))
+        # the document of a delivered message is kept among the documents
+        delivered = attempted.values(body=b"", attachment=None)
+        for statement, is_delivered in ((delivered, True), (attempted, False)):
+            rows = [
+                {"message": number, "now": state, "why": problem}
+                for number, state, problem in attempts
+                if (state == "delivered") == is_delivered
+            ]
+            if rows:
+                self.connection.execute(statement, rows)
 
     def retry_unseen(self, numbers: Iterable[int]) -> None:
         """Send these delivered messages once more; their documents are kept."""

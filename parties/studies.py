@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval, Refusal
@@ -26,7 +27,7 @@ STUDY_TYPES = frozenset(("study/v1", *_BEFORE_CLOSING, *_AFTER_CLOSING))
 """Documents that may move a study on; all others leave it where it stands."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, where what is worked out once has no room
 class KnownStudy:
     """A study, its presentation as amended, and where it stands by this party's clock.
 
@@ -53,7 +54,7 @@ class KnownStudy:
     def is_open(self) -> bool:
         return isinstance(self.state, life.Open)
 
-    @property
+    @cached_property
     def consent_digests(self) -> frozenset[bytes]:
         """Digests of the consent text in every language that the study is presented in."""
         texts = [translation.consent for translation in self.presentation.translations.values()]
