@@ -29,11 +29,11 @@ import httpx
 
 from benchmarks.generated_community import GeneratedCommunity
 from mpc_cde.body_parts import DOCUMENTS_MEDIA_TYPE, MAX_DOCUMENTS
+from mpc_cde.client.http import multipart_body
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.gateway.store import Store
 from mpc_cde.gateway.store_view import StoreView
 
-BOUNDARY = "mpc-cde-benchmark-boundary"
 _LENGTH = struct.Struct(">I")
 UNLIMITED = {
     "MPC_CDE_GATEWAY_LIMITS__REQUESTS_PER_SECOND_PER_ADDRESS": "1000000",
@@ -131,17 +131,10 @@ def prepare(paper: GeneratedCommunity, count: int, path: Path) -> float:
 
 def request_of(parts: list[tuple[str, bytes, str]]) -> bytes:
     """One POST of a submission, as a client on the same connection would send it."""
-    pieces = []
-    for name, content, media_type in parts:
-        pieces.append(
-            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n'
-            f"Content-Type: {media_type}\r\n\r\n".encode()
-        )
-        pieces += [content, b"\r\n"]
-    body = b"".join([*pieces, f"--{BOUNDARY}--\r\n".encode()])
+    body, media_type = multipart_body(parts)
     head = (
         "POST /v1/submissions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

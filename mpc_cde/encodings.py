@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mpc_cde.documents.figure import Figure
 from mpc_cde.documents.study_terms import StudyTerms
 from protocols.encoding import FigureEncoding
@@ -16,7 +18,7 @@ def encoding_of(figure: Figure, *, allow_exact: bool) -> FigureEncoding:
     """The encoding of one figure. Raises OutOfRange where radices and steps do not fit."""
     if figure.minimum is None or figure.step is None or figure.publish_step is None:
         return FigureEncoding.category(len(figure.categories), blank_allowed=figure.blank_allowed)
-    return FigureEncoding.create(
+    return _number(
         minimum=figure.minimum,
         step=figure.step,
         publish_step=figure.publish_step,
@@ -24,3 +26,7 @@ def encoding_of(figure: Figure, *, allow_exact: bool) -> FigureEncoding:
         allow_exact=allow_exact,
         blank_allowed=figure.blank_allowed,
     )
+
+
+_number = lru_cache(maxsize=256)(FigureEncoding.create)
+"""Worked out with fractions, for every submission of the same study."""

@@ -6,8 +6,11 @@ What comes back is bounded in size and is believed in nothing; verification come
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
+from functools import cache
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
@@ -73,13 +76,15 @@ class GatewayClient:
     ) -> None:
         self.url = checked_url(url)
         self._attempts = attempts
+        by_environment = not _is_local(httpx.URL(self.url))  # a proxy has no business with this machine
         self._client = httpx.AsyncClient(
             base_url=self.url,
             transport=transport,
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             follow_redirects=False,
-            trust_env=not _is_local(httpx.URL(self.url)),  # a proxy has no business with this machine
+            trust_env=by_environment,
+            verify=_trusted_authorities(by_environment=by_environment),
         )
 
     async def __aenter__(self) -> Self:
@@ -127,8 +132,10 @@ class GatewayClient:
 
     async def post_parts(self, path: str, parts: Sequence[tuple[str, bytes, str]]) -> Any:
         """Hand in a multipart body of (name, content, media type), in this order."""
-        files = [(name, (name, content, media_type)) for name, content, media_type in parts]
-        return _json_of(await self._request("POST", path, files=files))
+        content, media_type = multipart_body(parts)
+        return _json_of(
+            await self._request("POST", path, content=content, headers={"Content-Type": media_type})
+        )
 
     async def events(self, path: str) -> AsyncIterator[dict[str, Any]]:
         """The data of a stream of server-sent events, until either side ends it. Raises as `get`."""
@@ -154,18 +161,26 @@ class GatewayClient:
         reader: Reader | None = None,
         parameters: Mapping[str, str] | None = None,
         content: bytes | None = None,
-        files: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
+        async def attempt() -> httpx.Response:
+            request = self._client.build_request(
+                method, path, params=parameters, content=content, headers=headers
+            )
+            if reader is not None:  # signed anew each time, since a nonce serves once
+                request.headers.update(reader.headers(method, str(request.url)))
+            return await self._send(request)
+
         try:
-            async for attempt in stamina.retry_context(on=_backoff, attempts=self._attempts, timeout=120):
-                with attempt:
-                    request = self._client.build_request(
-                        method, path, params=parameters, content=content, files=files, headers=headers
-                    )
-                    if reader is not None:  # signed anew each time, since a nonce serves once
-                        request.headers.update(reader.headers(method, str(request.url)))
-                    return await self._send(request)
+            return await attempt()  # mostly the only one, so without what retries need
+        except _TryAgain as error:
+            failed = [error]
+        try:
+            async for again in stamina.retry_context(on=_backoff, attempts=self._attempts, timeout=120):
+                with again:
+                    if failed:
+                        raise failed.pop()
+                    return await attempt()
         except _TryAgain as last:
             raise last.error from None
         raise AssertionError("retries end in an answer or an error")
@@ -246,6 +261,29 @@ class GatewayClient:
         if status == 409:
             return Conflict(message, hint=hint)
         return GatewayRefused(message, status=status, problem=_text(problem, "type") or "", hint=hint)
+
+
+def multipart_body(parts: Sequence[tuple[str, bytes, str]]) -> tuple[bytes, str]:
+    """A form of (name, content, media type) and its own media type.
+
+    What divides the parts is the digest of all of them, which none of them can be made to hold.
+    """
+    boundary = hashlib.sha256(b"".join(content for _, content, _ in parts)).hexdigest()
+    pieces: list[bytes] = []
+    for name, content, media_type in parts:
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n'
+            f"Content-Type: {media_type}\r\n\r\n"
+        )
+        pieces += (head.encode("ascii"), content, b"\r\n")
+    pieces.append(f"--{boundary}--\r\n".encode("ascii"))
+    return b"".join(pieces), f"multipart/form-data; boundary={boundary}"
+
+
+@cache
+def _trusted_authorities(*, by_environment: bool) -> ssl.SSLContext:
+    """Whose certificates are believed, as httpx has it; read once for all clients of a process."""
+    return httpx.create_ssl_context(trust_env=by_environment)
 
 
 def checked_url(url: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,7 +35,7 @@ from mpc_cde.client.receipts import wait_for_receipts
 from mpc_cde.client.role_cards import ResearcherRequest
 from mpc_cde.client.stewardship import propose_closing, propose_study
 from mpc_cde.client.verification import VerifiedResult, VerifiedStudy, verify_result
-from mpc_cde.demo.cast import AT_ONCE, Cast, ResearcherKeys, each, make_researcher, names_of
+from mpc_cde.demo.cast import Cast, ResearcherKeys, each, make_researcher, names_of
 from mpc_cde.demo.machines import Machines, open_machines
 from mpc_cde.demo.material import Material, MemberRow
 from mpc_cde.demo.node_logs import job_bytes, last_failure, log_entries
@@ -60,6 +60,8 @@ WAIT_SECONDS = 60.0
 RECEIPTS_SECONDS = 120.0
 RESULT_SECONDS = 180.0
 SECONDS_PER_MEMBER = 0.02
+AT_ONCE = 64
+"""Members that act at a time, each with a connection of its own: what comes together is kept together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,8 @@ class Story:
         figures = len(study.study.terms.figures)
         sent: list[Envelope | None] = [None] * len(members)
         text = f"{len(members)} members share, seal and submit {figures} figures each"
-        async with self._machines(connection) as machines:
+        url, fingerprint = connection.calls.url, self.cast.fingerprint
+        async with open_machines(url, fingerprint=fingerprint, count=AT_ONCE) as machines:
             with self.narrator.phase("submit", text, total=len(members)) as step:
 
                 async def submit(number: int) -> None:
@@ -275,33 +278,29 @@ class Story:
                         )
                     sent[number] = prepared.envelope
 
-                await each(range(len(members)), submit, on_done=step.advance)
-        submissions = [envelope for envelope in sent if envelope is not None]
-        await self._await_receipts(connection, study, submissions)
+                await each(range(len(members)), submit, at_once=AT_ONCE, on_done=step.advance)
+            submissions = [envelope for envelope in sent if envelope is not None]
+            await self._await_receipts(machines, study, submissions)
         return submissions
 
-    def _machines(self, connection: Connection) -> AbstractAsyncContextManager[Machines]:
-        return open_machines(connection.calls.url, fingerprint=self.cast.fingerprint, count=AT_ONCE)
-
     async def _await_receipts(
-        self, connection: Connection, study: VerifiedStudy, submissions: list[Envelope]
+        self, machines: Machines, study: VerifiedStudy, submissions: list[Envelope]
     ) -> None:
         parties = len(study.community.cards)
         patience = self._patience(RECEIPTS_SECONDS)
         text = f"every member verifies {parties} receipts"
-        async with self._machines(connection) as machines:
-            with self.narrator.phase("receipts", text, total=len(submissions)) as step:
+        with self.narrator.phase("receipts", text, total=len(submissions)) as step:
 
-                async def wait(submission: Envelope) -> None:
-                    self.cast.organisations.verify_alive()
-                    with machines.one() as own:
-                        status = await wait_for_receipts(
-                            own, study, submission.digest(), deadline_seconds=patience
-                        )
-                    if not status.is_complete:
-                        raise StoryStoppedError(f"a submission does not count. {status.describe()}")
+            async def wait(submission: Envelope) -> None:
+                self.cast.organisations.verify_alive()
+                with machines.one() as own:
+                    status = await wait_for_receipts(
+                        own, study, submission.digest(), deadline_seconds=patience
+                    )
+                if not status.is_complete:
+                    raise StoryStoppedError(f"a submission does not count. {status.describe()}")
 
-                await each(submissions, wait, on_done=step.advance)
+            await each(submissions, wait, at_once=AT_ONCE, on_done=step.advance)
 
     async def _close(self, connection: Connection, study: VerifiedStudy) -> None:
         cast, terms = self.cast, study.terms_digest

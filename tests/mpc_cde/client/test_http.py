@@ -11,8 +11,9 @@ import stamina
 
 from mpc_cde.client import http
 from mpc_cde.client.gateway_calls import GatewayCalls
-from mpc_cde.client.http import GatewayClient, GatewayFailed, GatewayRefused, checked_url
+from mpc_cde.client.http import GatewayClient, GatewayFailed, GatewayRefused, checked_url, multipart_body
 from mpc_cde.errors import CallerError, Conflict, MpcCdeError, NotFound, TooLarge, TransportError
+from mpc_cde.gateway.bodies import parse_multipart
 from tests.mpc_cde.client.paper import PaperCommunity
 
 PAPER = PaperCommunity()
@@ -195,3 +196,20 @@ async def test_gateway_that_sends_a_byte_at_a_time_is_not_waited_for(monkeypatch
     async with GatewayClient(URL, transport=transport, attempts=2) as client:
         with pytest.raises(TransportError, match=r"no whole answer within 0\.05 seconds"):
             await client.get("/v1/studies")
+
+
+def test_a_form_of_several_parts_is_read_as_it_was_written() -> None:
+    parts = [
+        ("document", b'{"a":1}', "application/json"),
+        ("correction", b"\r\n--\x00--\r\n", "application/x"),
+    ]
+    body, media_type = multipart_body(parts)
+    assert parse_multipart(media_type, body) == {name: content for name, content, _ in parts}
+
+
+async def test_a_first_attempt_counts_among_all_attempts() -> None:
+    gateway = Gateway(problem(503))
+    with stamina.set_testing(True, attempts=3, cap=True), pytest.raises(GatewayFailed):
+        async with gateway.client() as client:
+            await client.get("/v1/studies")
+    assert len(gateway.requests) == 3
