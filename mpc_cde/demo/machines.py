@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from mpc_cde.client.connection import Connection, connect
+from mpc_cde.demo.kept_connection import KeptConnection
 
 
 class Machines:
@@ -29,7 +30,9 @@ async def open_machines(url: str, *, fingerprint: str, count: int) -> AsyncItera
     async with AsyncExitStack() as stack:
         yield Machines(
             [
-                await stack.enter_async_context(connect(url, fingerprint=fingerprint, connections=1))
+                await stack.enter_async_context(
+                    connect(url, fingerprint=fingerprint, transport=KeptConnection())
+                )
                 for _ in range(count)
             ]
         )
