@@ -8,7 +8,7 @@ party. Everything in a frame is a claim of the gateway: the reader verifies the 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -50,25 +50,30 @@ class _FrameHeader(Part):
 
     def payload_bytes(self) -> bytes:
         """As any part's, written at once: a feed is read by every party."""
-        return b'{"digest":"%b","envelope":%b,"number":%d,"parts":[%b],"type":"%b"}' % (
-            base64url_bytes(self.document),
-            self.envelope.payload_bytes(),
-            self.number,
-            b",".join(b"%d" % size for size in self.parts),
-            self.type.encode("ascii"),
-        )
+        sizes, envelope = self.parts, self.envelope.payload_bytes()
+        return _header(self.number, self.type, self.document, envelope, sizes)
 
 
 def write_frame(frame: FeedFrame) -> bytes:
     """The bytes of one frame."""
-    header = _FrameHeader(
-        number=frame.number,
-        type=frame.type_name,
-        document=frame.envelope.digest(),
-        envelope=frame.envelope,
-        parts=tuple(len(part) for part in frame.parts),
-    ).payload_bytes()
-    return b"".join((_LENGTH.pack(len(header)), header, *frame.parts))
+    digest, envelope = frame.envelope.digest(), frame.envelope.to_json()
+    return frame_of(frame.number, frame.type_name, digest, envelope, frame.parts)
+
+
+def frame_of(number: int, type_name: str, digest: bytes, envelope: bytes, parts: Sequence[bytes]) -> bytes:
+    """As `write_frame`, of an envelope that is written already."""
+    header = _header(number, type_name, digest, envelope, [len(part) for part in parts])
+    return b"".join((_LENGTH.pack(len(header)), header, *parts))
+
+
+def _header(number: int, type_name: str, digest: bytes, envelope: bytes, sizes: Sequence[int]) -> bytes:
+    return b'{"digest":"%b","envelope":%b,"number":%d,"parts":[%b],"type":"%b"}' % (
+        base64url_bytes(digest),
+        envelope,
+        number,
+        b",".join(b"%d" % size for size in sizes),
+        type_name.encode("ascii"),
+    )
 
 
 def write_frames(frames: Iterable[FeedFrame]) -> bytes:

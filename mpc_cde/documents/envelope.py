@@ -71,13 +71,9 @@ class Envelope(Part):
 
     def payload_bytes(self) -> bytes:
         """As any part's, written at once: no field holds a character that JSON escapes."""
-        signatures = b",".join(
-            b'{"keyid":"%b","sig":"%b"}' % (base64url_bytes(each.keyid), base64url_bytes(each.sig))
-            for each in self.signatures
+        return envelope_json(
+            self.payload_type, self.payload, ((each.keyid, each.sig) for each in self.signatures)
         )
-        kind = self.payload_type.encode("ascii")
-        payload = base64url_bytes(self.payload)
-        return b'{"payload":"%b","payloadType":"%b","signatures":[%b]}' % (payload, kind, signatures)
 
     def to_json(self) -> bytes:
         """Canonical JSON of the envelope itself, for files and the wire."""
@@ -98,6 +94,18 @@ class Envelope(Part):
             return cls.model_validate_json(data)
         except ValidationError as error:
             raise BadDocument(f"not an envelope: {describe_validation(error)}") from None
+
+
+def envelope_json(payload_type: str, payload: bytes, signatures: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The canonical JSON of an envelope with these (keyid, signature), in the order given."""
+    return b'{"payload":"%b","payloadType":"%b","signatures":[%b]}' % (
+        base64url_bytes(payload),
+        payload_type.encode("ascii"),
+        b",".join(
+            b'{"keyid":"%b","sig":"%b"}' % (base64url_bytes(keyid), base64url_bytes(sig))
+            for keyid, sig in signatures
+        ),
+    )
 
 
 def keyid_of(public_key: bytes) -> bytes:

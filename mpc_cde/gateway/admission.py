@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mpc_cde.documents.canonical import timestamp_of
-from mpc_cde.documents.envelope import Envelope, Signature, is_signed, keyid_of, pre_authentication_encoding
+from mpc_cde.documents.envelope import Envelope, is_signed, keyid_of, pre_authentication_encoding
 from mpc_cde.errors import BadSignature
 from mpc_cde.gateway.communities import CommunityChain
-from mpc_cde.gateway.store_view import NewDocument, StoreView
+from mpc_cde.gateway.store_view import KeptSignature, NewDocument, StoreView
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def admit(envelope: Envelope, rule: Rule, context: Context) -> NewDocument:
     )
 
 
-def match_signers(envelope: Envelope, may_sign: Collection[bytes]) -> tuple[tuple[bytes, Signature], ...]:
+def match_signers(envelope: Envelope, may_sign: Collection[bytes]) -> tuple[tuple[bytes, KeptSignature], ...]:
     """Each signature with the key that made it; at least one. Raises BadSignature for any that is not good.
 
     Only the keys that its hint names are tried: a wrong hint costs its sender a refusal, not us a search.
@@ -83,7 +83,7 @@ def match_signers(envelope: Envelope, may_sign: Collection[bytes]) -> tuple[tupl
     for key in may_sign:
         by_hint.setdefault(keyid_of(key), []).append(key)
     message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
-    found: dict[bytes, Signature] = {}
+    found: dict[bytes, KeptSignature] = {}
     for signature in envelope.signatures:
         candidates = by_hint.get(signature.keyid)
         if candidates is None:
@@ -91,5 +91,5 @@ def match_signers(envelope: Envelope, may_sign: Collection[bytes]) -> tuple[tupl
         signer = next((key for key in candidates if is_signed(key, signature.sig, message)), None)
         if signer is None:
             raise BadSignature("a signature is not over this document", whom="a signer")
-        found.setdefault(signer, signature)
+        found.setdefault(signer, KeptSignature(signature.keyid, signature.sig))
     return tuple(found.items())

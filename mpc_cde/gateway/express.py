@@ -21,6 +21,7 @@ Answer = Callable[[Request, Desk], Awaitable[Response]]
 
 _CALLS: tuple[tuple[str, str, Answer], ...] = (
     ("POST", "/v1/submissions", submissions.post_submission),
+    ("GET", "/v1/submissions/{submission}", submissions.read_submission),
     ("POST", "/v1/receipts", party_documents.post_receipt),
     ("POST", "/v1/memberships", enrolment.post_membership),
 )
@@ -45,4 +46,7 @@ def add_express_calls(app: FastAPI, desk: Desk) -> None:
     for method, path, answer in _CALLS:
         express = _Express(answer, desk)
         express.route = Route(path, express, methods=[method], include_in_schema=False)
+        express.route.methods = {
+            method
+        }  # not HEAD too, which Starlette adds to GET and the routers do not know
         app.router.routes.insert(0, express.route)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mpc_cde.documents.submission import Submission
 from mpc_cde.errors import StoreDamaged
-from mpc_cde.feed_format import FeedFrame, write_frame
+from mpc_cde.feed_format import frame_of
 from mpc_cde.gateway.store_view import StoredDocument, StoreView
 
 _PAGE = 200
@@ -32,7 +32,7 @@ def feed_batch(view: StoreView, party: int, *, after: int, max_bytes: int, max_i
                 continue
             if place.digest not in documents:
                 raise StoreDamaged("the feed names a document that is not there")
-            frame = write_frame(_frame(place.number, documents[place.digest], parts))
+            frame = _frame(place.number, documents[place.digest], parts)
             if frames and (size + len(frame) > max_bytes or len(frames) == max_items):
                 return b"".join(frames)
             shown.add(place.digest)
@@ -43,10 +43,10 @@ def feed_batch(view: StoreView, party: int, *, after: int, max_bytes: int, max_i
     return b"".join(frames)
 
 
-def _frame(number: int, stored: StoredDocument, parts: Mapping[bytes, tuple[bytes, bytes]]) -> FeedFrame:
+def _frame(number: int, stored: StoredDocument, parts: Mapping[bytes, tuple[bytes, bytes]]) -> bytes:
     own: tuple[bytes, ...] = ()
     if stored.type_name == Submission.type_name():
         if stored.digest not in parts:
             raise StoreDamaged("a submission has lost a part")
         own = parts[stored.digest]
-    return FeedFrame(number, stored.type_name, stored.envelope, own)
+    return frame_of(number, stored.type_name, stored.digest, stored.envelope_json, own)

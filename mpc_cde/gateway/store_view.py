@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from mpc_cde.documents.envelope import Envelope, Signature
+from mpc_cde.documents.envelope import Envelope, Signature, envelope_json
 from mpc_cde.gateway import tables
 from mpc_cde.gateway.gathered import COLUMNS, Gathered, Interest
 from mpc_cde.lookups import Lookup
@@ -18,13 +18,20 @@ MAX_ON_SHELF = 1000
 T = TypeVar("T")
 
 
+class KeptSignature(NamedTuple):
+    """A `Signature` as a row has it."""
+
+    keyid: bytes
+    sig: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class NewDocument:
     """A document that was verified and is to be kept; `signatures` by the key of their signer."""
 
     type_name: str
     envelope: Envelope
-    signatures: tuple[tuple[bytes, Signature], ...]
+    signatures: tuple[tuple[bytes, KeptSignature], ...]
     study: bytes | None = None
     subject: bytes | None = None
     party: int | None = None
@@ -40,7 +47,7 @@ class StoredDocument:
     type_name: str
     payload_type: str
     payload: bytes
-    signatures: tuple[tuple[bytes, Signature], ...]
+    signatures: tuple[tuple[bytes, KeptSignature], ...]
     study: bytes | None
     subject: bytes | None
     party: int | None
@@ -57,8 +64,17 @@ class StoredDocument:
     @property
     def envelope(self) -> Envelope:
         """The document with all its signatures."""
-        ordered = sorted((s for _, s in self.signatures), key=lambda s: (s.keyid, s.sig))
-        return Envelope(payload_type=self.payload_type, payload=self.payload, signatures=tuple(ordered))
+        made = (Signature(keyid=keyid, sig=sig) for keyid, sig in self._ordered)
+        return Envelope(payload_type=self.payload_type, payload=self.payload, signatures=tuple(made))
+
+    @property
+    def envelope_json(self) -> bytes:
+        """The envelope as it is written."""
+        return envelope_json(self.payload_type, self.payload, self._ordered)
+
+    @property
+    def _ordered(self) -> list[tuple[bytes, bytes]]:
+        return sorted((s.keyid, s.sig) for _, s in self.signatures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,9 +328,9 @@ class StoreView:
         return self._with_signatures(self._rows(statement).all())
 
     def _with_signatures(self, rows: Sequence[Any]) -> list[StoredDocument]:
-        signatures: dict[bytes, list[tuple[bytes, Signature]]] = {}
+        signatures: dict[bytes, list[tuple[bytes, KeptSignature]]] = {}
         for row in self._rows_of(_SIGNATURES, [bytes(row.digest) for row in rows]):
-            signature = Signature.model_construct(keyid=bytes(row.keyid), sig=bytes(row.sig))
+            signature = KeptSignature(bytes(row.keyid), bytes(row.sig))
             signatures.setdefault(bytes(row.digest), []).append((bytes(row.signer), signature))
         return [
             StoredDocument(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from mpc_cde.body_parts import CORRECTION_PART, DOCUMENT_PART, envelope_part
@@ -85,13 +86,13 @@ async def post_withdrawal(request: Request, desk: DeskOf) -> Response:
     return await post_one_of(request, desk, {"withdrawal/v1": withdrawal_rule})
 
 
+Known = Annotated[int, Query(ge=0, le=64)]
+Wait = Annotated[float, Query(ge=0, le=300)]
+_KNOWN, _WAIT = TypeAdapter(Known), TypeAdapter(Wait)
+
+
 @router.get("/submissions/{submission}", responses=answered(SubmissionAnswer))
-async def get_submission(
-    submission: str,
-    desk: DeskOf,
-    known: Annotated[int, Query(ge=0, le=64)] = 0,
-    wait: Annotated[float, Query(ge=0, le=300)] = 0.0,
-) -> Response:
+async def get_submission(submission: str, desk: DeskOf, known: Known = 0, wait: Wait = 0.0) -> Response:
     """Receipts of every party. Whoever knows the digest may read them; nothing in them is about the member.
 
     Waits up to `wait` seconds, and never longer than the gateway's own limit, for more than `known` receipts.
@@ -100,12 +101,7 @@ async def get_submission(
 
 
 @router.get("/withdrawals/{withdrawal}", responses=answered(WithdrawalAnswer))
-async def get_withdrawal(
-    withdrawal: str,
-    desk: DeskOf,
-    known: Annotated[int, Query(ge=0, le=64)] = 0,
-    wait: Annotated[float, Query(ge=0, le=300)] = 0.0,
-) -> Response:
+async def get_withdrawal(withdrawal: str, desk: DeskOf, known: Known = 0, wait: Wait = 0.0) -> Response:
     """Receipts of the parties that have the withdrawal; waits for more than `known`, as for a submission."""
     return send(await _receipts_of(WithdrawalAnswer, withdrawal, desk, known, wait))
 
@@ -117,6 +113,19 @@ async def _receipts_of(kind: type[Answer], named: str, desk: Desk, known: int, w
     if not isinstance(answer, kind):
         raise NotFound("this gateway knows no such document of that kind")
     return answer
+
+
+async def read_submission(request: Request, desk: Desk) -> Response:
+    """`get_submission` for a request as it came."""
+    given = request.query_params
+    try:
+        known = _KNOWN.validate_python(given.get("known", 0))
+        wait = _WAIT.validate_python(given.get("wait", 0.0))
+    except ValidationError as error:
+        raise RequestRefused(
+            ProblemKind.INVALID_PARAMETER, f"known, wait: {error.errors()[0]['msg']}"
+        ) from None
+    return await get_submission(request.path_params["submission"], desk, known, wait)
 
 
 @router.get("/studies/{study}/proofs/{submission}", responses=answered(RosterProof))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 import httpx
+import pytest
 
 from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
 from mpc_cde.documents.envelope import Envelope, open_envelope
@@ -60,6 +61,11 @@ async def test_nobody_listens_when_all_have_gone(gateway: PaperGateway) -> None:
     with anyio.move_on_after(0.2):
         await gateway.read(f"{path_of(gateway, 0)}?wait=20")
     assert gateway.app.state.desk.receipts.bells._heard == {}
+
+
+@pytest.mark.parametrize("asked", ["known=65", "known=-1", "known=many", "wait=301", "wait=-1", "wait=nan"])
+async def test_a_question_out_of_bounds_is_refused(gateway: PaperGateway, asked: str) -> None:
+    problem(await gateway.read(f"{path_of(gateway, 0)}?{asked}"), 422, "invalid-parameter")
 
 
 # withdrawals
