@@ -132,7 +132,7 @@ def play(
     try:
         with Organisations(directory) as organisations:
             material = given or generated_material(options.members or 0, directory)
-            pages = [f"http://{address}" for address in free_addresses(PARTIES_WITH_PAGES)] if serve else []
+            pages = _page_origins(options.parties) if serve else []
             report, cast, visitor = anyio.run(
                 _play, options, material, organisations, narrator, randomness, before_query, pages
             )
@@ -194,6 +194,11 @@ def compare_all(material: Material, ending: Ending) -> Comparison:
         plain = material.expected(items, terms, row=asked.number, earlier=expected)
         found = found.joined(compare(plain, [opened_cell(place) for place in asked.places]))
     return found
+
+
+def _page_origins(parties: int) -> list[str]:
+    """Where parties serve pages: beside the first addresses, which are those of the mesh."""
+    return [f"http://{address}" for address in free_addresses(parties + PARTIES_WITH_PAGES)[parties:]]
 
 
 def _given_material(options: DemoOptions) -> Material | None:
