@@ -125,7 +125,7 @@ def read_basis(
     """Everything this party accepted and saw of the study; its list is to keep `promises`, as all the others."""
     study = terms.digest()
     memberships = {
-        stored.digest: CertifiedMember.of(stored.parse(Membership), terms)
+        stored.digest: CertifiedMember.of(Membership.read_kept(stored.envelope.payload), terms)
         for stored in view.each_document(Membership.type_name())
     }
     withdrawals = list(view.documents(Withdrawal.type_name(), study=study))
@@ -162,7 +162,7 @@ def read_basis(
 
 def _accepted_by_receipt(view: StoreView, study: bytes) -> Iterator[tuple[int, bytes]]:
     for stored in view.each_document(Receipt.type_name(), study=study):
-        receipt = stored.parse(Receipt)
+        receipt = Receipt.read_kept(stored.envelope.payload)
         if receipt.accepted:
             yield receipt.party, receipt.submission
 

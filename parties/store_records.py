@@ -117,7 +117,7 @@ def stored_document(row: Row[Any]) -> StoredDocument:
     return StoredDocument(
         digest=row.digest,
         type_name=row.type,
-        envelope=Envelope.parse_json(row.envelope),
+        envelope=Envelope.read_kept(row.envelope),
         study=row.study,
         subject=row.subject,
         party=row.party,
@@ -138,5 +138,5 @@ def submission_record(row: Row[Any]) -> SubmissionRecord:
         state=row.state,
         reason=row.reason,
         judged=row.judged,
-        envelope=Envelope.parse_json(row.envelope),
+        envelope=Envelope.read_kept(row.envelope),
     )

@@ -45,6 +45,15 @@ class Part(BaseModel):
         return cls._refuse(payload)
 
     @classmethod
+    def read_kept(cls, payload: bytes) -> Self:
+        """As `parse_payload`, for what one's own store gives back: it was parsed before it was kept, so its form is
+        not looked at again. Raises BadDocument."""
+        try:
+            return cls.model_validate_json(payload)
+        except ValidationError as error:
+            raise BadDocument(f"not a {cls.__name__}: {describe_validation(error)}") from None
+
+    @classmethod
     def _refuse(cls, payload: bytes) -> NoReturn:
         """Say what is wrong: its form first, then its fields."""
         parse_canonical(payload, max_bytes=cls.max_payload_bytes)

@@ -15,6 +15,7 @@ import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Any, NoReturn
 
 import rfc8785
@@ -188,6 +189,7 @@ def _bytes_from_wire(value: object) -> object:
     return decode_base64url(value) if isinstance(value, str) else value
 
 
+@lru_cache(maxsize=1024)  # documents that come once for each member name the same few moments
 def _checked_timestamp(text: str) -> str:
     if timestamp_of(datetime_of(text)) != text:
         raise ValueError("expected RFC 3339 in UTC to the second")

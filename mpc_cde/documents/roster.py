@@ -12,7 +12,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mpc_cde.documents.base import Document, Part, verify_sorted
-from mpc_cde.documents.canonical import Count, Digest, Identifier, ShortText
+from mpc_cde.documents.canonical import (
+    Count,
+    Digest,
+    Identifier,
+    ShortText,
+    base64url_bytes,
+    canonical_bytes,
+)
 from mpc_cde.documents.merkle import MerkleTree, verify_inclusion
 from mpc_cde.errors import BadProof
 
@@ -24,6 +31,15 @@ class RosterEntry(Part):
     membership: Digest
     holding: ShortText | None = None
     groups: Annotated[dict[Identifier, ShortText], Field(max_length=64)] = Field(default_factory=dict)
+
+    def payload_bytes(self) -> bytes:
+        """As any part's, but for what may be any text written at once: a roster has one for each member."""
+        return b'{"groups":%b,"holding":%b,"membership":"%b","submission":"%b"}' % (
+            canonical_bytes(self.groups),
+            canonical_bytes(self.holding),
+            base64url_bytes(self.membership),
+            base64url_bytes(self.submission),
+        )
 
 
 class RegistrarCount(Part):

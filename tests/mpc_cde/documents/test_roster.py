@@ -7,8 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from mpc_cde.documents.canonical import MAX_INTEGER, canonical_bytes
 from mpc_cde.documents.checked_roster import MALFORMED_ENCODING
+from mpc_cde.documents.envelope import Envelope, sign_document
 from mpc_cde.documents.roster import (
+    RosterEntry,
     RosterProof,
     roster_of,
     roster_tree,
@@ -16,10 +19,19 @@ from mpc_cde.documents.roster import (
     verify_entries,
     verify_member_row,
 )
+from mpc_cde.documents.roster_list import ListedSubmission, RosterList
 from mpc_cde.errors import BadProof
-from tests.mpc_cde.documents.samples import bytes_named, checked_roster, roster_entries, study
+from tests.mpc_cde.documents.samples import (
+    bytes_named,
+    checked_roster,
+    roster_entries,
+    signing_key,
+    study,
+    withdrawal,
+)
 
 TERMS = study().terms_digest()
+SHORT_TEXT = st.sampled_from(["a", "Zürich", 'say "no"', "back\\slash", "\U0001f600 shop", "tab-less"])
 
 
 @settings(max_examples=25)
@@ -91,3 +103,46 @@ def test_empty_roster_is_a_roster() -> None:
 def test_checked_roster_tells_a_member_why_it_was_removed() -> None:
     assert checked_roster().fault_of(bytes_named("submission 3")) == MALFORMED_ENCODING
     assert checked_roster().fault_of(bytes_named("submission 1")) is None
+
+
+@given(
+    st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True), SHORT_TEXT, max_size=3),
+    st.none() | SHORT_TEXT,
+)
+def test_a_row_is_written_as_canonical_json(groups: dict[str, str], holding: str | None) -> None:
+    row = RosterEntry(
+        submission=bytes_named("submission"),
+        membership=bytes_named("membership"),
+        holding=holding,
+        groups=groups,
+    )
+    assert row.payload_bytes() == canonical_bytes(row.model_dump(mode="json"))
+
+
+@given(st.lists(st.integers(1, MAX_INTEGER), max_size=3), st.integers(0, 2))
+def test_a_list_is_written_as_canonical_json(sequences: list[int], proofs: int) -> None:
+    keys = [signing_key(f"signer {number}") for number in range(proofs)]
+    shown = sorted(
+        (
+            sign_document(withdrawal().model_copy(update={"sequence": n + 1}), key)
+            for n, key in enumerate(keys)
+        ),
+        key=Envelope.digest,
+    )
+    submissions = [
+        ListedSubmission(
+            submission=bytes_named(f"submission {number}"),
+            membership=bytes_named("membership"),
+            member=bytes_named("member")[:16],
+            sequence=sequence,
+        )
+        for number, sequence in enumerate(sequences)
+    ]
+    roster_list = RosterList(
+        study_terms=TERMS,
+        party=1,
+        submissions=tuple(sorted(submissions, key=lambda entry: entry.submission)),
+        withdrawals=tuple(shown),
+    )
+    assert roster_list.payload_bytes() == canonical_bytes(roster_list.model_dump(mode="json", by_alias=True))
+    assert RosterList.parse_payload(roster_list.payload_bytes()) == roster_list
