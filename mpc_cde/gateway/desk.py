@@ -22,6 +22,7 @@ from mpc_cde.gateway.communities import (
 )
 from mpc_cde.gateway.keeping import Keeper
 from mpc_cde.gateway.metrics import Metrics
+from mpc_cde.gateway.open_streams import OpenStreams
 from mpc_cde.gateway.proofs import ProofDesk
 from mpc_cde.gateway.receipt_desk import ReceiptDesk
 from mpc_cde.gateway.settings import GatewaySettings
@@ -63,7 +64,7 @@ class Desk:
         self.proofs = ProofDesk()
         self.keeper = Keeper(store, context=self.context, received=lambda: timestamp_of(clock()))
         self.receipts = ReceiptDesk(store, context=self.context)
-        self.streams = 0
+        self.streams = OpenStreams(limits.streams, limits.streams_per_address)
         self.reader_origins: frozenset[str] = frozenset()
         """Origins that readers may sign for; empty: whatever the request says (tests)."""
         self.fingerprint = settings.fingerprint

@@ -63,6 +63,9 @@ class Limits(BaseModel):
     request_burst_per_office: Positive = 20_000.0
     pending_communities: Annotated[int, Field(ge=1, le=1000)] = 16
     streams: Annotated[int, Field(ge=1, le=10_000)] = 256
+    streams_per_address: Annotated[int, Field(ge=1, le=10_000)] = 32
+    stream_seconds: Positive = 600.0
+    stream_write_seconds: Positive = 20.0
     decision_seconds: Positive = 86_400.0
 
 
