@@ -21,10 +21,11 @@ import anyio.from_thread
 from rich.console import Console
 
 from mpc_cde.client.connection import Connection, connect
-from mpc_cde.client.enrolment import parse_register, with_cards
+from mpc_cde.client.enrolment import draft_researcher, parse_register, with_cards
 from mpc_cde.client.export import verify_export
 from mpc_cde.client.invitation import invitation_link
 from mpc_cde.client.membership_ledger import MembershipLedger, countersign_memberships
+from mpc_cde.client.role_cards import ResearcherRequest
 from mpc_cde.client.stewardship import propose_study
 from mpc_cde.client.tables import read_table
 from mpc_cde.client.verification import VerifiedResult, VerifiedStudy
@@ -35,9 +36,12 @@ from mpc_cde.demo.organisations import Organisations
 from mpc_cde.demo.report import Narrator
 from mpc_cde.demo.story import Story
 from mpc_cde.documents.approval import Approval, Refusal
-from mpc_cde.documents.envelope import open_envelope
+from mpc_cde.documents.envelope import add_signature, open_envelope, sign_document
 from mpc_cde.documents.query import GroupCell, QueryItem
+from mpc_cde.documents.result import Result
+from mpc_cde.reader_signatures import SignedReader
 from mpc_cde.study_templates import parse_template, read_template
+from parties.party_home import PartyHome
 from protocols.randomness import SystemRandomness
 
 T = TypeVar("T")
@@ -169,6 +173,42 @@ class Town:
                     await connection.calls.post("memberships", envelope)
 
             self._do(issue)
+
+    def enrol(self, request: ResearcherRequest) -> None:
+        """What a registrar and every party do with the request of a researcher."""
+
+        async def enrol(connection: Connection) -> None:
+            document = draft_researcher(
+                request, community=connection.trusted.current, now=datetime.now(UTC), validity_days=30
+            )
+            envelope = sign_document(document, self.cast.registrar.key)
+            for party in self.cast.parties:
+                envelope = add_signature(envelope, PartyHome(party.home).load_identity())
+            await connection.calls.post("researchers", envelope)
+
+        self._do(enrol)
+
+    def ensure_closed(self) -> None:
+        """The first study has closed and its inputs are checked when this returns."""
+
+        async def close(connection: Connection) -> None:
+            if (await connection.calls.study(self.study.terms_digest)).state == "open":
+                await self._story._close(connection, self.study)
+
+        self._do(close)
+
+    def result_of(self, query: bytes) -> Result:
+        """The answer to a query, as a client reads it."""
+
+        async def read(connection: Connection) -> Result:
+            file = await connection.calls.query(query, self._reader())
+            envelope = (await connection.calls.result(file.results[0], self._reader())).result
+            return open_envelope(envelope, Result)
+
+        return self._do(read)
+
+    def _reader(self) -> SignedReader:
+        return SignedReader(self.researcher.signing_key, randomness=SystemRandomness())
 
     def propose(self, title: str, old: str, new: str) -> bytes:
         """The steward proposes a study that is other than the first in one thing; digest of its terms."""

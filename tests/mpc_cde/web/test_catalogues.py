@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import get_args
 
 import pytest
 
+from mpc_cde.life_cycles import query_states
 from mpc_cde.life_cycles.study import State
 from mpc_cde.web.assets import PAGES
+from parties import policy
 from protocols.catalog import FUNCTIONS
 
 CATALOGUES = {
@@ -66,3 +69,21 @@ def test_every_family_of_strings_that_code_chooses_from_is_there(path: Path) -> 
 def test_every_state_of_a_study_has_its_words() -> None:
     for state in get_args(State):
         assert f"operator.state.{state.name}" in CATALOGUES["en"], state
+
+
+def test_every_rule_by_which_a_party_decides_has_its_words() -> None:
+    code = inspect.getsource(policy)
+    rules = set(re.findall(r'(?:_no\(|Verdict\(\w+, )"(\w+)"', code))
+    assert {"approved_study", "budget", "own_minimum"} <= rules
+    for rule in rules:
+        assert f"decision.rule.{rule}" in CATALOGUES["en"], rule
+
+
+def test_every_state_of_a_question_has_its_words() -> None:
+    for state in get_args(query_states.State):
+        assert f"query.{state.name}" in CATALOGUES["en"], state
+
+
+def test_a_researcher_asks_to_be_enrolled_for_every_function_there_is() -> None:
+    listed = re.findall(r'"([a-z_]+@\d+)"', (PAGES / "researcher" / "desk.js").read_text("utf-8"))
+    assert listed == sorted(FUNCTIONS)

@@ -3,34 +3,25 @@
 // Every party that computed sealed its share for this member; all must lie on one polynomial of the promised degree,
 // else nothing is read. The same answers as mpc_cde/client/own_place.py.
 
-import { decodeBase64url, encodeBase64url } from "./bytes.js";
-import { signDocument } from "./envelope.js";
+import { decodeBase64url } from "./bytes.js";
 import { BadProof, CallerError } from "./errors.js";
-import { askedParameters, groupValues } from "./release_rules.js";
+import { itemsOf, signQuestion } from "./questions.js";
 import { openWithInfo, resultInfo } from "./sealing.js";
 import { P } from "./sharing.js";
 
 export const OWN_RANK = "own_rank@1";
 const STEP_PERCENT = 5n;
-const VALID_MS = 3_600_000;
 
 /** The places that the study tells this member: over everybody, and in the groups that it was certified for. */
 export function ownItems(terms, attributes) {
-  return terms.functions.filter((one) => one.function === OWN_RANK).flatMap((one) => {
-    const groups = one.by === null ? [null] : groupValues(one.by, terms).map((value) => ({ attribute: one.by, value }));
-    const own = groups.filter((group) => group === null || attributes[group.attribute] === group.value);
-    return own.map((group) => ({ function: one.function, figures: one.figures, group, parameters: askedParameters(one) }));
-  });
+  const isOwn = ({ group }) => group === null || attributes[group.attribute] === group.value;
+  return terms.functions.filter((one) => one.function === OWN_RANK).flatMap((one) => itemsOf(one, terms).filter(isOwn));
 }
 
 /** A query that the member signs about itself; `membership` is the digest of its membership. */
-export async function askOwnPlace({ studyTerms, items, membership, signer, randomBytes, now = Date.now() }) {
+export async function askOwnPlace({ items, membership, ...more }) {
   if (items.length === 0) throw new CallerError("this study tells members no place of their own");
-  const expires = new Date(now + VALID_MS).toISOString().replace(/\.\d{3}Z$/, "Z");
-  const nonce = encodeBase64url(await randomBytes(16));
-  return signDocument({
-    type: "query/v1", study_terms: studyTerms, items, asker_kind: "member", asker: membership, nonce, expires,
-  }, signer);
+  return signQuestion({ items, kind: "member", asker: membership, ...more });
 }
 
 /**

@@ -39,8 +39,19 @@ export class Gateway {
 
   /** The membership of the signer's key, unverified; null if nobody has certified it yet. */
   async ownMembership() {
+    const answer = await this.#own("memberships");
+    return answer && new Envelope(answer.membership);
+  }
+
+  /** The enrolment of the signer's key as a researcher, { envelope, waitingFor }, unverified; null if there is none. */
+  async ownEnrolment() {
+    const answer = await this.#own("researchers");
+    return answer && { envelope: new Envelope(answer.researcher), waitingFor: answer.waiting_for };
+  }
+
+  async #own(kind) {
     try {
-      return new Envelope((await this.#get("/v1/memberships/own", { signed: true })).membership);
+      return await this.#get(`/v1/${kind}/own`, { signed: true });
     } catch (error) {
       if (error instanceof GatewayRefused && error.kind === "not-found") return null;
       throw error;

@@ -13,8 +13,8 @@ export class Vault {
     this.#database = database;
   }
 
-  static async open() {
-    const asked = indexedDB.open(NAME, 1);
+  static async open(name = NAME) {
+    const asked = indexedDB.open(name, 1);
     asked.onupgradeneeded = () => asked.result.createObjectStore(STORE);
     return new Vault(await settled(asked));
   }

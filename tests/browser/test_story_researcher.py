@@ -1,0 +1,51 @@
+"""The end of the story for a researcher: a key made in the browser, a question to real parties, a verified answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.test_researcher_page import Researcher
+from tests.browser.town import Town
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_a_researcher_asks_watches_and_reads(chromium: Browser, town: Town, tmp_path: Path) -> None:
+    town.ensure_closed()
+    person = Researcher(chromium, town)
+    page = person.page
+    link = f"{town.pages[1]}/researcher.html#community={town.fingerprint}"
+    town.enrol(person.make_key(link, name="A. Researcher, University"))
+    person.button("Look now").click()
+    page.get_by_role("button", name="Energy use of bakeries").click()
+    page.get_by_label("Total: Electricity").check()
+    page.get_by_label("median: Gas").check()
+    page.get_by_label("20 %, 80 %: Flour baked").check()
+    person.button("Ask").click()
+    expect(page.get_by_text("Verified on this device: signed by")).to_be_visible()
+    person.look_for_barriers("answer")
+    for summary in page.locator("summary").all():
+        summary.click()
+    result = town.result_of(person.queries[-1])
+    released = {(cell.function, cell.figures): cell for cell in result.cells}
+    shown = page.inner_text("main").replace(",", "")
+    assert set(released) == {
+        ("sum@1", ("electricity",)),
+        ("percentiles@1", ("gas",)),
+        ("percentiles@1", ("flour",)),
+    }
+    for cell in result.cells:
+        assert all(value in shown for value in cell.values or ())
+    assert released[("percentiles@1", ("flour",))].withheld is not None
+    assert "withheld" in shown
+    with page.expect_download() as download:
+        person.button("Save as CSV").click()
+    text = Path(download.value.path()).read_text("utf-8")
+    (total,) = released[("sum@1", ("electricity",))].values or ()
+    assert total in text
+    person.close()
+    assert json.dumps(person.faults) == "[]"
