@@ -12,7 +12,7 @@ import typer
 
 from mpc_cde.cli.connection import run_connected
 from mpc_cde.cli.options import FingerprintOption, GatewayOption, HomeOption, JsonOption, OutputOption
-from mpc_cde.cli.showing import remark, say, say_json
+from mpc_cde.cli.showing import remark, say, say_json, say_table
 from mpc_cde.cli.study_page import show_study
 from mpc_cde.cli.surroundings import open_home, read_p_percent, write_file
 
@@ -87,6 +87,21 @@ def propose(
     remark(f"  mpc-party approve {_argument(digest, study.terms.title)}{given}")
     if p_percent is not None:
         remark(f"Hand {p_percent} to each of them, not by the gateway.")
+
+
+@app.command()
+def template(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One of those that are listed without it.")
+    ] = None,
+) -> None:
+    """List the templates that travel with the program, or print one: save it, change it, propose it."""
+    from mpc_cde.study_templates.shipped_templates import TRADES, shipped_template, shipped_text
+
+    if name is not None:
+        say(shipped_text(name).rstrip())
+        return
+    say_table(["name", "title"], [[trade, shipped_template(trade).title] for trade in TRADES])
 
 
 @app.command()

@@ -48,7 +48,17 @@ def study_from_template(
         "retention_days": template.retention_days,
     }
     help_texts = {figure.name: figure.help for figure in template.figures if figure.help}
-    presentation = {"opens": opens, "closes": closes, "help": help_texts}
+    translations = {
+        one.language: {
+            "title": one.title,
+            "purpose": one.purpose,
+            "consent": one.consent,
+            "labels": dict(one.labels),
+            "help": dict(one.help),
+        }
+        for one in template.translations
+    }
+    presentation = {"opens": opens, "closes": closes, "help": help_texts, "translations": translations}
     try:
         return Study.model_validate({"terms": terms, "presentation": presentation, "steward": steward})
     except ValidationError as error:

@@ -18,6 +18,7 @@ from mpc_cde.study_templates.template import (
     TemplateClass,
     TemplateFigure,
     TemplateGroup,
+    TemplateTranslation,
 )
 from protocols.concentration_rules import LARGEST_CONTRIBUTIONS
 
@@ -75,6 +76,7 @@ def parse_template(text: str) -> StudyTemplate:
         function for one in table.tables("functions", least=1) for function in asked.functions(one)
     )
     members = table.table("members") or TemplateTable({}, "members")
+    named = [figure.name for figure in figures] + [group.attribute for group in groups]
     template = StudyTemplate(
         title=table.text("title"),
         purpose=table.text("purpose", longest=20_000),
@@ -91,7 +93,9 @@ def parse_template(text: str) -> StudyTemplate:
         register_column=members.text("register_column") if members.has("register_column") else None,
         holding_column=members.text("holding_column") if members.has("holding_column") else None,
         sole_trader_column=members.text("sole_trader_column") if members.has("sole_trader_column") else None,
+        translations=tuple(_translation(one, named) for one in table.tables("translations")),
     )
+    _refuse_twice("translations", [template.language, *(one.language for one in template.translations)])
     members.finish()
     table.finish()
     return template
@@ -233,6 +237,29 @@ def _class(table: TemplateTable) -> TemplateClass:
         raise table.fail("below", "a number above from")
     table.finish()
     return TemplateClass(value, lower, upper, equals)
+
+
+def _translation(table: TemplateTable, named: list[str]) -> TemplateTranslation:
+    translation = TemplateTranslation(
+        language=table.text("language", longest=35),
+        title=table.text("title"),
+        purpose=table.text("purpose", longest=20_000),
+        consent=table.text("consent", longest=20_000),
+        labels=_texts_by_name(table, "labels", named, longest=200),
+        help=_texts_by_name(table, "help", named, longest=20_000),
+    )
+    table.finish()
+    return translation
+
+
+def _texts_by_name(table: TemplateTable, key: str, named: list[str], *, longest: int) -> dict[str, str]:
+    """Texts for some of the figures and groups; a name that the study does not have is a mistake."""
+    texts = table.table(key)
+    if texts is None:
+        return {}
+    found = {name: texts.text(name, longest=longest) for name in named if texts.has(name)}
+    texts.finish()
+    return found
 
 
 def _refuse_overlap(key: str, classes: tuple[TemplateClass, ...]) -> None:

@@ -108,6 +108,18 @@ class TemplateFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateTranslation:
+    """The template in another language; `labels` and `help` by the name of a figure or attribute."""
+
+    language: str
+    title: str
+    purpose: str
+    consent: str
+    labels: Mapping[str, str]
+    help: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class StudyTemplate:
     """A checked template. `register_column`, `holding_column`, `sole_trader_column` describe the members'
     table."""
@@ -127,6 +139,7 @@ class StudyTemplate:
     register_column: str | None
     holding_column: str | None
     sole_trader_column: str | None
+    translations: tuple[TemplateTranslation, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
