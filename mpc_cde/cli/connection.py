@@ -22,6 +22,17 @@ def community_home(home: Path | None, fingerprint: str | None) -> CommunityHome:
     return open_home(home).community(None if fingerprint is None else parse_pin(fingerprint))
 
 
+def known_gateway(*, home: Path | None, gateway: str | None, fingerprint: str | None) -> tuple[str, str]:
+    """The gateway that was named or is remembered, and the pinned fingerprint. Raises CallerError without one."""
+    from mpc_cde.errors import CallerError
+
+    own = community_home(home, fingerprint)
+    url = gateway or own.gateway()
+    if url is None:
+        raise CallerError("no gateway is known here", hint="Give --gateway URL once; it is remembered.")
+    return url, own.fingerprint
+
+
 def run_connected(
     action: Callable[[Connection], Awaitable[T]],
     *,
@@ -34,13 +45,9 @@ def run_connected(
     from stamina.instrumentation import set_on_retry_hooks
 
     from mpc_cde.client.connection import connect
-    from mpc_cde.errors import CallerError
 
+    url, _ = known_gateway(home=home, gateway=gateway, fingerprint=fingerprint)
     own = community_home(home, fingerprint)
-    url = gateway or own.gateway()
-    if url is None:
-        raise CallerError("no gateway is known here", hint="Give --gateway URL once; it is remembered.")
-
     set_on_retry_hooks(())  # people read the one error at the end, not each attempt
 
     async def connected() -> T:

@@ -6,7 +6,7 @@ fault and says so.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,7 +180,7 @@ class GatewayCalls:
             asker=_optional_envelope(answer, "asker"),
         )
 
-    def progress(self, digest: bytes) -> AsyncIterator[dict[str, Any]]:
+    def progress(self, digest: bytes) -> AsyncGenerator[dict[str, Any], None]:
         """Events of a study or query, as they come."""
         return self._client.events(f"/v1/progress/{encode_base64url(digest)}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from types import TracebackType
@@ -137,7 +137,7 @@ class GatewayClient:
             await self._request("POST", path, content=content, headers={"Content-Type": media_type})
         )
 
-    async def events(self, path: str) -> AsyncIterator[dict[str, Any]]:
+    async def events(self, path: str) -> AsyncGenerator[dict[str, Any], None]:
         """The data of a stream of server-sent events, until either side ends it. Raises as `get`."""
         timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
         try:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.test_researcher_page import Researcher
 from tests.browser.town import Town
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(280)
 
 
 def test_a_researcher_asks_watches_and_reads(chromium: Browser, town: Town, tmp_path: Path) -> None:
