@@ -23,7 +23,7 @@ REASON = "Our board wants the regions left out."
 def link(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The room of the first party; two more studies are proposed to it."""
     town.propose(APPROVED, "step = 1\npublish_step = 500", "step = 1\npublish_step = 1_000")
-    town.propose(HELD_BACK, "[members]", "[disclosure]\nminimum_contributors = 3\n\n[members]")
+    town.propose(HELD_BACK, "complementary = true", "complementary = true\nminimum_contributors = 3")
     log = tmp_path_factory.mktemp("room") / "log.txt"
     with served("parties", "serve", "--home", str(town.cast.parties[0].home), log=log) as link:
         yield link

@@ -12,6 +12,7 @@ import { Frame } from "../shared/frame.js";
 import { Gateway } from "../shared/gateway.js";
 import { loadLanguage, preferredLanguage } from "../shared/language.js";
 import { resultView } from "../shared/result_view.js";
+import { isPilot, pilotBanner } from "../shared/pilot.js";
 import { Vault } from "../shared/vault.js";
 import { wordsOf } from "../shared/words.js";
 import { Desk } from "./desk.js";
@@ -203,7 +204,7 @@ class Page {
     const isNew = stands === null && this.keyring.isRecovered;
     const said = stands !== null ? null : record.withdrawn > 0 ? "after.withdrawn" : isNew ? "form.other_device" : null;
     const notice = said && el("div", { class: "notice" }, el("p", {}, t(said)));
-    this.formView = el("div", {}, el("h1", {}, words.title), el("p", { class: "lead" }, t("form.lead", { closes })), notice,
+    this.formView = el("div", {}, isPilot(study.study.terms) ? pilotBanner(t) : null, el("h1", {}, words.title), el("p", { class: "lead" }, t("form.lead", { closes })), notice,
       el("div", { class: "columns" }, el("div", {}, this.form.element, el("div", { class: "actions" }, check)), aboutCard({ study, words, t })));
     this.#show(this.formView, { step: "figures" });
     if (taken !== null) await this.#keepDraft(taken);
@@ -252,7 +253,7 @@ class Page {
     const results = isOpen ? [] : await desk.results(study, counts?.refused ? null : stands);
     const shown = await this.#cameBack(results, stands, words, counts?.refused ?? false);
     const waiting = !isOpen && results.length === 0;
-    this.#show(el("div", {}, el("h1", {}, words.title), counts?.card, ...shown, el("div", { class: "columns" },
+    this.#show(el("div", {}, isPilot(study.study.terms) ? pilotBanner(t) : null, el("h1", {}, words.title), counts?.card, ...shown, el("div", { class: "columns" },
       el("div", {}, held === null ? nothingSent(t) : [held.card.element, this.#changeOfMind(stands, words)], waiting && waitingCard(t)),
       aboutCard({ study, words, t }))), { step: isOpen ? "figures" : "results" });
     const view = this.shown;

@@ -2,6 +2,7 @@
 
 import { el, fill } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
+import { isPilot, pilotBanner } from "../shared/pilot.js";
 import { differencesTable, figuresTable, learnList, questionsList, rulesList } from "../shared/study_sheet.js";
 import { wordsOf } from "../shared/words.js";
 
@@ -11,7 +12,7 @@ export async function decisionView(page, digest) {
   const { terms, presentation } = found.study;
   const words = wordsOf({ study: found.study, presentation }, t.language);
   const section = (name, ...content) => el("section", { class: "card" }, el("h2", {}, t(`sheet.heading.${name}`)), ...content);
-  return el("div", {}, el("h1", {}, words.title),
+  return el("div", {}, isPilot(terms) ? pilotBanner(t) : null, el("h1", {}, words.title),
     el("p", {}, el("span", { class: "tag" }, t(t.has(`operator.state.${found.state}`) ? `operator.state.${found.state}` : "state.other"))),
     el("p", { class: "lead" }, words.purpose),
     el("p", {}, t("sheet.dates", { opens: showTime(presentation.opens, t.language), closes: showTime(presentation.closes, t.language) })),

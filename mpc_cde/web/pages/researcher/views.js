@@ -6,6 +6,7 @@ import { MIN_PASSPHRASE_CHARACTERS } from "../core/recovery.js";
 import { el, fill, saveFile } from "../shared/dom.js";
 import { shortCode } from "../shared/gateway.js";
 import { showTime } from "../shared/language.js";
+import { isPilot, pilotBanner } from "../shared/pilot.js";
 import { revealed, rulesList } from "../shared/study_sheet.js";
 import { functionInWords, wordsOf } from "../shared/words.js";
 import { requestOf } from "./desk.js";
@@ -113,7 +114,7 @@ export function catalogueView({ study, t, functions, answers, onAsk, onAnswer, o
   const group = (name) => el("fieldset", {}, el("legend", {}, t(t.has(`short.${name.split("@")[0]}`) ? `short.${name.split("@")[0]}` : "short.other", { name })),
     el("p", { class: "quiet" }, t("sheet.reveals"), " ", revealed(name, t)),
     ...functions.filter((one) => one.function === name).map((one) => el("label", { class: "check" }, boxes.get(one), functionInWords(one, words, t))));
-  return el("div", {}, el("h1", {}, words.title), el("p", { class: "lead" }, words.purpose),
+  return el("div", {}, isPilot(terms) ? pilotBanner(t) : null, el("h1", {}, words.title), el("p", { class: "lead" }, words.purpose),
     el("section", { class: "card" }, el("h2", {}, t("sheet.heading.questions")),
       mayAsk ? null : el("div", { class: "notice ask" }, el("p", {}, t("researcher.not_yet"))),
       functions.length ? [el("label", { class: "check" }, all, t("researcher.all")), ...names.map(group)] : el("p", {}, t("researcher.no_question")),

@@ -8,6 +8,7 @@ import { bucketNames, csvOfResult } from "../core/result_csv.js";
 import { barChart } from "./bar_chart.js";
 import { el, saveFile } from "./dom.js";
 import { showTime } from "./language.js";
+import { isPilot, pilotBanner } from "./pilot.js";
 import { placeChart } from "./place_chart.js";
 import { functionInWords, quantileInWords } from "./words.js";
 
@@ -24,6 +25,7 @@ export function resultView({ verified, words, format, t, own = {}, attributes = 
   const figures = terms.figures.filter(({ name }) => result.cells.some((cell) => cell.figures.length === 1 && cell.figures[0] === name));
   const together = result.cells.filter((cell) => cell.figures.length > 1);
   const section = el("section", { class: "card result-card" },
+    isPilot(terms) ? pilotBanner(t) : null,
     el("h2", {}, t("result.heading")),
     el("p", { class: "verified" }, `✓ ${t("result.verified", { parties: verified.signers.join(", ") })}`),
     ownRow === null ? null : el("p", { class: "quiet" }, t("result.own_row", { row: ownRow + 1, count: roster.count })),

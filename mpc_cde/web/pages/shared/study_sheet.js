@@ -103,8 +103,3 @@ function inWords(value, words, t) {
   if ("label" in value) return [value.label, value.unit].filter(Boolean).join(", ");
   return Object.entries(value).map(([name, one]) => `${name.replaceAll("_", " ")} ${one}`).join(", ");
 }
-
-/** A try-out: said so loudly that nobody takes its figures or numbers for real ones. */
-export function pilotBanner(t) {
-  return el("div", { class: "pilot", role: "note" }, el("strong", {}, t("pilot.heading")), " ", t("pilot.lead"));
-}

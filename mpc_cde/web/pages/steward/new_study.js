@@ -3,7 +3,8 @@
 import { FigureForm } from "../member/form.js";
 import { aboutCard } from "../member/study_views.js";
 import { el, fill } from "../shared/dom.js";
-import { pilotBanner, questionsList, rulesList } from "../shared/study_sheet.js";
+import { isPilot, pilotBanner } from "../shared/pilot.js";
+import { questionsList, rulesList } from "../shared/study_sheet.js";
 import { wordsOf } from "../shared/words.js";
 
 const kept = { text: "", days: 28, pilot: false }; // what was typed stays through other places and languages
@@ -56,7 +57,7 @@ function previewOf(page, { study, terms, community }) {
   const seen = { study, presentation: study.presentation, termsDigest: terms, community };
   const form = new FigureForm({ study: seen, words, t, format, texts: {}, last: {}, onDraft: () => {} });
   return el("section", { class: "preview", "aria-labelledby": "preview-heading" }, el("h2", { id: "preview-heading" }, t("steward.as_member")),
-    el("p", { class: "quiet" }, t("steward.as_member_lead")), study.terms.disclosure.name === "pilot" ? pilotBanner(t) : null,
+    el("p", { class: "quiet" }, t("steward.as_member_lead")), isPilot(study.terms) ? pilotBanner(t) : null,
     el("h3", {}, words.title), el("div", { class: "columns" }, form.element, aboutCard({ study: seen, words, t })));
 }
 

@@ -2,7 +2,7 @@
 
 import { el, fill } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
-import { pilotBanner } from "../shared/study_sheet.js";
+import { pilotBanner } from "../shared/pilot.js";
 
 export async function studiesView(page) {
   const { room, t } = page;
