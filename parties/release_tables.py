@@ -20,10 +20,15 @@ LINEAR = frozenset({"sum", "difference"})
 
 @dataclass(frozen=True, slots=True)
 class ReleaseTable:
-    """Figures in relation, in study order, and the functions over them."""
+    """Figures in relation, in study order, and the functions over them.
+
+    `counts_everybody`: the contributors of its groups together are the rows of the roster, whose number everybody
+    reads: some function in groups takes figures that every member gave.
+    """
 
     figures: tuple[str, ...]
     functions: tuple[FunctionTerms, ...]
+    counts_everybody: bool = False
 
     @property
     def partitions(self) -> tuple[str, ...]:
@@ -32,8 +37,12 @@ class ReleaseTable:
 
     @property
     def is_subtractable(self) -> bool:
-        """Whether the whole and parts of it are released: what is not shown falls out of what is."""
-        return bool(self.partitions) and any(f.by is None for f in self.functions)
+        """Whether the whole and parts of it are released: what is not shown falls out of what is.
+
+        The number of the whole always is where `counts_everybody`, and every cell tells its contributors.
+        """
+        has_whole = self.counts_everybody or any(f.by is None for f in self.functions)
+        return bool(self.partitions) and has_whole
 
     def groups(self, terms: StudyTerms) -> tuple[GroupCell | None, ...]:
         """The whole, then its parts in the order of the terms."""
@@ -68,11 +77,17 @@ def tables_of(terms: StudyTerms) -> tuple[ReleaseTable, ...]:
     tables = [
         ReleaseTable(
             tuple(name for name in names if name in known),
-            tuple(function for function in terms.functions if function.figures[0] in known),
+            own := tuple(function for function in terms.functions if function.figures[0] in known),
+            any(f.by is not None and not may_be_blank(terms, f.figures) for f in own),
         )
         for known in linked
     ]
     return tuple(table for table in tables if table.functions)
+
+
+def may_be_blank(terms: StudyTerms, figures: tuple[str, ...]) -> frozenset[str]:
+    """Who contributes is a function of these: members that gave all of them."""
+    return frozenset(name for name in figures if (f := terms.figure(name)) is not None and f.blank_allowed)
 
 
 def table_of(terms: StudyTerms, figure: str) -> ReleaseTable:

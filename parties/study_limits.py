@@ -15,7 +15,7 @@ from itertools import pairwise
 from mpc_cde.documents.disclosure_bundle import DisclosureBundle
 from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms
 from mpc_cde.encodings import encoding_of
-from parties.release_tables import ReleaseTable, tables_of
+from parties.release_tables import ReleaseTable, may_be_blank, tables_of
 from protocols import catalog
 from protocols.concentration_rules import ConcentrationRules, verify_concentration
 from protocols.encoding import FigureEncoding
@@ -145,12 +145,12 @@ def _about_table(terms: StudyTerms, table: ReleaseTable) -> Iterator[str]:
         return
     if table.is_subtractable and not terms.disclosure.complementary:
         yield (
-            f"{named}: asked of all members and of groups, so that a withheld group falls out by subtraction; "
+            f"{named}: {_what_is_known_of_all(table)}, so that a withheld group falls out by subtraction; "
             "the study needs complementary = true"
         )
     if len(table.groups(terms)) * len(table.combinations) > MAX_TABLE_CELLS:
         yield f"{named}: more than {MAX_TABLE_CELLS} cells would have to be judged for each query"
-    required = {_may_be_blank(terms, figures) for figures in table.combinations}
+    required = {may_be_blank(terms, figures) for figures in table.combinations}
     if len(required) > 1:
         yield (
             f"{named}: functions over them have different contributors (members that left a figure blank), and "
@@ -160,9 +160,10 @@ def _about_table(terms: StudyTerms, table: ReleaseTable) -> Iterator[str]:
         yield from _about_order(figure, [f for f in table.functions if f.figures == (figure,)])
 
 
-def _may_be_blank(terms: StudyTerms, figures: tuple[str, ...]) -> frozenset[str]:
-    """Who contributes is a function of these: members that gave all of them."""
-    return frozenset(name for name in figures if (f := terms.figure(name)) is not None and f.blank_allowed)
+def _what_is_known_of_all(table: ReleaseTable) -> str:
+    if any(function.by is None for function in table.functions):
+        return "asked of all members and of groups"
+    return "every group tells its contributors, and everybody reads the number of all"
 
 
 def _about_order(figure: str, functions: Sequence[FunctionTerms]) -> Iterator[str]:

@@ -9,6 +9,9 @@ A cell that fails a rule is withheld with all cells of its table and group: what
 not fall out against another's pattern. A table of several figures (a ratio and both totals, say) is tested for each
 of them.
 
+Where every member contributes to the whole, its number is public whatever becomes of its totals: then remainders are
+tested even if the whole is withheld, for their minimum alone.
+
 What a party learns: which cells are withheld to complement others.
 Cost: that of testing a cell (concentration.py) for each remainder that may be tried, over its own records; none where
 nothing is withheld and the parts are all there is. Rounds, however many tables: those of a cell's test, and 6.
@@ -117,8 +120,12 @@ def _list_candidates(engine: Engine, under_test: _TableUnderTest, numbers: Numbe
     table, members = under_test.table, under_test.members
     withheld = {i for i, own in enumerate(members) if any(not cell.is_open for cell in own)}
     minimum = max(cell.request.minimum for own in members for cell in own)
-    rules = under_test.rules()
     whole = members[table.whole][0]
+    rules = under_test.rules()
+    if table.whole in withheld:
+        if not isinstance(numbers[whole.contributing], int):
+            return  # nobody knows its number: nothing is subtracted from
+        rules = {}
     for step in table.steps(withheld):
         parts = [members[i][0] for i in step.published]
         if step.is_certain:

@@ -57,9 +57,10 @@ class Table:
     parts: tuple[int, ...]
 
     def steps(self, withheld: AbstractSet[int]) -> tuple[Step, ...]:
-        """What is tried, in order, when the groups `withheld` are; none if the whole is not published."""
-        if self.whole in withheld:
-            return ()
+        """What is tried, in order, when the groups `withheld` are.
+
+        Where the whole is among them, its number may still be known to everybody.
+        """
         published = tuple(i for i in self.parts if i not in withheld)
         steps = []
         for count in range(len(published) + 1):

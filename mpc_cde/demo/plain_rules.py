@@ -119,7 +119,15 @@ class _Judge:
                 self.found[position] = own or (COMPLEMENTARY if beside == MINIMUM else beside)
 
     def _is_table(self, relation: Relation) -> bool:
-        return self.rules.complementary and relation.has_whole and relation.attribute is not None
+        is_known = relation.has_whole or self._counts_everybody(relation)
+        return self.rules.complementary and is_known and relation.attribute is not None
+
+    def _counts_everybody(self, relation: Relation) -> bool:
+        """Whether contributors of its groups are all members, whose number is public."""
+        return any(
+            not any(self.table.figures[name].blank_allowed for name in figures)
+            for figures in relation.in_groups
+        )
 
     def _withheld_groups(self, relation: Relation) -> dict[PlainGroup | None, Verdict]:
         """The groups of a table that are withheld, each for all its figures."""
@@ -130,18 +138,27 @@ class _Judge:
                 rule = self._broken(figures, group, of_amounts=of_amounts)
                 if rule is not None:
                     withheld.setdefault(group, rule)
-        if None in withheld:
+        is_number_alone = None in withheld
+        if is_number_alone and not self._counts_everybody(relation):
             return withheld
         published = [group for group in groups if group is not None and group not in withheld]
         published.sort(key=self.table.visible_size)
-        while not self._leave_no_secret(relation, groups, published):
+        while not self._leave_no_secret(relation, groups, published, number_alone=is_number_alone):
             withheld[published.pop(0)] = COMPLEMENTARY
         return withheld
 
     def _leave_no_secret(
-        self, relation: Relation, groups: Sequence[PlainGroup | None], published: Sequence[PlainGroup]
+        self,
+        relation: Relation,
+        groups: Sequence[PlainGroup | None],
+        published: Sequence[PlainGroup],
+        *,
+        number_alone: bool,
     ) -> bool:
-        """Whether the whole less the published groups is the whole, nobody, or satisfies the rules."""
+        """Whether the whole less the published groups is the whole, nobody, or satisfies the rules.
+
+        `number_alone`: nothing is known of the whole but how many it is.
+        """
         if not published or self.table.leave_nobody_out(published):
             return True
         left = self._left_by(published)
@@ -152,7 +169,11 @@ class _Judge:
         )
         return all(
             self.rules.broken(
-                self.table, figures, self.table.contributors(figures, left), least, of_amounts=of_amounts
+                self.table,
+                figures,
+                self.table.contributors(figures, left),
+                least,
+                of_amounts=of_amounts and not number_alone,
             )
             is None
             for figures, of_amounts in relation.combinations.items()

@@ -38,6 +38,7 @@ class Relation:
     combinations: dict[tuple[str, ...], bool] = field(default_factory=dict)
     attribute: str | None = None
     has_whole: bool = False
+    in_groups: set[tuple[str, ...]] = field(default_factory=set)
 
     def take(self, function: PlainFunction) -> None:
         """One more function of these figures. Raises ValueError for a second partition of them."""
@@ -45,10 +46,11 @@ class Relation:
         self.combinations[function.figures] = known or function.of_amounts
         if function.by is None:
             self.has_whole = True
-        elif self.attribute not in (None, function.by):
+            return
+        self.in_groups.add(function.figures)
+        if self.attribute not in (None, function.by):
             raise ValueError(f"groups by {self.attribute} and by {function.by} of the same figures overlap")
-        else:
-            self.attribute = function.by
+        self.attribute = function.by
 
 
 def relations(study: Sequence[PlainFunction], figures: Iterable[PlainFigure]) -> list[Relation]:

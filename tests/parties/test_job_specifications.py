@@ -127,7 +127,9 @@ def test_a_histogram_is_judged_with_the_histograms_of_its_siblings() -> None:
 def test_without_the_rule_or_without_a_whole_nothing_is_judged_beside() -> None:
     whole, parts = of("sum@1", "x"), of("sum@1", "x", by="size")
     without = terms_with(whole, parts, bundle=DisclosureBundle())
-    for terms in (without, terms_with(parts), terms_with(whole)):
+    number_unknown = terms_with(of("sum@1", "optional", by="size"))  # who left it blank, nobody knows
+    for terms in (without, number_unknown, terms_with(whole)):
         job = job_for(terms, *terms.functions)
         assert job.siblings == ()
         assert not any(cell.complementary for cell in job.cells)
+    assert all(cell.complementary for cell in job_for(terms_with(parts), parts).cells)

@@ -200,6 +200,10 @@ class Adversary:
                 known[item.figures[0]].add(members)
             if item.function in ("ratio_of_totals@1", "correlation@1"):
                 ratios.append((item.figures[0], item.figures[1], members))
+        everybody = frozenset(range(len(self.roster.rows)))
+        for name in ("x", "y"):  # everybody gives them, and the roster tells how many that is
+            if numbers[name]:
+                numbers[name].add(everybody)
         for name in known:
             for members in _differences(numbers[name]):
                 assert self.is_safe(name, members, amounts=False), (name, "number", sorted(members))
@@ -390,6 +394,7 @@ def _known_attack(*functions: FunctionTerms, complementary: bool) -> list[str]:
 def test_the_adversary_finds_what_nodes_refuse_studies_for() -> None:
     """A checker that finds nothing in a leaking study would prove nothing in the others."""
     assert _known_attack(of("sum@1", "x"), of("sum@1", "x", by="size"), complementary=False)
+    assert _known_attack(of("count@1", "x", by="size"), complementary=False)
     assert _known_attack(
         of("sum@1", "x"), of("sum@1", "z"), of("ratio_of_totals@1", "x", "z"), complementary=True
     )

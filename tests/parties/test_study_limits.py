@@ -167,10 +167,19 @@ def test_a_whole_beside_its_groups_needs_complementary_withholding() -> None:
     without = DisclosureBundle()
     (fault,) = unsupported(terms_with(whole, parts, bundle=without))
     assert "falls out by subtraction" in fault
-    for function in (whole, parts):
-        assert unsupported(terms_with(function, bundle=without)) == []
+    assert unsupported(terms_with(whole, bundle=without)) == []
     linked = (of("sum@1", "y", by="size"), of("ratio_of_totals@1", "x", "y"))
     assert [f for f in unsupported(terms_with(*linked, bundle=without)) if "subtraction" in f]
+
+
+def test_groups_whose_contributors_add_up_to_the_roster_need_complementary_withholding() -> None:
+    """The number of rows is public: what the other groups leave of it is how many a withheld group has."""
+    without = DisclosureBundle()
+    for function in (of("sum@1", "x", by="size"), of("count@1", "x", by="kind")):
+        (fault,) = unsupported(terms_with(function, bundle=without))
+        assert "everybody reads the number of all, so that a withheld group falls out" in fault
+        assert unsupported(terms_with(function)) == []
+    assert unsupported(terms_with(of("sum@1", "optional", by="size"), bundle=without)) == []
 
 
 def test_concentration_of_figures_that_may_be_negative_asks_for_more_contributors_instead() -> None:

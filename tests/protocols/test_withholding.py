@@ -71,10 +71,14 @@ def test_a_part_that_nobody_asked_for_is_a_remainder_like_a_withheld_one() -> No
     assert [step.is_certain for step in table.steps(set())] == [False, True]
 
 
-def test_a_withheld_whole_gives_nothing_to_subtract_from() -> None:
+def test_a_withheld_whole_still_has_a_number_to_subtract_from() -> None:
     table = arrange_table([group(1, 1), group(1, 0), group(0, 1)])
     assert table is not None
-    assert table.steps({0, 1}) == ()
+    assert table.steps({0, 1}) == table.steps({1})
+    assert [step.withheld for step in table.steps({0, 1})] == [(), (2,)]
+
+
+def test_without_a_whole_there_is_nothing_to_subtract_from() -> None:
     assert arrange_table([group(1, 0), group(0, 1)]) is None
     assert arrange_table([group(1, 1)]) is None
 
