@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-browser test-tools check bench dev lock clean
@@ -13,10 +14,10 @@ demo: $(VENV)/ready  ## the whole story on this machine: 400 shops, a gateway, t
 	@$(BIN)/mpc-cde demo $(if $(SERVE),--serve) $(DEMO_ARGS)
 
 test: $(VENV)/ready  ## every test
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(PYTEST_ARGS)
 
 test-long: $(VENV)/ready  ## every test, with the long tables and newly drawn inputs
-	@HYPOTHESIS_PROFILE=new $(BIN)/python -m pytest --run-long $(PYTEST_ARGS)
+	@HYPOTHESIS_PROFILE=new $(BIN)/python -m pytest $(WORKERS) --run-long $(PYTEST_ARGS)
 
 test-browser: test-tools $(VENV)/ready  ## the pages in a real Chromium, and their modules under node
 	@$(BIN)/python -m pytest tests/browser tests/mpc_cde/web $(PYTEST_ARGS)
@@ -38,10 +39,6 @@ mutate: $(VENV)/ready  ## remove one guard at a time and see whether a test noti
 	@nice -n 19 $(BIN)/python -m tests.mutation $(MUTATE_ARGS)
 
 check: $(VENV)/ready  ## format, lint, types, import contracts, vectors, commands in the docs
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m tests.checks
 
 bench: $(VENV)/ready  ## the benchmarks, with a report

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+HERE = Path(__file__).parent
+COMMUNITIES_OF_PROCESSES = (
+    HERE / "end_to_end",
+    HERE / "faults" / "test_killed_processes.py",
+    HERE / "hostile" / "test_real_processes.py",
+    HERE / "browser",
+)
+"""They keep two cores busy by themselves, so one worker runs them one after another, beside all others."""
 
 settings.register_profile(
     "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -19,9 +29,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--run-long"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("long")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
+    if not config.getoption("--run-long"):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if not item.get_closest_marker("long")]
+    for item in items:  # what pytest-xdist gives to one worker together
+        together = "communities of processes" if _place(item) is not None else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(together))
+    items.sort(key=lambda item: (_place(item) is None, _place(item) or 0))
+
+
+def _place(item: pytest.Item) -> int | None:
+    """Among the communities of processes."""
+    for number, place in enumerate(COMMUNITIES_OF_PROCESSES):
+        if item.path.is_relative_to(place):
+            return number
+    return None

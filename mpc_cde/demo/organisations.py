@@ -1,7 +1,7 @@
 """Organisations as processes: own directory (0700), empty environment, own process group, stderr in a log.
 
 Nothing is shared but the machine. However the demo ends (Ctrl-C, SIGTERM, an error), every process group that
-was started is ended: first by SIGTERM, then by SIGKILL.
+was started is ended: first by SIGTERM, then by SIGKILL. If the demo itself is killed, so are its processes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
+from mpc_cde.demo.tied_processes import start_tied
 from mpc_cde.errors import CallerError, OwnError
 from mpc_cde.secret_files import make_private_directory
 
@@ -129,6 +130,7 @@ class Organisations:
             for _, process, _ in self._started:
                 _end_group(process, signal.SIGKILL)
                 process.wait()
+                _wait_for_group(process, time.monotonic() + grace_seconds)
             self._started.clear()
 
     def _start(
@@ -137,7 +139,7 @@ class Organisations:
         home = self.home(name)
         log = home / LOG_NAME
         with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as log_file:
-            process = subprocess.Popen(  # noqa: S603  # our own modules, arguments made by the demo
+            process = start_tied(
                 [sys.executable, "-m", *arguments],
                 cwd=home,
                 env={},
@@ -212,6 +214,14 @@ def _end_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None
     """Signal the whole group: the process is its leader, and what it started belongs to it."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
+
+
+def _wait_for_group(process: subprocess.Popen[bytes], end: float) -> None:
+    """Until what the process started is gone too, which the system has been told and soon does."""
+    with suppress(ProcessLookupError):
+        while time.monotonic() < end:
+            os.killpg(process.pid, 0)
+            time.sleep(POLL_SECONDS / 10)
 
 
 def _read_run_file(path: Path) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""A real Chromium and a town of real processes, once for all tests of this directory."""
+"""A real Chromium and a town of real processes, once for all tests of this package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.people import Person
 from tests.browser.town import Town
 
-HERE = Path(__file__).parent
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -24,23 +23,20 @@ ARGUMENTS = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """These come last: Playwright keeps an event loop running in this thread, and no other test can start one."""
-    items.sort(key=lambda item: HERE in item.path.parents)
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("Chromium is missing; `make test-tools` installs it")
-    with sync_playwright() as playwright:
+    with (
+        sync_playwright() as playwright
+    ):  # keeps an event loop running in this thread: no other test can start one
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def town(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with Town(tmp_path_factory.mktemp("town")) as town:
         yield town

@@ -124,6 +124,9 @@ class Shell:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        self._write(
+            "trap 'kill -KILL -- -$$' EXIT; trap 'trap - EXIT; exit' TERM\n"
+        )  # no more input: we were killed
 
     def run(self, command: str) -> tuple[int, str]:
         """Exit status and output of one command. Raises CommandFailedError at its deadline."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.checks.doc_commands import CommandFailedError, blocks_of, run_page
+from mpc_cde.demo.tied_processes import start_tied
+from tests.checks.doc_commands import ROOT, CommandFailedError, blocks_of, run_page
+
+PROC = Path("/proc")
 
 FENCE = "```"
 
@@ -64,3 +72,27 @@ def test_a_here_document_belongs_to_its_command(tmp_path: Path) -> None:
 def test_an_unknown_word_after_console_is_an_error() -> None:
     with pytest.raises(CommandFailedError, match="no meaning"):
         blocks_of(f"{FENCE}console backgruond\n$ true\n{FENCE}\n")
+
+
+def test_what_a_page_started_ends_with_whoever_is_killed(tmp_path: Path) -> None:
+    page = page_of(
+        tmp_path,
+        " background ready=pid\n$ sh -c 'echo $$ > pid.new; mv pid.new pid; exec sleep 60'",
+        "\n$ sleep 1",
+    )
+    command = [sys.executable, "-m", "tests.checks.doc_commands", "--verbose", str(page)]
+    with start_tied(command, stdout=subprocess.PIPE, cwd=ROOT, env={"TMPDIR": str(tmp_path)}) as running:
+        assert running.stdout is not None
+        (left,) = until(lambda: [int(each.read_text()) for each in tmp_path.rglob("pid")])
+        assert (PROC / str(left)).exists()
+        running.kill()
+        running.wait()
+        until(lambda: not (PROC / str(left)).exists())
+
+
+def until(holds: Callable[[], Any]) -> Any:
+    end = time.monotonic() + 20
+    while not (found := holds()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found

@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from mpc_cde.demo.tied_processes import start_tied
 from tests.end_to_end.processes import gone_within
 from tests.end_to_end.tables import FigureFiles
 
@@ -129,7 +130,7 @@ class Stage:
         temporary = place / "tmp"
         temporary.mkdir()
         with said_path.open("w") as said:
-            demo = subprocess.Popen(
+            demo = start_tied(
                 command,
                 cwd=ROOT,
                 env={**os.environ, "TMPDIR": str(temporary)},

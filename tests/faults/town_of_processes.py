@@ -34,6 +34,7 @@ from mpc_cde.client.role_cards import OfficeCard, ResearcherRequest
 from mpc_cde.client.stewardship import propose_closing, propose_study
 from mpc_cde.client.verification import VerifiedResult, VerifiedStudy, verify_result
 from mpc_cde.demo.organisations import free_addresses
+from mpc_cde.demo.tied_processes import start_tied
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, add_signature, sign_document
 from mpc_cde.documents.receipt import Receipt
@@ -115,7 +116,7 @@ class Service:
 
     def _keep_up(self) -> None:
         while not self._stopping.is_set():
-            with subprocess.Popen(
+            with start_tied(
                 self._command,
                 cwd=self._home,
                 env={},

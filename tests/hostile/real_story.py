@@ -7,7 +7,6 @@ told; meanwhile answers are lost, cut and forged at every door. The rest is comp
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from mpc_cde.demo.material import DATA, Material, load_material
 from mpc_cde.demo.organisations import Organisations, free_addresses
 from mpc_cde.demo.report import Narrator, progress_console
 from mpc_cde.demo.story import DemoMember, Story
+from mpc_cde.demo.tied_processes import start_tied
 from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
@@ -106,7 +106,7 @@ def hostile_proxy(directory: Path) -> Iterator[HostileProxy]:
     proxy.write()
     command = [sys.executable, "-m", "tests.hostile.proxy", str(directory / "plan.json")]
     with (directory / "log.txt").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        process = start_tied(command, cwd=ROOT, stdout=log, stderr=log)
     try:
         end = time.monotonic() + WAIT_SECONDS
         while not (directory / "run.json").exists():

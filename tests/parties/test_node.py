@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mpc_cde.demo.tied_processes import start_tied
 from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.canonical import encode_base64url, timestamp_of
 from mpc_cde.documents.closing import Closing
@@ -63,7 +64,7 @@ def sure(home: Path, *arguments: str) -> str:
 
 @contextmanager
 def running(home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
+    process = start_tied(
         [sys.executable, "-m", "parties", "run", "--home", str(home)],
         env={},
         stdout=subprocess.DEVNULL,

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from mpc_cde.body_parts import DOCUMENT_PART
+from mpc_cde.demo.tied_processes import start_tied
 from mpc_cde.documents.canonical import encode_base64url, timestamp_of
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.study import Study
@@ -33,7 +34,7 @@ PATIENCE_SECONDS = 30.0
 @contextmanager
 def running(home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A gateway process with an empty environment, and its address."""
-    process = subprocess.Popen(
+    process = start_tied(
         [sys.executable, "-m", "mpc_cde.gateway", "--home", str(home), "--port", "0", *arguments],
         env={},
         stdout=subprocess.PIPE,
