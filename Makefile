@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
+# The tests' own modules take ten seconds to compile, in every process that keeps nothing.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-browser test-tools check bench dev lock clean
