@@ -24,11 +24,12 @@ test-long: $(VENV)/ready  ## every test, with the long tables and newly drawn in
 test-browser: test-tools $(VENV)/ready  ## the pages in a real Chromium, and their modules under node
 	@$(BIN)/python -m pytest tests/browser tests/mpc_cde/web $(PYTEST_ARGS)
 
-test-tools:  ## what some tests use: strace, node and Chromium (as root, on Debian)
+test-tools:  ## what some tests use: strace, node, Chromium and PostgreSQL (as root, on Debian)
 	@missing=""; \
 	for tool in strace:strace node:nodejs chromium:chromium; do \
 	  command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool##*:}"; \
 	done; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$$missing postgresql"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing$$missing"; \

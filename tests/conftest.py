@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.postgresql import postgresql_server, what_is_missing
+
 HERE = Path(__file__).parent
 COMMUNITIES_OF_PROCESSES = (
     HERE / "end_to_end",
     HERE / "faults" / "test_killed_processes.py",
+    HERE / "faults" / "test_full_disk_of_processes.py",
     HERE / "hostile" / "test_real_processes.py",
     HERE / "browser",
 )
@@ -38,6 +42,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         together = "communities of processes" if _place(item) is not None else str(item.path)
         item.add_marker(pytest.mark.xdist_group(together))
     items.sort(key=lambda item: (_place(item) is None, _place(item) or 0))
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """Of an empty database: the one that MPC_CDE_TEST_DATABASE names, or of a server of our own."""
+    named = os.environ.get("MPC_CDE_TEST_DATABASE")
+    if named:
+        yield named
+        return
+    missing = what_is_missing()
+    if missing is not None:
+        pytest.skip(missing)
+    with postgresql_server() as url:
+        yield url
 
 
 def _place(item: pytest.Item) -> int | None:

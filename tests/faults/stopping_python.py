@@ -5,7 +5,7 @@
 runs the module as Python does. What the module starts with `sys.executable` runs the same way, so that a node's
 worker and its column builder have their places in the plan. A plan is a directory: `plan.json` lists stops, and
 `stopped.N` appears when stop N has happened. A stop waits for those before it in the list, so that each happens
-once, in order, whoever was started again meanwhile. While `ORGANISATION.full` is there, no file may grow.
+once, in order, whoever was started again meanwhile.
 """
 
 from __future__ import annotations

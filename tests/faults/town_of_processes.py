@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+import json
 import os
-import resource
 import signal
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -53,6 +53,7 @@ from parties.policy import PartyPolicy
 from parties.share_store import ShareStore
 from protocols.catalog import FUNCTIONS
 from protocols.randomness import SystemRandomness
+from tests.faults.small_disk import SmallDisk
 from tests.faults.stopping_python import ROOT, Plan, Stop
 from tests.faults.what_must_hold import verify_party
 
@@ -171,10 +172,16 @@ class TownOfProcesses:
 
     directory: Path
     stops: Sequence[Stop] = ()
+    database: str | None = None
+    """Where the gateway keeps what it has; None: SQLite in its home."""
+    disks: Mapping[str, SmallDisk] = field(default_factory=dict)
+    """Of organisations whose directory is on one of its own."""
     services: dict[str, Service] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         self.directory.mkdir(exist_ok=True)
+        for name, disk in self.disks.items():
+            disk.mount(self.directory / name)
         self.plan = Plan.make(self.directory / "plan", self.stops, [GATEWAY, *PARTIES])
         address, *mesh = free_addresses(1 + len(PARTIES))
         self.url = f"http://{address}"
@@ -188,7 +195,8 @@ class TownOfProcesses:
                 settings.write(QUICK)
         port = address.rpartition(":")[2]
         try:
-            self._start(GATEWAY, "mpc-cde-gateway.service", "mpc_cde.gateway", "--port", port)
+            options = ["--port", port, "--config", str(self._gateway_settings())]
+            self._start(GATEWAY, "mpc-cde-gateway.service", "mpc_cde.gateway", *options)
             for name in PARTIES:
                 self._start(name, "mpc-party.service", "parties", "run")
         except BaseException:
@@ -201,12 +209,24 @@ class TownOfProcesses:
             service.begin_to_stop()
         for service in self.services.values():
             service.stop()
+        for disk in self.disks.values():
+            disk.keep_a_copy()
 
     def _start(self, name: str, unit: str, module: str, *arguments: str) -> None:
         home = self.directory / name
         home.mkdir(mode=0o700, exist_ok=True)
         command = [str(self.plan.directory / name), "-m", module, *arguments, "--home", str(home)]
         self.services[name] = Service(unit, command, home)
+
+    @property
+    def gateway_database(self) -> str:
+        """For whoever looks at what the gateway keeps."""
+        return self.database or f"sqlite:///{self.directory / GATEWAY / 'gateway.sqlite'}"
+
+    def _gateway_settings(self) -> Path:
+        path = self.directory / "gateway.toml"
+        path.write_text(f"database = {json.dumps(self.gateway_database)}\n")
+        return path
 
     def _draft(self, mesh: Sequence[str]) -> tuple[Envelope, Community]:
         """Every organisation's keys, card and home, and the community that all are to sign."""
@@ -260,19 +280,6 @@ class TownOfProcesses:
             await asyncio.sleep(0.05)
         raise AssertionError(f"{what} did not come about\n{self.told()}")
 
-    def fill_disk(self, name: str) -> None:
-        """No file of the organisation's processes may grow, now and after a restart."""
-        (self.plan.directory / f"{name}.full").touch()
-        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.prlimit(self.services[name].pid, resource.RLIMIT_FSIZE, (0, most))
-
-    def make_room(self, name: str) -> None:
-        """There is room again."""
-        (self.plan.directory / f"{name}.full").unlink()
-        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-        with suppress(ProcessLookupError):
-            resource.prlimit(self.services[name].pid, resource.RLIMIT_FSIZE, (most, most))
-
     def told(self) -> str:
         """For a failed assertion."""
         lines = [f"stops left: {self.plan.left}"]
@@ -311,10 +318,10 @@ class Story:
             for number in range(MEMBERS):
                 await self.submit(number)
             await self.have_receipts()
-            await self._close()
+            await self.close()
             for number in range(questions):
                 self.town.plan.reach(STORY, f"question {number}")
-                self.results.append(await self._ask())
+                self.results.append(await self.ask())
             await self._verify_as_member()
 
     async def _found(self) -> None:
@@ -404,7 +411,7 @@ class Story:
             )
             assert status.is_complete, status.describe()
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
         closing = propose_closing(self.study, signing_key=self.town.steward, now=datetime.now(UTC))
         await self._post("closings", self.town.signed_by_all(closing))
         terms = self.study.terms_digest
@@ -414,7 +421,7 @@ class Story:
             await asyncio.sleep(0.1)
         raise AssertionError(f"no checked roster\n{self.town.told()}")
 
-    async def _ask(self) -> VerifiedResult:
+    async def ask(self) -> VerifiedResult:
         query = make_query(
             self.study, self.researcher, choose_items(self.study), randomness=self.town.randomness
         )
@@ -468,7 +475,7 @@ class Story:
             assert values["count@1"] == (str(MEMBERS),)
             assert values["sum@1"] == (str(total),)
             assert result.checked_roster.digest() == self.results[0].checked_roster.digest()
-        store = GatewayStore.open(f"sqlite:///{self.town.directory / GATEWAY / 'gateway.sqlite'}")
+        store = GatewayStore.open(self.town.gateway_database)
         with store.reading() as view:
             assert len(view.documents("roster/v1", study=study)) == 1, "parties signed different rosters"
             receipts = [parse_stored(stored, Receipt) for stored in view.documents("receipt/v1", study=study)]

@@ -1,21 +1,24 @@
-"""Gateways for tests: one fixture a gateway, over every kind of store that is there."""
+"""Gateways for tests: one fixture a gateway, and each kind of store."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import create_engine
 
-from mpc_cde.gateway import tables
 from tests.mpc_cde.gateway.paper_gateway import PaperGateway, PaperMembers
+from tests.postgresql import empty_database
 
-DATABASE = "MPC_CDE_TEST_DATABASE"
-"""URL of an empty PostgreSQL database; where it is set, the tests of the store run on it too, and
-most others instead of on SQLite."""
+DATABASES = ("sqlite", "postgresql")
+ON_EVERY_DATABASE = ("test_submissions", "test_keeping")
+"""Modules whose gateways are tried on each: what is acknowledged, and in which order it is served."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "gateway" in metafunc.fixturenames and metafunc.definition.path.stem in ON_EVERY_DATABASE:
+        metafunc.parametrize("gateway", DATABASES, indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -30,34 +33,27 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'store.sqlite'}"
         return
-    url = os.environ.get(DATABASE)
-    if not url:
-        pytest.skip(f"{DATABASE} names no database")
+    url = str(request.getfixturevalue("postgresql_url"))
     empty_database(url)
     yield url
     empty_database(url)
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[PaperGateway]:
+async def gateway(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[PaperGateway]:
     """Three parties, twelve members on paper; nothing posted yet."""
-    url = os.environ.get(DATABASE)
-    if url:
+    url = None
+    if getattr(request, "param", "sqlite") == "postgresql":
+        url = str(request.getfixturevalue("postgresql_url"))
         empty_database(url)
     running = PaperGateway(tmp_path, store_url=url)
     yield running
     await running.close()
-
-
-def empty_database(url: str) -> None:
-    engine = create_engine(url)
-    tables.metadata.drop_all(engine)
-    engine.dispose()
 
 
 @pytest.fixture
