@@ -36,6 +36,7 @@ from protocols.encoding import encode_submission
 from protocols.randomness import ScriptedRandomness
 from protocols.sharing import share_vector
 from tests.mpc_cde.client.paper import PaperCommunity, sealing_key, secret, signed
+from tests.vectors.vector_file import write_or_check
 
 FILE = Path(__file__).with_name("browser.json")
 SEED = b"browser vectors: submission"
@@ -465,14 +466,7 @@ def build() -> dict[str, Any]:
 
 
 def main(check: bool) -> int:
-    """Write the file, or compare; the exit status."""
-    after = json.dumps(build(), indent=1, ensure_ascii=True) + "\n"
-    if not check:
-        FILE.write_text(after, "utf-8")
-    elif not FILE.exists() or FILE.read_text("utf-8") != after:
-        sys.stderr.write(f"{FILE.name} differs from what the code makes\n")
-        return 1
-    return 0
+    return write_or_check(FILE, build, check=check)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from tests.mpc_cde.documents.samples import (
     submission,
     withdrawal,
 )
+from tests.vectors.vector_file import write_or_check
 
 FILE = Path(__file__).with_name("documents.json")
 b64 = encode_base64url
@@ -269,7 +270,10 @@ def failing_scalars() -> dict[str, list[str]]:
     }
 
 
-def build(kept: dict[str, str]) -> dict[str, Any]:
+def build() -> dict[str, Any]:
+    """Sealing draws randomness: what was sealed before is kept and opened again."""
+    before = FILE.read_text("utf-8") if FILE.exists() else ""
+    kept = {entry["suite"]: entry["sealed"] for entry in json.loads(before)["sealing"]} if before else {}
     return {
         "canonical": canonical_vectors(),
         "decimals": decimal_vectors(),
@@ -284,16 +288,7 @@ def build(kept: dict[str, str]) -> dict[str, Any]:
 
 
 def main(check: bool) -> int:
-    """Write the file, or compare; the exit status."""
-    before = FILE.read_text("utf-8") if FILE.exists() else ""
-    kept = {entry["suite"]: entry["sealed"] for entry in json.loads(before)["sealing"]} if before else {}
-    after = json.dumps(build(kept), indent=1, ensure_ascii=True) + "\n"
-    if not check:
-        FILE.write_text(after, "utf-8")
-    elif before != after:
-        sys.stderr.write(f"{FILE.name} differs from what the code makes\n")
-        return 1
-    return 0
+    return write_or_check(FILE, build, check=check)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ short ones lists of decimal text (JSON numbers end at 2^53).
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -26,6 +25,7 @@ from protocols.reconstruction import party_share, reconstruct, subset_polynomial
 from protocols.secret_randomness import random_shares, zero_shares
 from protocols.session_keys import RANDOM_TAG, RESHARING_TAG, ZERO_TAG, SessionKeys, assemble, own_keys
 from protocols.sharing import Seed, share_vector, subsets
+from tests.vectors.vector_file import write_or_check
 
 FILE = Path(__file__).with_name("protocols.json")
 
@@ -285,14 +285,7 @@ def build() -> dict[str, Any]:
 
 
 def main(check: bool) -> int:
-    """Write the file, or compare; the exit status."""
-    after = json.dumps(build(), indent=1, ensure_ascii=True) + "\n"
-    if not check:
-        FILE.write_text(after, "utf-8")
-    elif not FILE.exists() or FILE.read_text("utf-8") != after:
-        sys.stderr.write(f"{FILE.name} differs from what the code makes\n")
-        return 1
-    return 0
+    return write_or_check(FILE, build, check=check)
 
 
 if __name__ == "__main__":
