@@ -28,6 +28,7 @@ from mpc_cde.keys import SigningKey, write_key_file
 from mpc_cde.secret_files import make_private_directory
 from tests.mpc_cde.client.paper import PaperCommunity, signed
 
+pytestmark = pytest.mark.timeout(300)  # some twenty commands, each a process
 PAPER = PaperCommunity()
 TEMPLATE = """\
 format = "mpc-cde study template 1"
