@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn, Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -161,16 +162,19 @@ def seal(public_key: PublicSealingKey, plaintext: bytes, context: Context) -> by
     """Encapsulation and ciphertext, 16 bytes of tag included. Raises SealRefused for a false key."""
     info = context.info(public_key.suite)
     try:
-        key: hpke.MLKEM768X25519PublicKey | X25519PublicKey
-        if public_key.suite == X_WING:
-            lattice = MLKEM768PublicKey.from_public_bytes(public_key.key[:_MLKEM_PUBLIC_BYTES])
-            curve = X25519PublicKey.from_public_bytes(public_key.key[_MLKEM_PUBLIC_BYTES:])
-            key = hpke.MLKEM768X25519PublicKey(lattice, curve)
-        else:
-            key = X25519PublicKey.from_public_bytes(public_key.key)
-        return _SUITES[public_key.suite].encrypt(plaintext, key, info)
+        return _SUITES[public_key.suite].encrypt(plaintext, _loaded(public_key.suite, public_key.key), info)
     except ValueError:
         raise SealRefused(f"{context.described} cannot be sealed: that is no key of its suite") from None
+
+
+@lru_cache(maxsize=64)
+def _loaded(suite: SuiteName, key: bytes) -> hpke.MLKEM768X25519PublicKey | X25519PublicKey:
+    """The key as the library wants it, which for a lattice is a third of the work. Raises ValueError."""
+    if suite != X_WING:
+        return X25519PublicKey.from_public_bytes(key)
+    lattice = MLKEM768PublicKey.from_public_bytes(key[:_MLKEM_PUBLIC_BYTES])
+    curve = X25519PublicKey.from_public_bytes(key[_MLKEM_PUBLIC_BYTES:])
+    return hpke.MLKEM768X25519PublicKey(lattice, curve)
 
 
 def open_sealed(private_key: SealingPrivateKey, sealed: bytes, context: Context) -> bytes:

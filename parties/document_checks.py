@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval, Refusal
@@ -147,7 +148,7 @@ def _closing(envelope: Envelope, context: DocumentContext) -> StoredDocument:
 
 def _withdrawal(envelope: Envelope, context: DocumentContext) -> StoredDocument:
     claim = open_envelope(envelope, Withdrawal)
-    membership, countersigned = membership_of(context, claim.member, envelope)
+    membership, _, countersigned = membership_of(context, claim.member, envelope)
     if not countersigned:
         raise BadSignature("the membership whose key signed it lacks its countersignature", whom="the member")
     withdrawal = open_from_member(envelope, Withdrawal, membership)
@@ -273,12 +274,20 @@ def _same_community(digest: bytes, context: DocumentContext) -> None:
         raise BadDocument("it was made for another community")
 
 
-def membership_of(context: DocumentContext, member: bytes, envelope: Envelope) -> tuple[Membership, bool]:
-    """The newest membership of this member whose key signed `envelope`, and whether it is countersigned.
+class SignedBy(NamedTuple):
+    """By which membership's key a member signed, its digest, and whether it is countersigned."""
+
+    membership: Membership
+    digest: bytes
+    countersigned: bool
+
+
+def membership_of(context: DocumentContext, member: bytes, envelope: Envelope) -> SignedBy:
+    """The newest membership of this member whose key signed `envelope`; one that is countersigned goes first.
 
     Raises BadSignature if the member is unknown or did not sign.
     """
-    fallback: Membership | None = None
+    fallback: SignedBy | None = None
     for stored in reversed(context.view.documents(Membership.type_name(), subject=member)):
         membership = stored.parse(Membership)
         if not has_signature(envelope, membership.signing_key):
@@ -286,12 +295,12 @@ def membership_of(context: DocumentContext, member: bytes, envelope: Envelope) -
         try:
             open_membership(stored.envelope, context.community)
         except BadSignature:
-            fallback = fallback or membership
+            fallback = fallback or SignedBy(membership, stored.digest, False)
             continue
-        return membership, True
+        return SignedBy(membership, stored.digest, True)
     if fallback is None:
         raise BadSignature("no membership known here has the key that signed it", whom="the member it names")
-    return fallback, False
+    return fallback
 
 
 def is_revoked(context: DocumentContext, subject: bytes | None) -> bool:

@@ -35,6 +35,7 @@ from parties import roster_table
 from parties.clock import Clock
 from parties.document_checks import (
     DocumentContext,
+    SignedBy,
     is_revoked,
     membership_of,
     verify_document,
@@ -307,7 +308,7 @@ class Intake:
         if batch.transaction.submission(digest) is not None:
             return
         context = self._context(batch)
-        membership, countersigned = membership_of(context, submission.member, item.envelope)
+        signed_by = membership_of(context, submission.member, item.envelope)
         if batch.transaction.count_refused(submission.member) >= MAX_REFUSED_EACH:
             raise BadDocument(
                 f"{MAX_REFUSED_EACH} submissions of this member were refused", whom="the member"
@@ -315,7 +316,7 @@ class Intake:
         known = self._study(batch, submission.study_terms)
         if known is None:
             verdict: AcceptedSeeds | Refused = Refused("study_unknown", "This party knows no such study.")
-        elif not countersigned:
+        elif not signed_by.countersigned:
             verdict = Refused(
                 "membership_not_countersigned",
                 "The membership lacks its countersignature; ask the registrar, then submit again.",
@@ -329,10 +330,10 @@ class Intake:
             verdict = judge_submission(
                 submission,
                 Parts(*item.parts),
-                self._submission_context(batch, submission, membership, known),
+                self._submission_context(batch, submission, signed_by.membership, known),
                 self._sealing_key,
             )
-        self._answer(batch, item, submission, membership, verdict)
+        self._answer(batch, item, submission, signed_by, verdict)
 
     def _study(self, batch: _Batch, terms_digest: bytes) -> KnownStudy | None:
         if terms_digest not in batch.studies:
@@ -378,7 +379,7 @@ class Intake:
         batch: _Batch,
         item: FeedFrame,
         submission: Submission,
-        membership: Membership,
+        signed_by: SignedBy,
         verdict: AcceptedSeeds | Refused,
     ) -> None:
         """Keep the judgement and queue the receipt, in the one transaction of the batch."""
@@ -390,8 +391,8 @@ class Intake:
             study=submission.study_terms,
             member=submission.member,
             sequence=submission.sequence,
-            membership=membership.digest(),
-            holding=membership.holding,
+            membership=signed_by.digest,
+            holding=signed_by.membership.holding,
             state="refused" if refused else "accepted",
             reason=refused.reason if refused else "accepted",
             judged=judged,

@@ -33,8 +33,8 @@ class TrustedCommunity:
 
     def version_named(self, digest: bytes, *, what: str) -> Community:
         """The version with this digest. Raises BadDocument saying that `what` names an unknown one."""
-        for community in self.versions:
-            if community.digest() == digest:
+        for community, envelope in zip(self.versions, self.envelopes, strict=True):
+            if envelope.digest() == digest:
                 return community
         raise BadDocument(f"{what} names a version of the community that is not among the signed ones")
 
