@@ -21,6 +21,16 @@ from parties.time_limits import TimeLimits
 from parties.worker_pipe import FromWorker, WorkerPipe, node_end
 
 _MEMORY_LOOK_SECONDS = 0.5
+_KEEP_FREED_MEMORY = ":".join(
+    f"glibc.malloc.{name}={value}"
+    for name, value in {
+        "arena_max": 1,  # one heap for all threads, so that what one frees serves another
+        "mmap_threshold": 1 << 30,  # vectors come from the heap
+        "trim_threshold": 1 << 40,  # and stay there when they are freed
+        "hugetlb": 1,
+    }.items()
+)
+"""A vector of n elements that is freed serves the next one: else the system clears its pages for each anew."""
 
 
 def worker_environment(cache_directory: Path | None) -> dict[str, str]:
@@ -31,6 +41,7 @@ def worker_environment(cache_directory: Path | None) -> dict[str, str]:
         "NUMBA_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
+        "GLIBC_TUNABLES": _KEEP_FREED_MEMORY,
     }
     if cache_directory is not None:
         environment["NUMBA_CACHE_DIR"] = str(cache_directory)
