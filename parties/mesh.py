@@ -27,6 +27,7 @@ from parties.mesh_identity import (
 )
 from parties.peer_channel import PeerChannel
 from parties.time_limits import TimeLimits
+from parties.tls_connection import connect, shake_hands
 
 MAX_HALF_OPEN = 64
 _SHUTDOWN_SECONDS = 1.0
@@ -182,14 +183,13 @@ class _Connecting:
             connection.close()
 
     async def _greet(self, connection: socket.socket, context: ssl.SSLContext) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            _, channel = await loop.connect_accepted_socket(
-                lambda: self._channel(lambda peer: peer.index > self._mesh.own_index),
+            channel = await shake_hands(
                 connection,
-                ssl=context,
-                ssl_handshake_timeout=self._limits.handshake_seconds,
-                ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
+                context,
+                lambda: self._channel(lambda peer: peer.index > self._mesh.own_index),
+                server_side=True,
+                timeout_seconds=self._limits.handshake_seconds,
             )
             self._handshake_done(channel)
         except (OSError, TimeoutError):  # ssl.SSLError is an OSError: garbage, no or a wrong certificate
@@ -198,19 +198,17 @@ class _Connecting:
     # dialing ---------------------------------------------------------------------------------------------
 
     async def _dial(self, peer: PinnedPeer) -> None:
-        loop = asyncio.get_running_loop()
         context = dialing_context(self._own, peer)
         pause = self._limits.handshake_seconds / 100
         while True:
             try:
                 async with asyncio.timeout(self._limits.handshake_seconds):
-                    _, channel = await loop.create_connection(
+                    channel = await shake_hands(
+                        await connect(peer.host, peer.port),
+                        context,
                         lambda: self._channel(lambda found: found.index == peer.index),
-                        peer.host,
-                        peer.port,
-                        ssl=context,
-                        ssl_handshake_timeout=self._limits.handshake_seconds,
-                        ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
+                        server_side=False,
+                        timeout_seconds=self._limits.handshake_seconds,
                     )
                 self._handshake_done(channel)
                 await channel.wait_gone()

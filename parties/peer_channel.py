@@ -9,7 +9,6 @@ connection, or by the caller's own deadline.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import cast
@@ -37,6 +36,7 @@ from parties.mesh_frames import (
 )
 from parties.mesh_identity import PinnedPeer
 from parties.time_limits import TimeLimits
+from parties.tls_connection import TlsConnection
 
 QUEUE_BYTES = 8 * FRAGMENT_BYTES
 
@@ -72,8 +72,6 @@ class PeerChannel(asyncio.BufferedProtocol):
         self._reader = FrameReader(limits.max_frame_bytes)
         self._queue: deque[tuple[int, bytearray]] = deque()
         self._queued_bytes = 0
-        self._outbox: deque[bytes | memoryview] = deque()
-        self._full = False
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
         self._failure: PartyError | None = None
@@ -81,7 +79,7 @@ class PeerChannel(asyncio.BufferedProtocol):
         self._heard_anything = False
         self._last_heard = self._next_beat = 0.0
         self._beat_handle: asyncio.TimerHandle | None = None
-        self._transport: asyncio.Transport | None = None
+        self._transport: TlsConnection | None = None
         self._gone = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -94,11 +92,10 @@ class PeerChannel(asyncio.BufferedProtocol):
         """Queue a message; never waits. Does nothing on a closed connection: the next wait will tell."""
         if self._transport is None or self.closed:
             return
-        for piece in encode_message(label, payload):
-            self._outbox.append(piece)
-            self.bytes_sent += len(piece)
+        pieces = list(encode_message(label, payload))
+        self.bytes_sent += sum(map(len, pieces))
         self.messages_sent += 1
-        self._write_out()
+        self._transport.write(*pieces)
 
     async def receive(self, label: int, expected_bytes: int, *, step: str = "a message") -> bytes:
         """The next message, which must have this label and exactly this length.
@@ -154,10 +151,8 @@ class PeerChannel(asyncio.BufferedProtocol):
         """End the connection in order, telling the peer why; what still waits here raises SessionClosed."""
         if self._failure is None:
             self._failure = SessionClosed("this party ended the session")
-        if self._transport is not None and not self.closed:
-            last_words = [*self._outbox, *([] if abort is None else [encode_abort(abort)])]
-            self._transport.writelines(last_words)
-            self._outbox.clear()
+        if self._transport is not None and not self.closed and abort is not None:
+            self._transport.write(encode_abort(abort))
         self._shut(abruptly=False)
 
     @property
@@ -182,9 +177,8 @@ class PeerChannel(asyncio.BufferedProtocol):
     # asyncio's side --------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        session = transport.get_extra_info("ssl_object")
-        certificate = session.getpeercert(binary_form=True) if isinstance(session, ssl.SSLObject) else None
+        connection = self._transport = cast(TlsConnection, transport)
+        certificate = connection.peer_certificate
         peer = self._identify(certificate) if certificate else None
         if peer is None:
             self._shut(abruptly=True)
@@ -209,13 +203,6 @@ class PeerChannel(asyncio.BufferedProtocol):
         if self._queued_bytes > QUEUE_BYTES and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-
-    def pause_writing(self) -> None:
-        self._full = True
-
-    def resume_writing(self) -> None:
-        self._full = False
-        self._write_out()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone.set()
@@ -277,11 +264,6 @@ class PeerChannel(asyncio.BufferedProtocol):
                 self._transport.resume_reading()
         return label, payload
 
-    def _write_out(self) -> None:
-        """Hand pieces over while the transport takes them: it moves its whole buffer at each partial send."""
-        while self._outbox and not self._full and self._transport is not None and not self.closed:
-            self._transport.write(self._outbox.popleft())
-
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -299,7 +281,7 @@ class PeerChannel(asyncio.BufferedProtocol):
             self.fail(self._error(PeerSilent, "heartbeat", f"a sign of life within {limit}", "none"))
             return
         if self._transport is not None and not self.closed:
-            if not self._outbox:  # a message that waits to be sent is sign of life enough
+            if not self._transport.is_sending:  # a message that waits to be sent is sign of life enough
                 self._transport.write(HEARTBEAT_FRAME)
             pause = min(self._limits.heartbeat_seconds, self._limits.silent_peer_seconds / 4)
             self._next_beat = now + pause
@@ -316,7 +298,6 @@ class PeerChannel(asyncio.BufferedProtocol):
                 if self._paused:
                     self._transport.resume_reading()
                 self._transport.close()
-            self._outbox.clear()
         self._wake()
 
 

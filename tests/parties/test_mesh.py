@@ -158,7 +158,7 @@ async def test_nothing_but_tls_1_3_is_spoken(community: TestCommunity) -> None:
         for mesh in meshes:
             for channel in mesh.channels.values():
                 assert channel._transport is not None
-                assert channel._transport.get_extra_info("ssl_object").version() == "TLSv1.3"
+                assert channel._transport.tls_version == "TLSv1.3"
 
 
 @pytest.mark.parametrize("found", [b"", b"four", b"six6!!", bytes(3 * FRAGMENT_BYTES)])
