@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+
+import numpy as np
 
 FRAGMENT_BYTES = 1 << 20
 SMALL_BYTES = 16 << 10
@@ -36,6 +38,23 @@ class FrameError(ValueError):
         super().__init__(f"expected {expected}, found {found}")
         self.expected = expected
         self.found = found
+
+
+def room(size: int) -> memoryview:
+    """Memory for `size` bytes, which nobody has cleared: it is filled before it is read."""
+    return np.empty(size, dtype=np.uint8).data
+
+
+_NOTHING = room(0)
+
+
+def joined(pieces: Sequence[memoryview]) -> memoryview:
+    """The pieces in one."""
+    whole, place = room(sum(map(len, pieces))), 0
+    for piece in pieces:
+        whole[place : place + len(piece)] = piece
+        place += len(piece)
+    return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +86,7 @@ class FrameReader:
     _staging: bytearray = field(default_factory=lambda: bytearray(1 << 16), repr=False)
     _pending: bytearray = field(default_factory=bytearray, repr=False)
     _header: FrameHeader | None = None
-    _payload: bytearray = field(default_factory=bytearray, repr=False)
+    _payload: memoryview = field(default_factory=lambda: _NOTHING, repr=False)
     _have: int = 0
     _direct: bool = False
 
@@ -76,17 +95,17 @@ class FrameReader:
         missing = 0 if self._header is None else self._header.payload_bytes - self._have
         self._direct = missing > len(self._staging)
         if self._direct:
-            return memoryview(self._payload)[self._have :]
+            return self._payload[self._have :]
         return memoryview(self._staging)
 
-    def filled(self, count: int) -> list[tuple[FrameHeader, bytearray]]:
+    def filled(self, count: int) -> list[tuple[FrameHeader, memoryview]]:
         """The frames that `count` more bytes complete."""
         if self._direct:
             self._have += count
             return [self._complete()] if self._header and self._have == self._header.payload_bytes else []
         return list(self._parse(memoryview(self._staging)[:count]))
 
-    def _parse(self, data: memoryview) -> Iterator[tuple[FrameHeader, bytearray]]:
+    def _parse(self, data: memoryview) -> Iterator[tuple[FrameHeader, memoryview]]:
         while len(data):
             if self._header is None:
                 wanted = HEADER.size - len(self._pending)
@@ -98,7 +117,7 @@ class FrameReader:
                     return
                 self._header = parse_header(bytes(self._pending), self.max_frame_bytes)
                 self._pending.clear()
-                self._payload = bytearray(self._header.payload_bytes)
+                self._payload = room(self._header.payload_bytes)
                 self._have = 0
             piece = data[: self._header.payload_bytes - self._have]
             self._payload[self._have : self._have + len(piece)] = piece
@@ -107,11 +126,11 @@ class FrameReader:
             if self._have == self._header.payload_bytes:
                 yield self._complete()
 
-    def _complete(self) -> tuple[FrameHeader, bytearray]:
+    def _complete(self) -> tuple[FrameHeader, memoryview]:
         if self._header is None:
             raise FrameError("a frame", "no header")
         frame = (self._header, self._payload)
-        self._header, self._payload, self._have = None, bytearray(), 0
+        self._header, self._payload, self._have = None, _NOTHING, 0
         return frame
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import cast
 
 from parties.errors import (
@@ -32,6 +33,7 @@ from parties.mesh_frames import (
     FrameReader,
     encode_abort,
     encode_message,
+    joined,
     parse_abort,
 )
 from parties.mesh_identity import PinnedPeer
@@ -40,8 +42,31 @@ from parties.tls_connection import TlsConnection
 
 QUEUE_BYTES = 8 * FRAGMENT_BYTES
 
+Payload = memoryview
+"""The bytes of a message, in memory of its own."""
+
 Admit = Callable[[int], int | None]
 """Given the label of the next message: how many bytes it may have, or None to refuse the label."""
+
+
+@dataclass(slots=True)
+class _Listener:
+    """Who hears the next message, and what of it is there."""
+
+    admit: Admit
+    hear: Callable[[int, Payload], bool]
+    failed: Callable[[Exception], None]
+    step: str
+    label: int | None = None
+    longest: int = 0
+    length: int = 0
+    fragments: list[memoryview] = field(default_factory=list, repr=False)
+
+    def message(self) -> Payload:
+        """The whole payload; then the listener is ready for the next."""
+        payload = self.fragments[0] if len(self.fragments) == 1 else joined(self.fragments)
+        self.label, self.length, self.fragments = None, 0, []
+        return payload
 
 
 class PeerChannel(asyncio.BufferedProtocol):
@@ -70,10 +95,10 @@ class PeerChannel(asyncio.BufferedProtocol):
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader(limits.max_frame_bytes)
-        self._queue: deque[tuple[int, bytearray]] = deque()
+        self._queue: deque[tuple[int, memoryview]] = deque()
         self._queued_bytes = 0
         self._paused = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._listener: _Listener | None = None
         self._failure: PartyError | None = None
         self._abort: Abort | None = None
         self._heard_anything = False
@@ -116,21 +141,41 @@ class PeerChannel(asyncio.BufferedProtocol):
 
         One caller at a time. A refused message fails the whole connection.
         """
-        label, fragment = await self._next_fragment()
-        longest = admit(label)
-        if longest is None:
-            raise self.violation(step, "the label of this step", f"label {label:#x}")
-        fragments, length = [fragment], len(fragment)
-        while True:
-            if length > longest:
-                raise self.violation(step, f"at most {longest} bytes", "more")
-            if len(fragment) < FRAGMENT_BYTES:
-                return label, b"".join(fragments)
-            following, fragment = await self._next_fragment()
-            if following != label:
-                raise self.violation(step, "the rest of a message", "the start of another")
-            fragments.append(fragment)
-            length += len(fragment)
+        heard: asyncio.Future[tuple[int, bytes]] = self._loop.create_future()
+
+        def hear(label: int, payload: Payload) -> bool:
+            if not heard.done():
+                heard.set_result((label, bytes(payload)))
+            return False
+
+        def failed(error: Exception) -> None:
+            if not heard.done():
+                heard.set_exception(error)
+
+        self.listen(admit, hear, failed, step=step)
+        try:
+            return await heard
+        finally:
+            if heard.cancelled():
+                self._listener = None
+
+    def listen(
+        self,
+        admit: Admit,
+        hear: Callable[[int, Payload], bool],
+        failed: Callable[[Exception], None],
+        *,
+        step: str,
+    ) -> None:
+        """Call `hear` with each message, at once with those that wait, until it returns False.
+
+        As `receive_message`, without a turn of the event loop in between. `failed` gets what ends the connection
+        while this listens.
+        """
+        if self._listener is not None:
+            raise RuntimeError("two receivers wait on one channel")
+        self._listener = _Listener(admit, hear, failed, step)
+        self._pass_on()
 
     def violation(self, step: str, expected: str, found: str) -> PartyError:
         """Fail the connection because of what the peer sent; returns the error to raise."""
@@ -216,7 +261,7 @@ class PeerChannel(asyncio.BufferedProtocol):
 
     # inside ----------------------------------------------------------------------------------------------
 
-    def _take(self, kind: FrameKind, label: int, payload: bytearray) -> None:
+    def _take(self, kind: FrameKind, label: int, payload: memoryview) -> None:
         if not self._heard_anything:
             self._heard_anything = True
             self._on_heard(self)
@@ -230,13 +275,13 @@ class PeerChannel(asyncio.BufferedProtocol):
         elif kind is FrameKind.MESSAGE:
             self._queue.append((label, payload))
             self._queued_bytes += HEADER.size + len(payload)
-            self._wake()
+            self._pass_on()
 
     def _end(self, error: PartyError) -> None:
         """The peer is gone: what it sent before stays readable; then `error`."""
         if self._failure is None:
             self._failure = error
-            self._wake()
+            self._pass_on()
             self._on_failure(self, error)
 
     def _error(
@@ -244,17 +289,41 @@ class PeerChannel(asyncio.BufferedProtocol):
     ) -> PeerFailure:
         return kind(self.peer.index, self.peer.name, step=step, expected=expected, found=found, blames=blames)
 
-    async def _next_fragment(self) -> tuple[int, bytearray]:
-        while not self._queue:
-            if self._failure is not None:
-                raise self._failure
-            if self._waiter is not None:
-                raise RuntimeError("two receivers wait on one channel")
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+    def _pass_on(self) -> None:
+        """What waits to whoever listens; and if nothing more can come, why."""
+        while (listener := self._listener) is not None and self._queue:
+            label, fragment = self._next_fragment()
+            if not self._fits(listener, label, fragment):
+                return
+            if len(fragment) == FRAGMENT_BYTES:
+                continue
+            payload = listener.message()
+            self._listener = None
+            if listener.hear(label, payload) and self._listener is None:
+                self._listener = listener
+        if self._listener is not None and self._failure is not None:
+            listener, self._listener = self._listener, None
+            listener.failed(self._failure)
+
+    def _fits(self, listener: _Listener, label: int, fragment: memoryview) -> bool:
+        """Add a fragment to the message that it belongs to, or fail the connection."""
+        if listener.label is None:
+            longest = listener.admit(label)
+            if longest is None:
+                self.violation(listener.step, "the label of this step", f"label {label:#x}")
+                return False
+            listener.label, listener.longest = label, longest
+        elif label != listener.label:
+            self.violation(listener.step, "the rest of a message", "the start of another")
+            return False
+        listener.fragments.append(fragment)
+        listener.length += len(fragment)
+        if listener.length > listener.longest:
+            self.violation(listener.step, f"at most {listener.longest} bytes", "more")
+            return False
+        return True
+
+    def _next_fragment(self) -> tuple[int, memoryview]:
         label, payload = self._queue.popleft()
         self._queued_bytes -= HEADER.size + len(payload)
         if self._paused and self._queued_bytes <= QUEUE_BYTES // 2 and self._transport is not None:
@@ -263,10 +332,6 @@ class PeerChannel(asyncio.BufferedProtocol):
             if not self.closed:
                 self._transport.resume_reading()
         return label, payload
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     def _beat(self) -> None:
         """Send a sign of life and look whether the peer gave one."""
@@ -298,7 +363,7 @@ class PeerChannel(asyncio.BufferedProtocol):
                 if self._paused:
                     self._transport.resume_reading()
                 self._transport.close()
-        self._wake()
+        self._pass_on()
 
 
 def _only(label: int, found: int, longest: int) -> int | None:

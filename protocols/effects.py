@@ -20,7 +20,7 @@ from protocols.errors import ProtocolMisuse
 
 T = TypeVar("T")
 
-Replies = Mapping[int, bytes]
+Replies = Mapping[int, bytes | memoryview]
 """What each peer sent, by party index."""
 
 
@@ -67,7 +67,7 @@ async def exchange(outgoing: Mapping[int, bytes | memoryview], incoming: Mapping
 
 
 async def record(label: str, values: tuple[int, ...]) -> None:
-    """Return once the opened `values` are durable (which is the driver's part)."""
+    """The driver makes the opened `values` durable before it sends anything that follows, or the result."""
     await _Yield(Record(label, values))
 
 
@@ -136,7 +136,7 @@ def split(requests: list[Exchange], merged: Replies) -> list[Replies]:
     offsets = dict.fromkeys(merged, 0)
     parts: list[Replies] = []
     for request in requests:
-        part: dict[int, bytes] = {}
+        part: dict[int, bytes | memoryview] = {}
         for peer, length in request.incoming.items():
             start = offsets[peer]
             part[peer] = merged[peer][start : start + length]

@@ -22,7 +22,6 @@ own steps, which run on one thread so that heartbeats go on while a kernel compu
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import importlib
 import os
@@ -32,7 +31,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol, TypeVar
 
-from protocols.effects import Computation, Exchange, Record, Request
+from protocols.drive import Drive
+from protocols.effects import Computation, Record
 from protocols.errors import MalformedMessage, PeerDeviation, ProtocolError, ProtocolMisuse
 from protocols.mpyc_guards import guarded_runtime
 
@@ -54,6 +54,15 @@ class PeerChannel(Protocol):
     async def receive_message(
         self, admit: Callable[[int], int | None], *, step: str
     ) -> tuple[int, bytes]: ...
+
+    def listen(
+        self,
+        admit: Callable[[int], int | None],
+        hear: Callable[[int, memoryview], bool],
+        failed: Callable[[Exception], None],
+        *,
+        step: str,
+    ) -> None: ...
 
     def violation(self, step: str, expected: str, found: str) -> Exception: ...
 
@@ -96,46 +105,63 @@ class _PeerMessages:
     fail: Callable[[Exception], None]
     nbytes_sent: int = 0
     _announced: dict[int, int] = field(default_factory=dict)
-    _waiting: dict[int, asyncio.Future[bytes]] = field(default_factory=dict)
-    _early: dict[int, bytes] = field(default_factory=dict)
-    _reading: asyncio.Task[None] | None = None
-
-    def announce(self, label: int, length: int) -> None:
-        """The message labelled so has exactly `length` bytes."""
-        self._announced[label] = length
+    _waiting: dict[int, Callable[[memoryview], None]] = field(default_factory=dict)
+    _early: dict[int, memoryview] = field(default_factory=dict)
+    _is_listening: bool = False
 
     def send(self, label: int, payload: bytes | memoryview) -> None:
         self.nbytes_sent += len(payload)
         self.channel.send(label % (1 << 64), payload)
 
     def receive(self, label: int) -> bytes | asyncio.Future[bytes]:
+        """A message of the secure types."""
         early = self._early.pop(label, None)
         if early is not None:
-            return early
+            return bytes(early)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting[label] = future
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.ensure_future(self._read())
+
+        def hear(payload: memoryview) -> None:
+            if not future.done():
+                future.set_result(bytes(payload))
+
+        self._wait(label, hear)
         return future
 
-    async def _read(self) -> None:
-        """Read as long as anybody waits, no further: what is not awaited stays in the channel's queue."""
-        try:
-            while self._waiting:
-                unsigned, payload = await self.channel.receive_message(self._admit, step="a computation")
-                label = _signed(unsigned)
-                expected = self._announced.pop(label, None)
-                if expected is not None and len(payload) != expected:
-                    raise self.channel.violation(
-                        "a computation", f"{expected} bytes", f"{len(payload)} bytes"
-                    )
-                future = self._waiting.pop(label, None)
-                if future is None:
-                    self._early[label] = payload
-                elif not future.done():
-                    future.set_result(payload)
-        except Exception as error:  # noqa: BLE001  # whatever ends a channel ends the runtime, typed as it is
-            self.fail(error)
+    def expect(self, label: int, length: int, hear: Callable[[memoryview], None]) -> None:
+        """Call `hear` with the message of an exchange, which has exactly `length` bytes."""
+        self._announced[label] = length
+        early = self._early.pop(label, None)
+        if early is not None:  # it came while the secure types took messages in any order
+            self._waiting[label] = hear
+            self._hear(label % (1 << 64), early)
+            return
+        self._wait(label, hear)
+
+    def _wait(self, label: int, hear: Callable[[memoryview], None]) -> None:
+        """Listen as long as anybody waits, no further: what is not awaited stays in the channel's queue."""
+        self._waiting[label] = hear
+        if not self._is_listening:
+            self._is_listening = True
+            self.channel.listen(self._admit, self._hear, self._failed, step="a computation")
+
+    def _hear(self, unsigned: int, payload: memoryview) -> bool:
+        label = _signed(unsigned)
+        expected = self._announced.pop(label, None)
+        if expected is not None and len(payload) != expected:
+            self.fail(self.channel.violation("a computation", f"{expected} bytes", f"{len(payload)} bytes"))
+            return False
+        waiting = self._waiting.pop(label, None)
+        if waiting is None:
+            self._early[label] = payload
+        else:
+            waiting(payload)
+        self._is_listening = bool(self._waiting)
+        return self._is_listening
+
+    def _failed(self, error: Exception) -> None:
+        """Whatever ends a channel ends the runtime, typed as it is."""
+        self._is_listening = False
+        self.fail(error)
 
     def _admit(self, unsigned: int) -> int | None:
         label = _signed(unsigned)
@@ -145,11 +171,6 @@ class _PeerMessages:
         if not loose or label in self._early or len(self._early) >= MAX_LOOSE_MESSAGES:
             return None
         return self._announced.get(label, MAX_LOOSE_MESSAGE_BYTES)
-
-    async def stop(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
 
 
 def _signed(label: int) -> int:
@@ -169,19 +190,24 @@ class MPyCRuntime:
         self.rounds = 0
         self.mpc: Any = None
         self.failure: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
-        self._messages: dict[int, _PeerMessages] = {}
-        self._exchange: Any = None
+        self.messages: dict[int, _PeerMessages] = {}
         self._steps = ThreadPoolExecutor(max_workers=1, thread_name_prefix="computation")
 
     @property
     def bytes_sent(self) -> int:
         """Payload bytes sent through the runtime so far."""
-        return sum(messages.nbytes_sent for messages in self._messages.values())
+        return sum(messages.nbytes_sent for messages in self.messages.values())
 
     def fail(self, error: Exception) -> None:
         """End the runtime: every wait raises `error`. Only the first counts."""
         if not self.failure.done():
             self.failure.set_result(error)
+
+    def next_label(self) -> int:
+        """The label of an exchange: MPyC's program counter, as for a coroutine of its own."""
+        counter = self.mpc._program_counter
+        counter[0] += 1
+        return _hop(counter)
 
     async def run(
         self,
@@ -196,71 +222,23 @@ class MPyCRuntime:
         Raises what the computation raises; the failure of a channel as that channel types it; WaitExpired, with
         the parties that are waited for, when `deadline_seconds` have passed since the start.
         """
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + deadline_seconds
-        reply: Any = None
+        drive = Drive(self, computation, record, on_round)
+        self._steps.submit(drive.step)
         try:
-            while True:
-                step = loop.run_in_executor(self._steps, _advance, computation, reply)
-                request = await self._before(step, ends_at, deadline_seconds, ())
-                if isinstance(request, _Returned):
-                    return request.value  # type: ignore[no-any-return]  # the computation's own type
-                if isinstance(request, Exchange):
-                    reply = await self._perform(request, ends_at, deadline_seconds)
-                    if on_round is not None:
-                        on_round(self.rounds)
-                else:
-                    reply = None
-                    await self._before(record(request), ends_at, deadline_seconds, ())
-        finally:
-            loop.run_in_executor(self._steps, computation.close)
-
-    async def _perform(
-        self, request: Exchange, ends_at: float, deadline_seconds: float
-    ) -> Mapping[int, bytes]:
-        unknown = (set(request.outgoing) | set(request.incoming)) - set(self._messages)
-        if unknown:
-            raise ProtocolMisuse(
-                f"an exchange with parties {sorted(unknown)}, who are no peers in this session"
+            await asyncio.wait(
+                [drive.result, self.failure], timeout=deadline_seconds, return_when=asyncio.FIRST_COMPLETED
             )
-        self.rounds += 1
-        missing = set(request.incoming)
-        exchanged = self._exchange(request, missing.discard)
-        replies: list[bytes] = await self._before(exchanged, ends_at, deadline_seconds, missing)
-        return dict(zip(request.incoming, replies, strict=True))
+            if drive.result.done():
+                return drive.result.result()  # type: ignore[no-any-return]  # the computation's own type
+            if self.failure.done():
+                raise self.failure.result()
+            raise WaitExpired(tuple(sorted(drive.missing)), deadline_seconds)
+        finally:
+            drive.stop()
 
-    async def _before(
-        self, awaitable: Awaitable[Any], ends_at: float, deadline_seconds: float, missing: Any
-    ) -> Any:
-        """Await, but no longer than the deadline, and not beyond a failure."""
-        future = asyncio.ensure_future(awaitable)
-        timeout = max(0.0, ends_at - asyncio.get_running_loop().time())
-        await asyncio.wait([future, self.failure], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        if future.done():
-            return future.result()
-        future.cancel()
-        if self.failure.done():
-            raise self.failure.result()
-        raise WaitExpired(tuple(sorted(missing)), deadline_seconds)
-
-    async def close(self) -> None:
-        """Stop reading; the channels stay as they are. No other runtime can be opened in this process."""
-        for messages in self._messages.values():
-            await messages.stop()
+    def close(self) -> None:
+        """The channels stay as they are. No other runtime can be opened in this process."""
         self._steps.shutdown(wait=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Returned:
-    value: Any
-
-
-def _advance(computation: Computation[Any], reply: Any) -> Request | _Returned:
-    """One step on the computation's thread; a StopIteration cannot travel through a future."""
-    try:
-        return computation.send(reply)
-    except StopIteration as stop:
-        return _Returned(stop.value)
 
 
 async def open_runtime(
@@ -282,9 +260,8 @@ async def open_runtime(
         raise ProtocolMisuse(f"expected a channel to each of {peers}, found {sorted(channels)}")
     _require_clean_environment()
     opened = MPyCRuntime(session, own_index)
-    opened._messages = {index: _PeerMessages(channels[index], opened.fail) for index in peers}
+    opened.messages = {index: _PeerMessages(channels[index], opened.fail) for index in peers}
     opened.mpc = _build(opened, own_index, session, threshold)
-    opened._exchange = _exchange_on(opened.mpc, opened, session)
     _live = opened
     await _share_prss_keys(opened, channels)
     return opened
@@ -337,7 +314,7 @@ def _build(opened: MPyCRuntime, own_index: int, session: tuple[int, ...], thresh
     mpyc_runtime.pickle = _NoPickle
     parties = [mpyc_runtime.Party(position) for position in range(len(session))]
     for party, index in zip(parties, session, strict=True):
-        party.protocol = opened._messages.get(index)
+        party.protocol = opened.messages.get(index)
     guarded = guarded_runtime(
         mpyc_runtime.Runtime,
         lambda function: asyncoro.mpc_coro(_without_hints(function)),
@@ -351,36 +328,10 @@ def _build(opened: MPyCRuntime, own_index: int, session: tuple[int, ...], thresh
     return runtime
 
 
-def _exchange_on(mpc: Any, opened: MPyCRuntime, session: tuple[int, ...]) -> Any:
-    """One round as an MPyC coroutine: its label is the runtime's program counter."""
-
-    async def perform(request: Exchange, arrived: Callable[[int], None]) -> Any:
-        await mpc.returnType(asyncio.Future)
-        label = mpc._program_counter[0]
-        for peer, payload in request.outgoing.items():
-            mpc._send_message(session.index(peer), payload)
-        awaited = []
-        for peer, length in request.incoming.items():
-            opened._messages[peer].announce(label, length)
-            message = mpc._receive_message(session.index(peer))
-            if isinstance(message, asyncio.Future):
-                message.add_done_callback(functools.partial(_call_with, arrived, peer))
-            else:
-                arrived(peer)
-            awaited.append(message)
-        return await mpc.gather(awaited)
-
-    return mpc.coroutine(_without_hints(perform))
-
-
 def _without_hints(function: Any) -> Any:
     """MPyC takes a return annotation for the declaration of what it returns: hide ours."""
     function.__annotations__ = {}
     return function
-
-
-def _call_with(arrived: Callable[[int], None], peer: int, _: object) -> None:
-    arrived(peer)
 
 
 async def _share_prss_keys(opened: MPyCRuntime, channels: Mapping[int, PeerChannel]) -> None:

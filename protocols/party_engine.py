@@ -183,7 +183,7 @@ def _words(peer: int, data: bytes | memoryview, count: int) -> NDArray[np.uint64
         raise type(error)(f"party {peer}: {error}", peer=peer) from None
 
 
-def _elements(peer: int, data: bytes, count: int) -> fp.FieldVector:
+def _elements(peer: int, data: bytes | memoryview, count: int) -> fp.FieldVector:
     try:
         return fp.from_bytes(data, count)
     except PeerDeviation as error:
