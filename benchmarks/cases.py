@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mpc_cde.documents.figure import Figure
+from parties.column_file import digest_of_shares, writing_shares
 from protocols import field as fp
 from protocols import kernels, keystream
 from protocols.encoding import FigureEncoding
@@ -123,16 +124,18 @@ def shared_columns(case: Case) -> list[fp.FieldVector]:
 
 
 def write_columns(case: Case, directory: Path, name: str) -> list[Path]:
-    """Each party's columns as its node leaves them for the worker: (L, n) little-endian uint64, row by row."""
+    """Each party's columns, by what writes and checks a node's, from shares of scripted randomness."""
     paths = [directory / f"{name}-party-{party}.u64" for party in range(case.parties)]
-    shape = (case.encoding.element_count, case.records)
-    files: list[Any] = [np.memmap(path, dtype="<u8", mode="w+", shape=shape) for path in paths]
-    start = 0
-    for block in share_blocks(case):
-        width = block[0].shape[1]
-        for file, part in zip(files, block, strict=True):
-            file[:, start : start + width] = part
-        start += width
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(writing_shares(path, case.encoding.element_count, case.records))
+            for path in paths
+        ]
+        for block in share_blocks(case):
+            for write, part in zip(writers, block, strict=True):
+                write(part)
+    for path in paths:
+        digest_of_shares(path)  # as a node does before a session; the pages come from there
     return paths
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 import os
 import shutil
 import sys
@@ -31,6 +30,7 @@ from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.documents.suites import SUITES
 from mpc_cde.errors import BadDocument, MpcCdeError, StoreDamaged
 from mpc_cde.sealing import SealingPrivateKey
+from parties.column_file import digest_of_shares, writing_shares
 from parties.party_home import CommunityHome
 from parties.roster_table import read_entries
 from parties.seed_vault import SeedVault
@@ -66,28 +66,17 @@ def build_columns(
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(mode=0o700, parents=True)
     shares_path = making / SHARES
-    descriptor = os.open(shares_path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-    with os.fdopen(descriptor, "r+b") as file:
-        if (
-            length * count
-        ):  # all the room now: a disk that is full later would kill whoever writes to the mapping
-            os.posix_fallocate(file.fileno(), 0, length * count * fp.ELEMENT_BYTES)
-    if length * count:
-        matrix = np.memmap(shares_path, dtype="<u8", mode="r+", shape=(length, count))
-        start = 0
+    with writing_shares(shares_path, length, count) as write:
         for block in _blocks(view, vault, community, terms, party, entries):
-            matrix[:, start : start + block.shape[1]] = block
-            start += block.shape[1]
-        matrix.flush()
-        del matrix
+            write(block)
     manifest = {
         "roster": roster.digest().hex(),
         "elements": length,
         "records": count,
-        "sha256": _digest_of_file(shares_path),
+        "sha256": digest_of_shares(shares_path),
     }
     (making / MANIFEST).write_bytes(canonical_bytes(manifest))
-    for path in (shares_path, making / MANIFEST, making):
+    for path in (making / MANIFEST, making):
         _sync(path)
     shutil.rmtree(directory, ignore_errors=True)
     making.rename(directory)
@@ -139,17 +128,12 @@ def verify_columns(directory: Path, roster: bytes, terms: StudyTerms) -> None:
             manifest["roster"] == roster.hex()
             and manifest["elements"] == terms.element_count
             and size == terms.element_count * manifest["records"] * fp.ELEMENT_BYTES
-            and manifest["sha256"] == _digest_of_file(directory / SHARES)
+            and manifest["sha256"] == digest_of_shares(directory / SHARES)
         )
     except (OSError, BadDocument, KeyError, TypeError):
         raise ColumnsDamaged("no complete columns of this roster") from None
     if not sound:
         raise ColumnsDamaged("the columns do not fit their manifest or study")
-
-
-def _digest_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mpc_cde.documents.study_terms import parse_quantile
 from mpc_cde.encodings import encoding_of
 from mpc_cde.sealing import ResultContext, seal
+from parties.column_file import ColumnFile
 from parties.process_memory import anonymous_bytes
 from parties.worker_pipe import CellFound, JobAsker, JobCell, JobMask, JobResult, JobSpecification
 from protocols import field as fp
@@ -29,24 +30,6 @@ from protocols.records import Records, arrange
 
 Outcome = tuple[int, ...] | list[Any] | None
 """Faulty rows, cell outcomes, or nothing (a rehearsal)."""
-
-
-class ColumnFile:
-    """This party's columns as jobs map them: the file stays mapped, so only a session's first job faults it in."""
-
-    def __init__(self) -> None:
-        self._mapped: tuple[object, NDArray[np.uint64]] | None = None
-
-    def words(self, path: str, rows: int, records: int) -> NDArray[np.uint64]:
-        """The whole file, read-only, as (rows, records). Raises OutOfRange if the size differs."""
-        expected = rows * records * fp.ELEMENT_BYTES
-        stat = Path(path).stat()
-        if stat.st_size != expected:
-            raise OutOfRange(f"the columns have {stat.st_size} bytes, the study's figures need {expected}")
-        key = (path, stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        if self._mapped is None or self._mapped[0] != key:
-            self._mapped = key, np.asarray(np.memmap(path, dtype="<u8", mode="r")).view(np.uint64)
-        return self._mapped[1].reshape(rows, records)
 
 
 def open_records(

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Awaitable
 from typing import Any, NoReturn, TypeVar
 
+from parties.column_file import ColumnFile
 from parties.errors import (
     DeadlinePassed,
     JobsDiffer,
@@ -25,7 +26,6 @@ from parties.errors import (
     SessionClosed,
 )
 from parties.job_runner import (
-    ColumnFile,
     CostMeter,
     Outcome,
     build_result,

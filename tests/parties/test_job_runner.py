@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from mpc_cde.documents.figure import Figure
 from mpc_cde.encodings import encoding_of
 from parties import job_runner
+from parties.column_file import ColumnFile
 from parties.job_runner import (
-    ColumnFile,
     CostMeter,
     anonymous_bytes,
     cells_found,
