@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -46,15 +46,6 @@ def room(size: int) -> memoryview:
 
 
 _NOTHING = room(0)
-
-
-def joined(pieces: Sequence[memoryview]) -> memoryview:
-    """The pieces in one."""
-    whole, place = room(sum(map(len, pieces))), 0
-    for piece in pieces:
-        whole[place : place + len(piece)] = piece
-        place += len(piece)
-    return whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,6 @@ from parties.mesh_frames import (
     FrameReader,
     encode_abort,
     encode_message,
-    joined,
     parse_abort,
 )
 from parties.mesh_identity import PinnedPeer
@@ -42,8 +41,8 @@ from parties.tls_connection import TlsConnection
 
 QUEUE_BYTES = 8 * FRAGMENT_BYTES
 
-Payload = memoryview
-"""The bytes of a message, in memory of its own."""
+Payload = tuple[memoryview, ...]
+"""The bytes of a message in the pieces in which they came, in memory of its own."""
 
 Admit = Callable[[int], int | None]
 """Given the label of the next message: how many bytes it may have, or None to refuse the label."""
@@ -64,7 +63,7 @@ class _Listener:
 
     def message(self) -> Payload:
         """The whole payload; then the listener is ready for the next."""
-        payload = self.fragments[0] if len(self.fragments) == 1 else joined(self.fragments)
+        payload = tuple(self.fragments)
         self.label, self.length, self.fragments = None, 0, []
         return payload
 
@@ -145,7 +144,7 @@ class PeerChannel(asyncio.BufferedProtocol):
 
         def hear(label: int, payload: Payload) -> bool:
             if not heard.done():
-                heard.set_result((label, bytes(payload)))
+                heard.set_result((label, b"".join(payload)))
             return False
 
         def failed(error: Exception) -> None:

@@ -26,7 +26,7 @@ class Messages(Protocol):
 
     def send(self, label: int, payload: bytes | memoryview) -> None: ...
 
-    def expect(self, label: int, length: int, hear: Callable[[memoryview], None]) -> None: ...
+    def expect(self, label: int, length: int, hear: Callable[[tuple[memoryview, ...]], None]) -> None: ...
 
 
 class Rounds(Protocol):
@@ -64,10 +64,10 @@ class Drive:
         self._computation = computation
         self._record = record
         self._on_round = on_round
-        self._replies: SimpleQueue[Mapping[int, memoryview] | None] = SimpleQueue()
+        self._replies: SimpleQueue[Mapping[int, tuple[memoryview, ...]] | None] = SimpleQueue()
         self._recording: set[asyncio.Future[None]] = set()
         self._held: Callable[[], None] | None = None
-        self._heard: dict[int, memoryview] = {}
+        self._heard: dict[int, tuple[memoryview, ...]] = {}
 
     # on the computation's thread -------------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ class Drive:
             self._computation.close()
 
     def _finish(self) -> Callable[[], None]:
-        reply: Mapping[int, memoryview] | None = None
+        reply: Mapping[int, tuple[memoryview, ...]] | None = None
         try:
             while True:
                 request: Request = self._computation.send(reply)
@@ -158,7 +158,7 @@ class Drive:
         if not request.incoming:
             self._reply()
 
-    def _hear(self, peer: int, payload: memoryview) -> None:
+    def _hear(self, peer: int, payload: tuple[memoryview, ...]) -> None:
         self._heard[peer] = payload
         self.missing.discard(peer)
         if not self.missing:

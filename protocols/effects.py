@@ -20,8 +20,21 @@ from protocols.errors import ProtocolMisuse
 
 T = TypeVar("T")
 
-Replies = Mapping[int, bytes | memoryview]
+Payload = bytes | memoryview | tuple[memoryview, ...]
+"""What a peer sent: in one piece, or in the pieces in which it came."""
+
+Replies = Mapping[int, Payload]
 """What each peer sent, by party index."""
+
+
+def pieces_of(payload: Payload) -> tuple[bytes | memoryview, ...]:
+    """The pieces of a payload in order."""
+    return payload if isinstance(payload, tuple) else (payload,)
+
+
+def whole(payload: Payload) -> bytes | memoryview:
+    """A payload in one piece; copies if it came in more."""
+    return b"".join(payload) if isinstance(payload, tuple) else payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +147,15 @@ def split(requests: list[Exchange], merged: Replies) -> list[Replies]:
     if len(requests) == 1:
         return [merged]
     offsets = dict.fromkeys(merged, 0)
+    received = {peer: memoryview(whole(payload)) for peer, payload in merged.items()}
     parts: list[Replies] = []
     for request in requests:
-        part: dict[int, bytes | memoryview] = {}
+        part: dict[int, Payload] = {}
         for peer, length in request.incoming.items():
             start = offsets[peer]
-            part[peer] = merged[peer][start : start + length]
+            part[peer] = received[peer][start : start + length]
             offsets[peer] = start + length
         parts.append(part)
-    if any(offsets[peer] != len(payload) for peer, payload in merged.items()):
+    if any(offsets[peer] != len(payload) for peer, payload in received.items()):
         raise ProtocolMisuse("a merged reply has another length than its parts asked for")
     return parts

@@ -21,8 +21,6 @@ from protocols import field as fp
 from protocols import kernel_loops
 from protocols.errors import ProtocolMisuse
 
-_INNER_BLOCK = 1 << 14  # elements of a row at a time: the vectors' blocks stay in the second-level cache
-
 
 def add(a: fp.FieldVector, b: fp.FieldVector) -> fp.FieldVector:
     """a + b: shape (n,)."""
@@ -72,10 +70,24 @@ def inner_product_table(matrix: fp.FieldVector, vectors: Sequence[fp.FieldVector
     for vector in vectors:
         _require(n == len(vector), f"rows of {n} against {len(vector)} elements")
     out = np.zeros((len(vectors), len(matrix)), dtype=np.uint64)
-    for start in range(0, n, _INNER_BLOCK):
-        for vector, found in zip(vectors, out, strict=True):
-            kernel_loops.inner_products(matrix, vector[start : start + _INNER_BLOCK], start, found)
+    done = 0
+    while done < len(vectors):
+        together = _evenly_spaced(vectors[done:])
+        kernel_loops.inner_product_table(matrix, together, out[done : done + len(together)])
+        done += len(together)
     return out
+
+
+def _evenly_spaced(vectors: Sequence[fp.FieldVector]) -> fp.FieldVector:
+    """The first vector, and those after it that lie at equal distances in memory, as one matrix: no copy."""
+    places = [vector.ctypes.data for vector in vectors]
+    length = vectors[0].nbytes
+    step = places[1] - places[0] if len(places) > 1 else 0
+    count = 1
+    while step >= length > 0 and count < len(places) and places[count] - places[count - 1] == step:
+        count += 1
+    shape, strides = (count, len(vectors[0])), (max(step, 0) if count > 1 else length, fp.ELEMENT_BYTES)
+    return np.lib.stride_tricks.as_strided(vectors[0], shape, strides, writeable=False)
 
 
 def masked_sums(matrix: fp.FieldVector, mask: NDArray[np.uint8]) -> fp.FieldVector:
@@ -199,12 +211,12 @@ def add_words(y: fp.FieldVector, factor: int, words: NDArray[np.uint64]) -> None
     kernel_loops.add_words(y, np.uint64(factor % fp.P), words)
 
 
-def scale_and_add(y: fp.FieldVector, own_factor: int, factor: int, x: NDArray[np.uint64]) -> bool:
-    """y = own_factor y + factor x in place, for x that may hold anything; whether all of x was below p."""
+def add_multiple(y: fp.FieldVector, factor: int, x: NDArray[np.uint64]) -> bool:
+    """y += factor x in place, for x that may hold anything; whether all of x was below p."""
     _require_in_place(y)
     x = _input(x, 1)
     _require(len(x) == len(y), f"vectors of {len(y)} and {len(x)} elements")
-    largest = kernel_loops.scale_and_add(y, np.uint64(own_factor % fp.P), np.uint64(factor % fp.P), x)
+    largest = kernel_loops.add_multiple(y, np.uint64(factor % fp.P), x)
     return bool(largest < fp.P)
 
 
@@ -233,7 +245,7 @@ def warm_up() -> None:
     multiply_block(vector, vector, 0, vector.copy())
     deal_block(vector, matrix, np.ones((1, 2), dtype=np.uint64), matrix.copy(), 0)
     add_words(vector.copy(), 1, vector)
-    scale_and_add(vector.copy(), 1, 1, vector)
+    add_multiple(vector.copy(), 1, vector)
     all_canonical(vector)
 
 

@@ -20,9 +20,7 @@ BLOCK_BYTES = 16
 ELEMENTS_PER_BLOCK = BLOCK_BYTES // fp.ELEMENT_BYTES
 SEED_BLOCK = bytes(BLOCK_BYTES)
 
-_PIECE = bytes(
-    1 << 16
-)  # small enough that the cache holds what is encrypted, what comes out and what is masked
+_PIECE = bytes(1 << 18)  # the second-level cache holds what is encrypted and what comes out
 _PIECE_ELEMENTS = len(_PIECE) // fp.ELEMENT_BYTES
 _P = np.uint64(fp.P)
 

@@ -58,7 +58,7 @@ class PeerChannel(Protocol):
     def listen(
         self,
         admit: Callable[[int], int | None],
-        hear: Callable[[int, memoryview], bool],
+        hear: Callable[[int, tuple[memoryview, ...]], bool],
         failed: Callable[[Exception], None],
         *,
         step: str,
@@ -105,8 +105,8 @@ class _PeerMessages:
     fail: Callable[[Exception], None]
     nbytes_sent: int = 0
     _announced: dict[int, int] = field(default_factory=dict)
-    _waiting: dict[int, Callable[[memoryview], None]] = field(default_factory=dict)
-    _early: dict[int, memoryview] = field(default_factory=dict)
+    _waiting: dict[int, Callable[[tuple[memoryview, ...]], None]] = field(default_factory=dict)
+    _early: dict[int, tuple[memoryview, ...]] = field(default_factory=dict)
     _is_listening: bool = False
 
     def send(self, label: int, payload: bytes | memoryview) -> None:
@@ -117,17 +117,17 @@ class _PeerMessages:
         """A message of the secure types."""
         early = self._early.pop(label, None)
         if early is not None:
-            return bytes(early)
+            return b"".join(early)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-        def hear(payload: memoryview) -> None:
+        def hear(payload: tuple[memoryview, ...]) -> None:
             if not future.done():
-                future.set_result(bytes(payload))
+                future.set_result(b"".join(payload))
 
         self._wait(label, hear)
         return future
 
-    def expect(self, label: int, length: int, hear: Callable[[memoryview], None]) -> None:
+    def expect(self, label: int, length: int, hear: Callable[[tuple[memoryview, ...]], None]) -> None:
         """Call `hear` with the message of an exchange, which has exactly `length` bytes."""
         self._announced[label] = length
         early = self._early.pop(label, None)
@@ -137,18 +137,19 @@ class _PeerMessages:
             return
         self._wait(label, hear)
 
-    def _wait(self, label: int, hear: Callable[[memoryview], None]) -> None:
+    def _wait(self, label: int, hear: Callable[[tuple[memoryview, ...]], None]) -> None:
         """Listen as long as anybody waits, no further: what is not awaited stays in the channel's queue."""
         self._waiting[label] = hear
         if not self._is_listening:
             self._is_listening = True
             self.channel.listen(self._admit, self._hear, self._failed, step="a computation")
 
-    def _hear(self, unsigned: int, payload: memoryview) -> bool:
+    def _hear(self, unsigned: int, payload: tuple[memoryview, ...]) -> bool:
         label = _signed(unsigned)
         expected = self._announced.pop(label, None)
-        if expected is not None and len(payload) != expected:
-            self.fail(self.channel.violation("a computation", f"{expected} bytes", f"{len(payload)} bytes"))
+        found = sum(map(len, payload))
+        if expected is not None and found != expected:
+            self.fail(self.channel.violation("a computation", f"{expected} bytes", f"{found} bytes"))
             return False
         waiting = self._waiting.pop(label, None)
         if waiting is None:

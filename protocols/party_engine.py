@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from protocols import comparison, effects, kernels, secret_randomness
 from protocols import field as fp
 from protocols.engine import Engine, Shared, require_degree_t
-from protocols.errors import PeerDeviation, ProtocolMisuse
+from protocols.errors import MalformedMessage, PeerDeviation, ProtocolMisuse
 from protocols.reconstruction import reconstruct, verify_degree
 from protocols.resharing import Blocks, Products, Resharing, Whole
 from protocols.session_keys import JobKeys
@@ -86,7 +86,7 @@ class PartyEngine(Engine):
         own, outgoing = self._resharing.deal(values, self.job_keys, operation)
         expected = dict.fromkeys(self._resharing.senders, count * fp.ELEMENT_BYTES)
         replies = await effects.exchange(outgoing, expected)
-        received = {peer: _words(peer, data, count) for peer, data in replies.items()}
+        received = {peer: _words(peer, payload, count) for peer, payload in replies.items()}
         return self._resharing.combine(own, received, self.job_keys, operation)
 
     async def open(self, value: Shared, label: str, *, part_of_answer: bool = False) -> fp.FieldVector:
@@ -176,15 +176,20 @@ class PartyEngine(Engine):
         return await comparison.negative_before_last_product(self, values, masks)
 
 
-def _words(peer: int, data: bytes | memoryview, count: int) -> NDArray[np.uint64]:
-    try:
-        return fp.view_words(data, count)
-    except PeerDeviation as error:
-        raise type(error)(f"party {peer}: {error}", peer=peer) from None
+def _words(peer: int, payload: effects.Payload, count: int) -> list[NDArray[np.uint64]]:
+    """The words in a payload, piece by piece."""
+    pieces = effects.pieces_of(payload)
+    found = sum(map(len, pieces))
+    if found != count * fp.ELEMENT_BYTES or any(len(piece) % fp.ELEMENT_BYTES for piece in pieces):
+        raise MalformedMessage(
+            f"party {peer}: expected {count} elements of {fp.ELEMENT_BYTES} bytes, found {found} bytes",
+            peer=peer,
+        )
+    return [fp.view_words(piece, len(piece) // fp.ELEMENT_BYTES) for piece in pieces if len(piece)]
 
 
-def _elements(peer: int, data: bytes | memoryview, count: int) -> fp.FieldVector:
+def _elements(peer: int, payload: effects.Payload, count: int) -> fp.FieldVector:
     try:
-        return fp.from_bytes(data, count)
+        return fp.from_bytes(effects.whole(payload), count)
     except PeerDeviation as error:
         raise type(error)(f"party {peer}: {error}", peer=peer) from None

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from protocols import field as fp
 from protocols import kernels
@@ -100,12 +101,18 @@ class Resharing:
     def deal(
         self, values: Blocks, job_keys: JobKeys, operation: int
     ) -> tuple[fp.FieldVector, dict[int, memoryview]]:
-        """My polynomial's value at my own point, and the message to each messaged receiver."""
+        """My own part of my new share, lambda_me f_me(x_me), and the message to each messaged receiver."""
         keyed, messaged = self.keyed_receivers(self._me), self.messaged_receivers(self._me)
         streams = [job_keys.words_out(peer, operation) for peer in keyed]
         nodes = [0, *(peer + 1 for peer in keyed)]
         points = [self._me + 1, *(peer + 1 for peer in messaged)]
-        coefficients = np.stack([fp.from_ints(fp.lagrange_coefficients(nodes, point)) for point in points])
+        factors = [self._lambdas[self._me], *(1 for _ in messaged)]
+        coefficients = np.stack(
+            [
+                fp.from_ints(factor * c for c in fp.lagrange_coefficients(nodes, point))
+                for factor, point in zip(factors, points, strict=True)
+            ]
+        )
         dealt = np.empty((len(points), len(values)), dtype=np.uint64)
         buffers = [bytearray(buffer_bytes(min(BLOCK, len(values)))) for _ in keyed]
         for start, block in values.blocks():
@@ -120,26 +127,31 @@ class Resharing:
     def combine(
         self,
         own: fp.FieldVector,
-        received: Mapping[int, fp.FieldVector],
+        received: Mapping[int, Sequence[NDArray[np.uint64]]],
         job_keys: JobKeys,
         operation: int,
     ) -> fp.FieldVector:
-        """My new share of degree t from my own value, the messages, and the keystreams of the others.
+        """My new share of degree t from my own part, the messages, and the keystreams of the others.
 
-        `own` is used up. Raises MalformedMessage, naming the dealer, for an element of p or more.
+        A message comes in pieces. `own` is used up. Raises MalformedMessage, naming the dealer, for an element of
+        p or more.
         """
         share = own
-        dealers = [d for d in self._session if d != self._me]
-        streams = {d: job_keys.words_in(d, operation) for d in dealers if d not in received}
+        streams = {
+            dealer: job_keys.words_in(dealer, operation)
+            for dealer in self._session
+            if dealer != self._me and dealer not in received
+        }
+        for dealer, pieces in received.items():
+            place = 0
+            for piece in pieces:
+                part = share[place : place + len(piece)]
+                if not kernels.add_multiple(part, self._lambdas[dealer], piece):
+                    raise MalformedMessage(f"party {dealer}: expected numbers below p", peer=dealer)
+                place += len(piece)
         buffer = bytearray(buffer_bytes(min(BLOCK, len(share))))
         for start in range(0, len(share), BLOCK):
             block = share[start : start + BLOCK]
-            own_factor = self._lambdas[self._me]
-            for dealer, message in received.items():
-                factor = self._lambdas[dealer]
-                if not kernels.scale_and_add(block, own_factor, factor, message[start : start + BLOCK]):
-                    raise MalformedMessage(f"party {dealer}: expected numbers below p", peer=dealer)
-                own_factor = 1
             for dealer, stream in streams.items():
                 kernels.add_words(block, self._lambdas[dealer], stream.read_into(buffer, len(block)))
         return share

@@ -89,7 +89,7 @@ def test_blocks_of_a_resharing(
     table: tuple[list[list[int]], list[int], list[int]], data: st.DataObject
 ) -> None:
     rows, values, weights = table
-    n, (own, factor) = len(values), (weights * 2)[:2]
+    n, factor = len(values), weights[0]
     words = [data.draw(st.lists(WORDS, min_size=n, max_size=n)) for _ in rows]
     plain = [[0 if word % 2**61 == fp.P else word % 2**61 for word in row] for row in words]
     raw = np.array(words, dtype=np.uint64).reshape(len(rows), n)
@@ -105,12 +105,23 @@ def test_blocks_of_a_resharing(
     kernels.add_words(target, factor, raw[0])
     assert target.tolist() == [(a + factor * b) % fp.P for a, b in zip(values, plain[0], strict=True)]
     target = vector.copy()
-    good = kernels.scale_and_add(target, own, factor, arrays(rows)[0][0])
+    good = kernels.add_multiple(target, factor, arrays(rows)[0][0])
     assert good
-    assert target.tolist() == [(own * a + factor * b) % fp.P for a, b in zip(values, rows[0], strict=True)]
+    assert target.tolist() == [(a + factor * b) % fp.P for a, b in zip(values, rows[0], strict=True)]
     block = np.zeros(max(0, n - 1), dtype=np.uint64)
     kernels.multiply_block(vector, arrays(rows)[0][0], n - len(block), block)
     assert block.tolist() == [a * b % fp.P for a, b in zip(values, rows[0], strict=True)][n - len(block) :]
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1, 1, 1], [0, 2, 1]])
+def test_vectors_of_a_table_may_lie_anywhere(order: list[int]) -> None:
+    n = (1 << 12) + 3
+    memory = np.random.default_rng(1).integers(0, fp.P, 3 * n + 10, dtype=np.uint64)
+    matrix = memory[: 2 * n].reshape(2, n)
+    for gap in (0, 5):
+        vectors = [memory[k * (n + gap) : k * (n + gap) + n] for k in range(3)]
+        found = kernels.inner_product_table(matrix, [vectors[k] for k in order])
+        assert found.tolist() == [kernels.inner_products(matrix, vectors[k]).tolist() for k in order]
 
 
 @pytest.mark.parametrize("n", [1, 4, 7, (1 << 14) - 1, (1 << 14) + 5])
@@ -123,8 +134,8 @@ def test_inner_products_of_the_largest_elements_do_not_overflow(n: int) -> None:
 
 def test_a_message_with_a_word_of_p_is_noticed() -> None:
     words = np.array([0, fp.P - 1, fp.P], dtype=np.uint64)
-    assert kernels.scale_and_add(V.copy()[:2], 1, 1, words[:2])
-    assert not kernels.scale_and_add(V.copy(), 1, 1, words)
+    assert kernels.add_multiple(V.copy()[:2], 1, words[:2])
+    assert not kernels.add_multiple(V.copy(), 1, words)
 
 
 @few
@@ -232,7 +243,7 @@ MISUSES: list[tuple[str, Callable[[], Any]]] = [
     ),
     ("a block of another row number", lambda: kernels.deal_block(V, M, M, M[:1].copy(), 0)),
     ("words of another length", lambda: kernels.add_words(V.copy(), 1, V[:2])),
-    ("a message of another length", lambda: kernels.scale_and_add(V.copy(), 1, 1, V[:2])),
+    ("a message of another length", lambda: kernels.add_multiple(V.copy(), 1, V[:2])),
     ("a frozen target", lambda: kernels.mask_to_elements(np.broadcast_to(V, (3,)))),
 ]
 

@@ -189,7 +189,8 @@ class SolvedResharing(Resharing):
             peer: fp.view_bytes(interpolate(nodes, known, peer + 1))
             for peer in self.messaged_receivers(self._me)
         }
-        return interpolate(nodes, known, self._me + 1), messages
+        own = interpolate(nodes, known, self._me + 1)
+        return fp.multiply_scalar(own, self._lambdas[self._me]), messages
 
     def combine(
         self, own: fp.FieldVector, received: Any, job_keys: JobKeys, operation: int
