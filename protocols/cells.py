@@ -82,7 +82,7 @@ class Cell:
 
     `selectors[i]` says in secret who counts when figure i is summed (selection.py); None: the mask alone does.
     `category_cells`: how many cells the category of its group has, the blanks' included; 0 if there is none. One
-    that nobody asked for is judged with its siblings, and never answered.
+    that nobody asked for is judged with its siblings, and never answered. `total`: U, where its function opened it.
     """
 
     request: CellRequest
@@ -96,6 +96,7 @@ class Cell:
     category_cells: int = 0
     own_share: Shared | None = field(default=None, repr=False)
     is_asked: bool = True
+    total: int | None = None
 
     @property
     def figure(self) -> FigureRecords:

@@ -75,13 +75,28 @@ async def answer_query(
     await judgement.judge(engine, cells, beside)
     answered = [cell for cell in cells if cell.is_open]
     answered += [cell for cell in beside if cell.is_open and cell.needs_siblings]
-    await together(
-        *(
-            family(engine, [cell for cell in answered if FAMILIES[cell.request.function] is family])
-            for family in dict.fromkeys(FAMILIES[cell.request.function] for cell in answered)
-        )
-    )
+    derived = _means_of_open_totals(answered)
+    left = [cell for cell in answered if all(cell is not other for other in derived)]
+    shares = [
+        (family, [cell for cell in left if FAMILIES[cell.request.function] is family]) for family in _ORDER
+    ]
+    await together(*(family(engine, own) for family, own in shares if own))
+    totals = {_figure_and_group(cell): cell.total for cell in left if cell.total is not None}
+    for cell in derived:
+        means.answer_from_total(cell, totals[_figure_and_group(cell)])
     return [cell.outcome() for cell in cells]
+
+
+def _means_of_open_totals(cells: Sequence[Cell]) -> list[Cell]:
+    """The means whose total another of the cells opens."""
+    opening = {_figure_and_group(cell) for cell in cells if cell.request.function in _OPENING_TOTALS}
+    return [
+        cell for cell in cells if cell.request.function == "mean@1" and _figure_and_group(cell) in opening
+    ]
+
+
+def _figure_and_group(cell: Cell) -> tuple[str, Group]:
+    return cell.request.figure, cell.request.group
 
 
 def _parse(request: CellRequest, records: Records, masks: Mapping[str, PublicMask]) -> Cell:
@@ -117,6 +132,7 @@ async def _answer_sums(engine: Engine, cells: Sequence[Cell]) -> None:
         engine, [moments.shared_total(engine, cell.figure, cell.mask, cell.selector) for cell in cells]
     )
     for cell, total in zip(cells, totals, strict=True):
+        cell.total = total
         cell.values = (exact_text(moments.sum_of(cell.figure.encoding, total, cell.number)),)
 
 
@@ -163,3 +179,8 @@ FAMILIES: Mapping[str, Family] = {
     "percentiles_linear@1": partial(_answer_percentiles, interpolated_percentiles.percentiles),
 }
 """Which code answers which function of the catalogue."""
+
+_ORDER = tuple(dict.fromkeys([variances.answer, *FAMILIES.values()]))
+"""Variances first: on their way through the columns they meet the sums that others ask for."""
+
+_OPENING_TOTALS = frozenset({"sum@1", "variance@1", "standard_deviation@1"})

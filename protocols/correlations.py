@@ -21,7 +21,7 @@ from math import isqrt
 from protocols import moments
 from protocols.cells import WITHHELD_DISCLOSURE, Cell, Group
 from protocols.decimals import exact_text
-from protocols.digit_products import digit_vectors, product_total, select_digits, square_total
+from protocols.digit_products import limb_vectors, plan_limbs, product_total, select_limbs, square_total
 from protocols.effects import together
 from protocols.engine import Engine, Shared
 from protocols.parameters import parse_places
@@ -73,19 +73,23 @@ async def _shared_sums(engine: Engine, cell: Cell) -> tuple[list[Shared], list[W
     """S_x, S_y; S_xx, S_yy, S_xy: shared."""
     both = list(zip(cell.figures, cell.selectors, strict=True))
     totals = [moments.shared_total(engine, figure, cell.mask, selector) for figure, selector in both]
-    digits = [digit_vectors(figure) for figure, _ in both]
+    plans = plan_limbs([figure.encoding for figure in cell.figures], cell.number)
+    limbs = [
+        limb_vectors(engine, figure, plan, cell.mask)
+        for figure, plan in zip(cell.figures, plans, strict=True)
+    ]
     selected: list[Shared] = await together(
         *(
-            select_digits(engine, own, cell.mask, selector)
-            for own, (_, selector) in zip(digits, both, strict=True)
+            select_limbs(engine, own, cell.mask, selector)
+            for own, (_, selector) in zip(limbs, both, strict=True)
         )
     )
     squares = [
-        square_total(engine, figure, own, chosen, cell.mask, selector, cell.number)
-        for (figure, selector), own, chosen in zip(both, digits, selected, strict=True)
+        square_total(engine, plan, own, chosen, cell.number)
+        for plan, own, chosen in zip(plans, limbs, selected, strict=True)
     ]
-    x, y = (figure.encoding for figure in cell.figures)
-    return totals, [*squares, product_total(engine, x, selected[0], y, digits[1], cell.number)]
+    product = product_total(engine, plans[0], selected[0], plans[1], limbs[1], cell.number)
+    return totals, [*squares, product]
 
 
 def rounded_correlation(sums: Sums, places: int) -> int | None:

@@ -111,6 +111,20 @@ def sums(matrix: fp.FieldVector) -> fp.FieldVector:
     return out
 
 
+def subtract_weighted(out: fp.FieldVector, matrix: fp.FieldVector, weights: Sequence[int]) -> fp.FieldVector:
+    """out -= sum over rows r of weights[r] matrix[r], in place; returns the sums of the rows, read on the way.
+
+    `matrix` (k, n), weights >= 0 that add up to less than 2^28, out (n,).
+    """
+    _require_in_place(out)
+    matrix = _input(matrix, 2)
+    _require(matrix.shape == (len(weights), len(out)), f"rows of {len(out)} and a weight for each")
+    _require(min(weights) >= 0 and sum(weights) < 1 << 28, "weights that add up to less than 2^28")
+    found = np.zeros(len(matrix), dtype=np.uint64)
+    kernel_loops.subtract_weighted(out, matrix, np.array(weights, dtype=np.uint64), found)
+    return found
+
+
 def column_sums(matrix: fp.FieldVector) -> fp.FieldVector:
     """By column the sum over the rows of `matrix` (k, n): shape (n,)."""
     matrix = _input(matrix, 2)
@@ -127,14 +141,6 @@ def linear_combination(vectors: fp.FieldVector, coefficients: fp.FieldVector) ->
     out = np.zeros(vectors.shape[1], dtype=np.uint64)
     kernel_loops.linear_combination(vectors, coefficients, out)
     return out
-
-
-def add_combination(out: fp.FieldVector, vectors: fp.FieldVector, coefficients: fp.FieldVector) -> None:
-    """out += `linear_combination` of the same, in place."""
-    _require_in_place(out)
-    vectors, coefficients = _input(vectors, 2), _input(coefficients, 1)
-    _require(vectors.shape == (len(coefficients), len(out)), f"vectors of {len(out)} elements each")
-    kernel_loops.linear_combination(vectors, coefficients, out)
 
 
 def bit_defects(matrix: fp.FieldVector, weights: fp.FieldVector) -> fp.FieldVector:
@@ -237,6 +243,7 @@ def warm_up() -> None:
         combination(matrix, vector[:1])
     masked_sums(matrix, np.array([0, 1], dtype=np.uint8))
     sums(matrix)
+    subtract_weighted(vector.copy(), matrix, [1])
     column_sums(matrix)
     multiply_scalar(vector, 1)
     axpy(vector, 1, vector.copy())

@@ -19,7 +19,7 @@ from math import isqrt
 from protocols import moments
 from protocols.cells import Cell, Group
 from protocols.decimals import exact_text
-from protocols.digit_products import digit_vectors, select_digits, square_total
+from protocols.digit_products import limb_vectors, plan_limbs, select_limbs, square_total
 from protocols.effects import together
 from protocols.engine import Engine, Shared
 from protocols.parameters import parse_grid
@@ -44,6 +44,7 @@ async def answer(engine: Engine, cells: Sequence[Cell]) -> None:
     found = dict(zip(distinct, await _reveal_sums(engine, list(distinct.values())), strict=True))
     for cell in cells:
         sums = found[cell.request.figure, cell.request.group]
+        cell.total = sums.first
         variance = variance_of(cell.figure.encoding.step, sums)
         grid = parse_grid(cell.request.parameters)
         point = nearest_point if cell.request.function == "variance@1" else nearest_point_of_root
@@ -60,11 +61,12 @@ async def _reveal_sums(engine: Engine, cells: Sequence[Cell]) -> list[Sums]:
 
 
 async def _shared_sums(engine: Engine, cell: Cell) -> tuple[Shared, WideTotal]:
-    digits = digit_vectors(cell.figure)
-    selected = await select_digits(engine, digits, cell.mask, cell.selector)
+    (plan,) = plan_limbs([cell.figure.encoding], cell.number)
+    limbs = limb_vectors(engine, cell.figure, plan, cell.mask)
+    selected = await select_limbs(engine, limbs, cell.mask, cell.selector)
     return (
         moments.shared_total(engine, cell.figure, cell.mask, cell.selector),
-        square_total(engine, cell.figure, digits, selected, cell.mask, cell.selector, cell.number),
+        square_total(engine, plan, limbs, selected, cell.number),
     )
 
 

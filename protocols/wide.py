@@ -42,6 +42,11 @@ class WideTotal:
         """How many limbs the weights have; the total has a few more bits, which the last opening shows whole."""
         return max(1, -(-max(self.weights).bit_length() // LIMB))
 
+    @property
+    def bound(self) -> int:
+        """What any G_j with its carry stays below."""
+        return wide_bound(self.weights, self.part_bound)
+
     def limb(self, position: int) -> Shared:
         """G_j, shared (1,)."""
         shift = LIMB * position
@@ -49,10 +54,18 @@ class WideTotal:
         return self.parts.times(factors).reshape(-1, 1).sum()
 
 
+def wide_bound(weights: Sequence[int], part_bound: int) -> int:
+    """Twice the largest sum of a limb of all weights, times the parts' bound: a carry is smaller than that."""
+    limbs = range(0, max(1, max(weights).bit_length()), LIMB)
+    return (
+        2 * part_bound * max(sum(weight >> shift & (_MODULUS - 1) for weight in weights) for shift in limbs)
+    )
+
+
 async def reveal_wide(engine: Engine, totals: Sequence[WideTotal], label: str) -> list[int]:
     """Open wide totals exactly, all together; rounds are those of the longest."""
     for total in totals:
-        require_bounded(2 * len(total.weights) * (_MODULUS - 1) * total.part_bound + total.part_bound)
+        require_bounded(total.bound)
     found = [0] * len(totals)
     carries = [Shared(np.zeros(1, dtype=np.uint64))] * len(totals)
     for position in range(max((total.limbs for total in totals), default=0)):

@@ -14,7 +14,7 @@ from protocols.catalog import FUNCTIONS, check_parameters
 from protocols.cells import CellOutcome, CellRequest
 from protocols.correlations import Sums, rounded_correlation
 from protocols.decimals import exact_text
-from protocols.digit_products import digit_weights
+from protocols.digit_products import Limbs, plan_limbs
 from protocols.encoding import FigureEncoding
 from protocols.errors import OutOfRange
 from protocols.plans import verify_plan
@@ -63,12 +63,12 @@ def by_bisection(a: Fraction, d: Fraction, places: int) -> int:
     return low
 
 
-def limbs(first: FigureEncoding, second: FigureEncoding) -> int:
+def limbs(first: Limbs, second: Limbs) -> int:
     """Of a sum of products, or of squares, whose terms off the diagonal count twice."""
     largest = max(
         w * v * (2 if first is second and i != j else 1)
-        for i, w in enumerate(digit_weights(first))
-        for j, v in enumerate(digit_weights(second))
+        for i, w in enumerate(first.weights)
+        for j, v in enumerate(second.weights)
     )
     return max(1, -(-largest.bit_length() // 16))
 
@@ -87,27 +87,22 @@ def test_a_correlation_is_exact_over_those_that_gave_both(setting: Setting, data
     assert found == [plain(table, asked, masks[asked.mask_name]) for asked in requests]
 
     # what is opened follows from the sums that the catalogue says are revealed; once a group
-    x, y = (table[name][0] for name in NAMES)
     firsts, products = [], []
     for group, outcome in zip(("all", "some"), found[:2], strict=True):
         if outcome.contributors is not None:
             rows = zip(table["sales"][1], table["space"][1], masks[group], strict=True)
             given_both = [(u, v) for u, v, on in rows if on and u is not None and v is not None]
             firsts += [sum(u for u, _ in given_both), sum(v for _, v in given_both)]
+            x, y = plan_limbs([table[name][0] for name in NAMES], len(given_both))
             products += [
                 (sum(u * u for u, _ in given_both), limbs(x, x)),
                 (sum(v * v for _, v in given_both), limbs(y, y)),
-                (sum(u * v for u, v in given_both), limbs(x, FigureEncoding(**fields(y)))),
+                (sum(u * v for u, v in given_both), limbs(x, y)),
             ]
     expected = wide_openings("correlation: sums of products", products)
     if firsts:
         expected.append(("correlation: sums", firsts))
     assert sorted(expected) == sorted(entry for entry in opened(ran) if entry[0].startswith("correlation"))
-
-
-def fields(encoding: FigureEncoding) -> dict[str, Any]:
-    """For an equal encoding that is another object."""
-    return {name: getattr(encoding, name) for name in encoding.__slots__}
 
 
 @every_engine
@@ -179,13 +174,13 @@ def test_rounds_do_not_grow_with_cells(setting: Setting) -> None:
         asked = [request(3, f"group {g}") for g in range(groups)]
         return ask(setting, table, asked, masks)[1].rounds
 
-    # N: a resharing, 2 + 6, 1; the digits 1; four limbs, of which three have their carry taken off
-    assert rounds(1) == rounds(4) == (1 + 8 + 1) + 1 + 3 * 10 + 1
+    # N: a resharing, 2 + 6, 1; the limbs 1; totals of two, of which one has its carry taken off
+    assert rounds(1) == rounds(4) == (1 + 8 + 1) + 1 + 10 + 1
 
 
 @pytest.mark.parametrize("setting", SHARED_SETTINGS, ids=setting_id)
-@pytest.mark.parametrize(("blank", "products"), [(False, 0), (True, 2 + 3)])
-def test_digits_are_multiplied_only_where_a_figure_may_be_blank(
+@pytest.mark.parametrize(("blank", "products"), [(False, 0), (True, 1 + 1)])
+def test_limbs_are_multiplied_only_where_a_figure_may_be_blank(
     setting: Setting, blank: bool, products: int
 ) -> None:
     def multiplications(members: int) -> int:

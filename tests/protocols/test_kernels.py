@@ -71,11 +71,13 @@ def test_products_and_sums_of_rows(table: tuple[list[list[int]], list[int], list
     table_of = kernels.inner_product_table(matrix, [v, *matrix])
     assert table_of.tolist() == [[dot(row, other) for row in rows] for other in (vector, *rows)]
     assert kernels.linear_combination(matrix, w).tolist() == [dot(column, weights) for column in columns]
-    added = v.copy()
-    kernels.add_combination(added, matrix, w)
-    assert added.tolist() == [
-        (start + dot(column, weights)) % fp.P for start, column in zip(vector, columns, strict=True)
+    small = [weight % 1000 for weight in weights]
+    left = v.copy()
+    found = kernels.subtract_weighted(left, matrix, small)
+    assert left.tolist() == [
+        (start - dot(column, small)) % fp.P for start, column in zip(vector, columns, strict=True)
     ]
+    assert found.tolist() == [sum(row) % fp.P for row in rows]
     everybody = np.ones(len(vector), dtype=np.uint8)
     assert kernels.masked_sums(matrix, everybody).tolist() == [sum(row) % fp.P for row in rows]
 
@@ -122,6 +124,15 @@ def test_vectors_of_a_table_may_lie_anywhere(order: list[int]) -> None:
         vectors = [memory[k * (n + gap) : k * (n + gap) + n] for k in range(3)]
         found = kernels.inner_product_table(matrix, [vectors[k] for k in order])
         assert found.tolist() == [kernels.inner_products(matrix, vectors[k]).tolist() for k in order]
+
+
+def test_the_largest_weights_and_elements_do_not_overflow() -> None:
+    n = (1 << 12) + 1
+    matrix = np.full((128, n), fp.P - 1, dtype=np.uint64)
+    left = np.zeros(n, dtype=np.uint64)
+    found = kernels.subtract_weighted(left, matrix, [(1 << 21) - 1] * 128)
+    assert set(left.tolist()) == {128 * ((1 << 21) - 1)}
+    assert set(found.tolist()) == {-n % fp.P}
 
 
 @pytest.mark.parametrize("n", [1, 4, 7, (1 << 14) - 1, (1 << 14) + 5])
@@ -235,7 +246,9 @@ MISUSES: list[tuple[str, Callable[[], Any]]] = [
     ("a short mask", lambda: kernels.masked_sums(M, np.ones(2, dtype=np.uint8))),
     ("a strided target", lambda: kernels.axpy(np.ones(6, dtype=np.uint64)[::2], 1, V)),
     ("a target of another length", lambda: kernels.axpy(np.ones(2, dtype=np.uint64), 1, V)),
-    ("a combination of another length", lambda: kernels.add_combination(V.copy()[:2], M, V[:2])),
+    ("weights of another length", lambda: kernels.subtract_weighted(V.copy()[:2], M, [1] * len(M))),
+    ("weights that are large", lambda: kernels.subtract_weighted(V.copy(), M, [1 << 28] * len(M))),
+    ("weights below zero", lambda: kernels.subtract_weighted(V.copy(), M, [-1] * len(M))),
     ("a block beyond the vectors", lambda: kernels.multiply_block(V, V, 1, V.copy())),
     (
         "a block beyond the rows",

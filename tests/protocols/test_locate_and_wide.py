@@ -98,7 +98,7 @@ def test_wide_rounds_do_not_grow_with_the_number_of_totals(setting: Setting) -> 
 
 def test_wide_totals_beyond_the_bound_are_refused() -> None:
     async def computation(engine: Engine, share: Share) -> Any:
-        return await reveal_wide(engine, [WideTotal((2**80,), share([1]), 2**45)], "wide")
+        return await reveal_wide(engine, [WideTotal((2**80, 2**16 - 1), share([1, 1]), 2**44)], "wide")
 
     with pytest.raises(OutOfRange):
         SETTINGS[0].run(computation)

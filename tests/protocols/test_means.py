@@ -16,7 +16,7 @@ from protocols.decimals import exact_text
 from protocols.encoding import FigureEncoding
 from protocols.errors import OutOfRange
 from protocols.locate import Place, opened_bits, public_step
-from protocols.plans import plan_mean, verify_plan
+from protocols.plans import MeanPlan, plan_mean, verify_plan
 from tests.protocols.engines import SETTINGS, SHARED_SETTINGS, Setting, setting_id
 from tests.protocols.tables import Column, ask, columns, encodings, figures, number, opened, to_grid
 
@@ -148,3 +148,30 @@ def test_a_roster_whose_total_could_reach_the_bound_is_refused_before_it_is_appr
 def test_a_category_has_no_mean() -> None:
     with pytest.raises(OutOfRange, match="not of a category"):
         verify_plan("mean@1", [FigureEncoding.category(5, blank_allowed=True)], {"grid": "1"}, 10)
+
+
+@every_engine
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_a_mean_beside_an_open_total_of_its_figure_and_group_opens_nothing(
+    setting: Setting, data: st.DataObject
+) -> None:
+    encoding = data.draw(encodings())
+    column = data.draw(columns(encoding, 8))
+    masks = {"all": np.ones(8, dtype=np.uint8), "some": np.arange(8, dtype=np.uint8) % 2}
+    grid = encoding.step * data.draw(st.integers(1, 300))
+    other = data.draw(st.sampled_from(["sum@1", "variance@1", "standard_deviation@1"]))
+    parameters = {} if other == "sum@1" else {"grid": "1"}
+    total = CellRequest(other, ("figure",), "all", parameters, 3)
+    found, ran = ask(setting, {"figure": column}, [mean_request(grid), total], masks)
+    assert found[0] == plain_mean(column, grid, masks["all"], 3)
+    assert not [label for label, _ in opened(ran) if label.startswith("mean")]
+    beside = [mean_request(grid, "some"), total]
+    found, ran = ask(setting, {"figure": column}, beside, masks)
+    assert found[0] == plain_mean(column, grid, masks["some"], 3)
+    searched = [label for label, _ in opened(ran) if label.startswith("mean")]
+    assert bool(searched) == (found[0].values is not None and plan_of(encoding, grid).count > 1)
+
+
+def plan_of(encoding: FigureEncoding, grid: Fraction) -> MeanPlan:
+    return plan_mean(encoding, {"grid": exact_text(grid)}, 1)

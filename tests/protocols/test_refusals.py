@@ -552,13 +552,6 @@ def test_an_mpyc_that_was_set_up_before_is_not_used(monkeypatch: pytest.MonkeyPa
         mpyc_engine._require_clean_environment()
 
 
-def test_an_exchange_with_nobody_of_the_session_is_refused() -> None:
-    runtime: Any = SimpleNamespace(_messages={1: object()})
-    for request in (Exchange({9: b"x"}, {}), Exchange({}, {9: 1})):
-        with pytest.raises(ProtocolMisuse, match=r"parties \[9\], who are no peers"):
-            asyncio.run(mpyc_engine.MPyCRuntime._perform(runtime, request, 0.0, 1.0))
-
-
 class KeysOf:
     """The channel to an earlier party, which sends keys of another length."""
 

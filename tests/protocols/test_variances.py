@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import prod
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from protocols.catalog import FUNCTIONS, check_parameters
 from protocols.cells import CellOutcome, CellRequest
 from protocols.decimals import exact_text
-from protocols.digit_products import digit_weights
+from protocols.digit_products import limbs_below, plan_limbs
 from protocols.encoding import FigureEncoding
 from protocols.errors import OutOfRange
 from protocols.plans import verify_plan
@@ -60,10 +61,9 @@ def root_to_grid(value: Fraction, grid: Fraction) -> Fraction:
     return low * grid
 
 
-def limbs(encoding: FigureEncoding) -> int:
-    largest = max(
-        w * v * (1 if w == v else 2) for w in digit_weights(encoding) for v in digit_weights(encoding)
-    )
+def limbs(encoding: FigureEncoding, contributors: int) -> int:
+    (plan,) = plan_limbs([encoding], contributors)
+    largest = max(w * v * (1 if w == v else 2) for w in plan.weights for v in plan.weights)
     return max(1, -(-largest.bit_length() // 16))
 
 
@@ -86,10 +86,12 @@ def test_variance_and_deviation_are_exact_on_their_grids(setting: Setting, data:
     for group, outcome in zip(("all", "some"), found[:2], strict=True):
         if outcome.values is not None:
             selected = [u for u, on in zip(column[1], masks[group], strict=True) if on and u is not None]
-            sums.append((sum(selected), sum(u * u for u in selected)))
-    expected = wide_openings("variance: sum of squares", [(second, limbs(encoding)) for _, second in sums])
+            sums.append((sum(selected), sum(u * u for u in selected), len(selected)))
+    expected = wide_openings(
+        "variance: sum of squares", [(second, limbs(encoding, number)) for _, second, number in sums]
+    )
     if sums:
-        expected.insert(0, ("variance: sum", [first for first, _ in sums]))
+        expected.insert(0, ("variance: sum", [first for first, _, _ in sums]))
     assert sorted(expected) == sorted(entry for entry in opened(ran) if entry[0].startswith("variance"))
 
 
@@ -101,6 +103,24 @@ def test_sums_of_squares_beyond_the_field_are_exact(setting: Setting, radices: t
     column = encoding, [0, 1, top, top - 1, top // 3]
     asked = [request(function, "0.001") for function in BOTH]
     assert ask(setting, {"figure": column}, asked)[0] == [plain(column, one, None) for one in asked]
+
+
+@pytest.mark.parametrize(
+    ("members", "sizes"), [(10, (2**20, 2**12)), (10**6, (2**16, 2**16)), (2**27, (2**8,) * 4)]
+)
+def test_limbs_are_as_long_as_the_members_allow(members: int, sizes: tuple[int, ...]) -> None:
+    (plan,) = plan_limbs([number((16,) * 8)], members)
+    assert plan.sizes == sizes
+    assert plan.weights == tuple(prod(sizes[k + 1 :]) for k in range(len(sizes)))
+
+
+@given(radices=st.lists(st.integers(2, 128), min_size=1, max_size=10), size=st.integers(1, 2**20))
+def test_limbs_keep_every_digit_in_order(radices: list[int], size: int) -> None:
+    plan = limbs_below(radices, size)
+    assert [d for own in plan.digits for d in own] == list(range(len(radices)))
+    assert all(one <= size or len(own) == 1 for one, own in zip(plan.sizes, plan.digits, strict=True))
+    u = prod(radices) - 1
+    assert sum(w * (one - 1) for w, one in zip(plan.weights, plan.sizes, strict=True)) == u
 
 
 @every_engine
@@ -119,8 +139,8 @@ def test_rounds_do_not_grow_with_cells(setting: Setting) -> None:
         asked = [request(function, "1", f"group {g}") for function in BOTH for g in range(groups)]
         return ask(setting, {"figure": column}, asked, masks)[1].rounds
 
-    # weights up to 16^14: four limbs, of which three have their carry taken off in 10 rounds each
-    assert rounds(1) == rounds(5) == 3 * 10 + 1
+    # weights up to 2^32 or less: of the limbs of the totals all but one have their carry taken off in 10 rounds
+    assert rounds(1) == rounds(5) == 10 + 1
 
 
 @given(
