@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mpc_cde.demo.tied_processes import start_tied
 from mpc_cde.documents.envelope import sign_document
 from mpc_cde.documents.party_card import PartyCard
 from mpc_cde.errors import CallerError, TransportError
@@ -55,7 +56,7 @@ def test_pages_over_https_are_the_wheels(tmp_path: Path) -> None:
     home, _ = founded(tmp_path, f"https://127.0.0.1:{port}")
     text = home.settings_path.read_text().replace("0.0.0.0:7802", f"127.0.0.1:{port}")
     home.settings_path.write_text(text)
-    process = subprocess.Popen(
+    process = start_tied(
         [sys.executable, "-m", "parties", "pages", "--home", str(home.path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

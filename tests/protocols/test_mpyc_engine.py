@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mpc_cde.demo.tied_processes import start_tied
 from parties.worker_process import worker_environment
 from protocols.errors import PeerDeviation, ProtocolMisuse
 from protocols.field import P
@@ -56,7 +57,7 @@ def run_parties(scenario: str, **task: Any) -> list[dict[str, Any]]:
         ]
         running = []
         for index, bound in enumerate(community.sockets):
-            process = subprocess.Popen(
+            process = start_tied(
                 [sys.executable, "-m", "tests.protocols.mpyc_party", str(bound.fileno()), scenario],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -19,6 +19,7 @@ import pytest
 from mpc_cde.client.gateway_calls import GatewayCalls
 from mpc_cde.client.http import GatewayClient
 from mpc_cde.client.role_cards import SIGNING_KEY_FILE
+from mpc_cde.demo.tied_processes import start_tied
 from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.canonical import decode_base64url
 from mpc_cde.documents.envelope import Envelope, open_envelope
@@ -99,7 +100,7 @@ class Town:
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     home = tmp_path / "gateway"
-    process = subprocess.Popen(
+    process = start_tied(
         [sys.executable, "-m", "mpc_cde.cli", "gateway", "--home", str(home), "--port", "0"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
