@@ -75,6 +75,17 @@ def test_pages_name_no_other_origin_and_hold_no_inline_code() -> None:
             ), path
 
 
+def test_nothing_moves_for_who_asked_for_less_motion() -> None:
+    styles = load_assets()["style/pages.css"].content.decode()
+    still = re.sub(
+        r"@media \(prefers-reduced-motion: no-preference\) \{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}",
+        "",
+        styles,
+    )
+    assert still != styles
+    assert not re.search(r"transition|animation|scroll-behavior", still)
+
+
 def loaded_by(page: str) -> set[str]:
     """Every file that a browser fetches for a page: what it names, what that imports, and so on."""
     assets = load_assets()
