@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mpc_cde.client.recovery_file import lock_keys
 from mpc_cde.demo.cast import Cast
-from mpc_cde.demo.organisations import LOG_NAME, OrganisationError, Organisations
+from mpc_cde.demo.organisations import LOG_NAME, OrganisationError, Organisations, free_addresses
 from mpc_cde.demo.report import Narrator
 from mpc_cde.demo.story import DemoMember
 from mpc_cde.secret_files import write_secret_file
@@ -16,6 +16,11 @@ from protocols.randomness import Randomness
 PARTIES_WITH_PAGES = 2
 PASSPHRASE = "demo demo demo"  # noqa: S105  # printed for everybody: a made-up member's, on this machine
 WAIT_SECONDS = 30.0
+
+
+def page_origins(parties: int) -> list[str]:
+    """Where parties serve pages: beside the first addresses, which are those of the mesh."""
+    return [f"http://{address}" for address in free_addresses(parties + PARTIES_WITH_PAGES)[parties:]]
 
 
 def serve_pages(

@@ -16,8 +16,8 @@ from mpc_cde.demo.cast import Cast, assemble
 from mpc_cde.demo.comparison import Comparison, compare, item_of, opened_cell
 from mpc_cde.demo.generated import generated_material
 from mpc_cde.demo.material import Material, default_material, load_material
-from mpc_cde.demo.open_pages import PARTIES_WITH_PAGES, serve_pages
-from mpc_cde.demo.organisations import Organisations, ended_by_sigterm, free_addresses
+from mpc_cde.demo.open_pages import page_origins, serve_pages
+from mpc_cde.demo.organisations import Organisations, ended_by_sigterm
 from mpc_cde.demo.report import (
     DemoReport,
     Narrator,
@@ -132,7 +132,7 @@ def play(
     try:
         with Organisations(directory) as organisations:
             material = given or generated_material(options.members or 0, directory)
-            pages = _page_origins(options.parties) if serve else []
+            pages = page_origins(options.parties) if serve else []
             report, cast, visitor = anyio.run(
                 _play, options, material, organisations, narrator, randomness, before_query, pages
             )
@@ -194,11 +194,6 @@ def compare_all(material: Material, ending: Ending) -> Comparison:
         plain = material.expected(items, terms, row=asked.number, earlier=expected)
         found = found.joined(compare(plain, [opened_cell(place) for place in asked.places]))
     return found
-
-
-def _page_origins(parties: int) -> list[str]:
-    """Where parties serve pages: beside the first addresses, which are those of the mesh."""
-    return [f"http://{address}" for address in free_addresses(parties + PARTIES_WITH_PAGES)[parties:]]
 
 
 def _given_material(options: DemoOptions) -> Material | None:
