@@ -25,6 +25,7 @@ from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
 from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
+from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument, CallerError, PeerError
@@ -78,6 +79,7 @@ class _Batch:
     may_open: dict[bytes, bool] = field(default_factory=dict)
     """Whether the sealing key of a study is here; looked for once a batch."""
     members: dict[bytes, int] = field(default_factory=dict)
+    revoked: dict[bytes, int] = field(default_factory=dict)
     refused: int = 0
 
     @cached_property
@@ -263,6 +265,8 @@ class Intake:
             membership = stored.parse(Membership)
             batch.transaction.claim_register_entry(membership.register_id, membership.member)
         self._keep(batch, item, stored)
+        if stored.type_name == Revocation.type_name():
+            batch.revoked.clear()
         if stored.study is not None and stored.type_name in STUDY_TYPES:
             batch.studies.pop(stored.study, None)
 
@@ -365,9 +369,24 @@ class Intake:
             accepted=frozenset(record.sequence for record in accepted),
             withdrawn=withdrawn_sequences(transaction, study, member),
             holding_members=frozenset(other for other in under_it if not is_revoked(documents, other)),
-            members=batch.members[study],
+            members=self._members_that_may_count(batch, documents, known),
             now=batch.now_text,
         )
+
+    def _members_that_may_count(self, batch: _Batch, documents: DocumentContext, known: KnownStudy) -> int:
+        """Members with an accepted submission; once these fill the roster, less those that were revoked since."""
+        study = known.terms_digest
+        members = batch.members[study]
+        if members < known.terms.roster_cap:
+            return members
+        if study not in batch.revoked:
+            subjects = {stored.subject for stored in batch.transaction.documents(Revocation.type_name())}
+            batch.revoked[study] = sum(
+                bool(subject and batch.transaction.submissions(study, member=subject, state="accepted"))
+                for subject in subjects
+                if is_revoked(documents, subject)
+            )
+        return members - batch.revoked[study]
 
     def _sealing_key(self, study_terms: bytes) -> SealingPrivateKey:
         if study_terms not in self._sealing_keys:

@@ -11,6 +11,7 @@ from mpc_cde.documents.envelope import Envelope, keyid_of, open_envelope
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.query import Query, function_of
 from mpc_cde.documents.researcher import Researcher
+from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.submission import MAX_SEQUENCE_GROWTH, Submission
 from mpc_cde.documents.suites import ENCAPSULATION_LENGTHS
 from mpc_cde.documents.withdrawal import Withdrawal
@@ -18,7 +19,7 @@ from mpc_cde.errors import BadDocument, BadSignature
 from mpc_cde.gateway.admission import Context, Rule
 from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
-from mpc_cde.gateway.standing import enrolled_researcher, valid_membership
+from mpc_cde.gateway.standing import enrolled_researcher, is_revoked, valid_membership
 from mpc_cde.gateway.store_view import StoredDocument, StoreView
 from mpc_cde.gateway.study_files import StudyFile, get_study
 from mpc_cde.life_cycles import study as life
@@ -52,7 +53,7 @@ def submission_rule(
         _verify_eligible(membership, file)
         _verify_sequence(view, submission)
         own = view.submissions(submission.study_terms, member=submission.member)
-        if not own and view.count_members(submission.study_terms) >= file.terms.roster_cap:
+        if not own and _is_full(view, context, file):
             raise RequestRefused(ProblemKind.STUDY_FULL, f"it takes {file.terms.roster_cap} members")
 
     rule = Rule(
@@ -64,6 +65,20 @@ def submission_rule(
         guard=guard,
     )
     return rule, stored
+
+
+def _is_full(view: StoreView, context: Context, file: StudyFile) -> bool:
+    """Whether members that may still count fill the roster: whoever was revoked since takes no place."""
+    members = view.count_members(file.terms_digest)
+    if members < file.terms.roster_cap:
+        return False
+    subjects = {stored.subject for stored in view.documents(Revocation.type_name())}
+    revoked = sum(
+        bool(subject and view.submissions(file.terms_digest, member=subject))
+        for subject in subjects
+        if subject and is_revoked(view, context.chain, subject)
+    )
+    return members - revoked >= file.terms.roster_cap
 
 
 def withdrawal_rule(envelope: Envelope, context: Context) -> Rule:

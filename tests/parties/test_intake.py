@@ -260,6 +260,10 @@ def test_a_full_roster_takes_nobody_new(paper: PaperCommunity, tmp_path: Path) -
     node.take(make_submission(paper, 0), make_submission(paper, 1))
     assert node.reason(make_submission(paper, 2)) == "roster_full"
     assert node.reason(make_submission(paper, 1, sequence=2)) == "accepted"
+    node.take(signed(revocation(paper, 0), paper.registrar_keys[:1]))  # takes no place from now on
+    assert node.reason(make_submission(paper, 2, sequence=2)) == "accepted"
+    node.take(paper.membership_envelope(3))
+    assert node.reason(make_submission(paper, 3)) == "roster_full"
 
 
 # Signatures, envelopes, seeds, corrections

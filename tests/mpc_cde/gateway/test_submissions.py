@@ -181,8 +181,18 @@ async def test_study_takes_no_more_members_than_its_roster(tmp_path: Any) -> Non
     try:
         await gateway.open_study()
         await gateway.submitted(0, 1)
-        await gateway.enrol(2)
+        await gateway.enrol(2, 3)
         problem(await gateway.submit(gateway.paper.parts(2)), 409, "study-full")
+        revocation = Revocation(
+            community=gateway.paper.community.digest(),
+            kind="member",
+            subject=gateway.paper.membership(0).member,
+            reason="The key was stolen.",
+            time="2026-06-01T12:00:00Z",
+        )
+        await gateway.posted("revocations", signed(revocation, gateway.paper.registrar_keys[:1]))
+        assert (await gateway.submit(gateway.paper.parts(2))).status_code == 201
+        problem(await gateway.submit(gateway.paper.parts(3)), 409, "study-full")
         assert (await gateway.submit(gateway.paper.parts(1, sequence=2))).status_code == 201
     finally:
         await gateway.close()
