@@ -63,9 +63,10 @@ def photograph(directory: Path) -> None:
                 person.field("energy_cost_change").click()
                 person.page.wait_for_timeout(300)
                 photographer.take(person, "4-form-filled")
-                for language in reversed(LANGUAGES):
+                person.type_figures(row)
+                for language in reversed(LANGUAGES):  # what was typed follows the language
                     person.page.locator("header select").last.select_option(language)
-                    person.type_figures(row)
+                    person.page.wait_for_timeout(500)
                     person.page.locator(".actions .primary").click()
                     person.page.wait_for_selector("table")
                     person.page.screenshot(
