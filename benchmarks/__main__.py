@@ -22,7 +22,10 @@ DECILES = ",".join(str(10 * k) for k in range(1, 10))
 MILLION = ("--records", "1000000")
 ROWS: tuple[tuple[str, ...], ...] = (
     *(("benchmarks.order_statistics", *MILLION, "--distribution", kind) for kind in DISTRIBUTIONS),
-    ("benchmarks.order_statistics", *MILLION, "--percentiles", DECILES, "--repeats", "3"),
+    *(
+        ("benchmarks.order_statistics", *MILLION, "--percentiles", DECILES, "--distribution", kind)
+        for kind in DISTRIBUTIONS
+    ),
     ("benchmarks.order_statistics", "--records", "10000", "--percentiles", DECILES),
     ("benchmarks.order_statistics", "--records", "400", "--percentiles", DECILES),
     ("benchmarks.input_checks", *MILLION),
