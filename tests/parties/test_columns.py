@@ -71,7 +71,6 @@ def test_columns_that_were_altered_are_built_again(tmp_path: Path, monkeypatch: 
     submissions = [make_submission(paper, number) for number in range(2)]
     roster, entries = agreed_roster(paper, submissions)
     node.take(*submissions, signed(roster, paper.party_keys))
-    node.store.create_tables(roster_table.metadata)
     with node.store.writing() as transaction:
         roster_table.put_entries(transaction, roster.digest(), entries)
     node.store.close()
