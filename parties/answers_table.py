@@ -27,9 +27,3 @@ def read_answers(view: StoreView, query: bytes) -> tuple[FoundAnswer, ...]:
         select(answers.c.found).where(answers.c.query == query).order_by(answers.c.number)
     )
     return tuple(FoundAnswer.parse_payload(found) for found in rows)
-
-
-def has_answer(view: StoreView, query: bytes) -> bool:
-    """Whether some job of the query came to an answer here."""
-    known = view.connection.scalar(select(answers.c.number).where(answers.c.query == query).limit(1))
-    return known is not None

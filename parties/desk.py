@@ -16,6 +16,7 @@ from mpc_cde.documents.authority import open_from_computing_parties
 from mpc_cde.documents.base import Document
 from mpc_cde.documents.canonical import encode_base64url, timestamp_of
 from mpc_cde.documents.community import Community
+from mpc_cde.documents.complaint import GIVEN_UP_STEP, Complaint
 from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.query import Query
@@ -134,12 +135,21 @@ class Desk:
             agreed = len(decisions) == self.community.party_count and all(
                 decision.agrees for decision in decisions.values()
             )
-            left = next_attempt(ledger, stored.digest) <= MAX_ATTEMPTS or answers_table.has_answer(
-                view, stored.digest
+            left = next_attempt(ledger, stored.digest) <= MAX_ATTEMPTS or self.may_be_signed(
+                view, known.terms_digest, stored.digest
             )
             if agreed and left and self.now() < query.expires and not self.is_answered(view, stored.digest):
                 pending.append(PendingQuery(stored.digest, query, decisions))
         return pending
+
+    def may_be_signed(self, view: StoreView, study: bytes, query: bytes) -> bool:
+        """Whether an answer that was opened here waits for signatures, and no party that must sign has given up."""
+        gave_up = {
+            complaint.party
+            for stored in view.documents(Complaint.type_name(), study=study)
+            if (complaint := stored.parse(Complaint)).step == GIVEN_UP_STEP and query in complaint.evidence
+        }
+        return any(gave_up.isdisjoint(answer.parties) for answer in answers_table.read_answers(view, query))
 
     def is_answered(self, view: StoreView, query: bytes) -> bool:
         """Whether a result of this query is here that all its parties have signed."""

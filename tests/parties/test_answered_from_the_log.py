@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from mpc_cde.documents.complaint import GIVEN_UP_STEP, Complaint
+from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.result import LogHead, Result
 from parties import answers_table
 from parties.errors import PeerLost
 from parties.job_proposals import Proposal, refusal_of_answer
 from parties.results import FoundAnswer
 from parties.worker_pipe import CellFound
+from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.parties.memory_sessions import MemoryMesh, MemorySession
 from tests.parties.test_conductor import Three
 from tests.parties.test_every_function import Town
@@ -215,3 +218,38 @@ def test_an_answer_comes_back_from_disk_as_it_was() -> None:
     answer = answer_of()
     assert FoundAnswer.parse_payload(answer.payload_bytes()) == answer
     assert Result.type_name() == "result/v1"
+
+
+def test_an_answer_that_a_party_has_given_up_on_waits_for_no_signature(tmp_path: Path) -> None:
+    """It was opened here alone in the last attempt: else the query is tried again and again until it expires."""
+    paper = PaperCommunity()
+    three = Three(paper, tmp_path, MemoryMesh(paper.m, paper.t))
+    party, study, answer = three.parties[0], paper.study.terms_digest(), answer_of()
+    party.node.open_study()
+
+    def waits() -> bool:
+        with party.node.store.reading() as view:
+            return party.conductor.desk.may_be_signed(view, study, answer.query)
+
+    assert not waits()
+    with party.node.store.writing() as transaction:
+        answers_table.put_answer(transaction, answer)
+    for step, query in (("attempts", b"another".ljust(32, b".")), ("agreement", answer.query)):
+        party.node.take(complaint_of(paper, step, query))
+        assert waits()
+    party.node.take(complaint_of(paper, GIVEN_UP_STEP, answer.query))
+    assert not waits()
+
+
+def complaint_of(paper: PaperCommunity, step: str, query: bytes) -> Envelope:
+    document = Complaint(
+        community=paper.community.digest(),
+        study_terms=paper.study.terms_digest(),
+        party=1,
+        step=step,
+        expected="an answer",
+        found="none",
+        evidence=(query,),
+        time="2026-06-01T12:00:00Z",
+    )
+    return signed(document, [paper.party_keys[1]])
