@@ -120,6 +120,15 @@ def test_pasted_rows_and_files_fill_the_form(at_the_form: Person, town: Town) ->
     other = text.replace(text.split(";")[1].split("\n")[0].strip(), "A" * 43).encode()
     chooser.set_input_files({"name": "old.csv", "mimeType": "text/csv", "buffer": other})
     expect(one.page.get_by_text("This template belongs to another study")).to_be_visible()
+    one.page.evaluate(
+        """() => {
+          const data = new DataTransfer();
+          data.items.add(new File(["electricity;gas\\n5000;200"], "year.csv"));
+          const options = { dataTransfer: data, bubbles: true, cancelable: true };
+          document.querySelector("[aria-labelledby=figures-heading]").dispatchEvent(new DragEvent("drop", options));
+        }"""
+    )
+    expect(one.field("gas")).to_have_value("200")
     assert one.bodies == []
 
 

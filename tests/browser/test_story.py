@@ -82,6 +82,8 @@ def type_and_withdraw_by_keyboard(one: Person, row: dict[str, str]) -> None:
         one.look_for_barriers(key)
         keyboard.press("Enter")
     expect(one.page.get_by_text(one.say("after.withdrawn"))).to_be_visible()
+    held = one.say("withdraw.held", held=3, parties=3, names="")
+    expect(one.page.locator(".withdrawal")).to_contain_text(held.split(":")[0])
     one.look_for_barriers("withdrawn")
 
 

@@ -2,13 +2,14 @@
 
 import { encodeBase64url } from "../core/bytes.js";
 import { openMembership } from "../core/authority.js";
-import { openEnvelope, signDocument } from "../core/envelope.js";
+import { Envelope, openEnvelope, signDocument } from "../core/envelope.js";
 import { BadSignature, CallerError, GatewayRefused, NotCounted } from "../core/errors.js";
 import { askOwnPlace, openOwnPlaces, ownItems } from "../core/own_place.js";
 import { X_WING } from "../core/sealing.js";
 import { multipartOf, prepareSubmission } from "../core/submission.js";
 import {
-  findPinned, verifyCheckedRoster, verifyDecisions, verifyOwnPlace, verifyReceipts, verifyResult, verifyRoster, verifyStudy, versionNamed,
+  findPinned, verifyCheckedRoster, verifyDecisions, verifyOwnPlace, verifyReceipts, verifyResult, verifyRoster, verifyStudy,
+  verifyWithdrawalReceipts, versionNamed,
 } from "../core/verification.js";
 import { nextSequence, standing } from "./records.js";
 
@@ -121,8 +122,16 @@ export class Desk {
     const document = {
       type: "withdrawal/v1", study_terms: study.termsDigest, member: stands.document.member, sequence: stands.document.sequence,
     };
-    await this.gateway.withdraw(await signDocument(document, keyring.signer));
-    await records.save(study.termsDigest, { ...record, withdrawn: stands.document.sequence });
+    const envelope = await signDocument(document, keyring.signer);
+    await this.gateway.withdraw(envelope);
+    await records.save(study.termsDigest, { ...record, withdrawn: stands.document.sequence, withdrawal: envelope.json });
+  }
+
+  /** Names of the parties that signed for the withdrawal of a record; null if nothing was withdrawn from here. */
+  async withdrawnAt(study, { withdrawal = null }) {
+    if (withdrawal === null) return null;
+    const digest = await new Envelope(withdrawal).digest();
+    return verifyWithdrawalReceipts(study, digest, await this.gateway.withdrawalReceipts(digest));
   }
 
   /** Verified receipts by party: { party, name, verdict, explanation } with verdict null while one is awaited. */

@@ -20,7 +20,7 @@ import { FigureForm } from "./form.js";
 import { Keyring } from "./keyring.js";
 import { askCard, changesSince, periodOf, placesOf } from "./own_place_view.js";
 import { Records, standing } from "./records.js";
-import { aboutCard, afterwards, countedCard, notCountedCard, nothingSent, ReceiptsCard, reviewView, waitingCard } from "./study_views.js";
+import { aboutCard, afterwards, countedCard, notCountedCard, nothingSent, ReceiptsCard, reviewView, waitingCard, WithdrawalStatus } from "./study_views.js";
 import { keyView, newKeyCard, requestView, studiesView, welcomeView } from "./views.js";
 
 const FORMAT_KEPT = "mpc-cde/format";
@@ -184,7 +184,7 @@ class Page {
     this.form?.stop();
     this.form = null;
     if (this.study.state === "open" && (stands === null || correcting)) return this.#fillIn({ stands, record });
-    return this.#standing(stands);
+    return this.#standing(stands, record);
   }
 
   /** The form; `typed` gives what stands in another one that it replaces, at the last moment. */
@@ -203,11 +203,24 @@ class Page {
     const closes = new Date(study.presentation.closes).toLocaleString(t.language, { dateStyle: "full", timeStyle: "short" });
     const isNew = stands === null && this.keyring.isRecovered;
     const said = stands !== null ? null : record.withdrawn > 0 ? "after.withdrawn" : isNew ? "form.other_device" : null;
-    const notice = said && el("div", { class: "notice" }, el("p", {}, t(said)));
+    const withdrawal = said === "after.withdrawn" ? await this.#withdrawal(record) : null;
+    const notice = said && el("div", { class: "notice" }, el("p", {}, t(said)), withdrawal?.element);
     this.formView = el("div", {}, isPilot(study.study.terms) ? pilotBanner(t) : null, el("h1", {}, words.title), el("p", { class: "lead" }, t("form.lead", { closes })), notice,
       el("div", { class: "columns" }, el("div", {}, this.form.element, el("div", { class: "actions" }, check)), aboutCard({ study, words, t })));
     this.#show(this.formView, { step: "figures" });
+    withdrawal?.follow(this.shown);
     if (taken !== null) await this.#keepDraft(taken);
+  }
+
+  /** What the parties signed about a withdrawal; `follow(view)` goes on asking until all have. Null if there is none. */
+  async #withdrawal(record) {
+    const { study, t, desk } = this;
+    const names = await desk.withdrawnAt(study, record);
+    if (names === null) return null;
+    const status = new WithdrawalStatus({ study, t });
+    const isWhole = status.show(names);
+    const look = async () => !status.show(await desk.withdrawnAt(study, record));
+    return { element: status.element, follow: (view) => !isWhole && this.#every(POLL_MS, view, look) };
   }
 
   #keepDraft(typed) {
@@ -244,7 +257,7 @@ class Page {
   }
 
   /** After sending: who holds what, whether it counts, what came back. */
-  async #standing(stands) {
+  async #standing(stands, record) {
     const { study, t, desk } = this;
     const words = wordsOf(study, t.language);
     const isOpen = study.state === "open";
@@ -252,11 +265,13 @@ class Page {
     const counts = isOpen || stands === null ? null : await this.#counts(stands);
     const results = isOpen ? [] : await desk.results(study, counts?.refused ? null : stands);
     const shown = await this.#cameBack(results, stands, words, counts?.refused ?? false);
+    const withdrawal = stands === null ? await this.#withdrawal(record) : null;
     const waiting = !isOpen && results.length === 0;
     this.#show(el("div", {}, isPilot(study.study.terms) ? pilotBanner(t) : null, el("h1", {}, words.title), counts?.card, ...shown, el("div", { class: "columns" },
-      el("div", {}, held === null ? nothingSent(t) : [held.card.element, this.#changeOfMind(stands, words)], waiting && waitingCard(t)),
+      el("div", {}, held === null ? nothingSent(t, withdrawal?.element) : [held.card.element, this.#changeOfMind(stands, words)], waiting && waitingCard(t)),
       aboutCard({ study, words, t }))), { step: isOpen ? "figures" : "results" });
     const view = this.shown;
+    withdrawal?.follow(view);
     if (held?.isOpen) {
       this.#every(POLL_MS, view, async () => {
         const found = await desk.receipts(study, held.digest);

@@ -81,9 +81,25 @@ export function afterwards({ study, t, canCorrect, canWithdraw, onCorrect, onWit
       canWithdraw && el("button", { class: "danger", type: "button", onclick: onWithdraw }, t("after.withdraw"))));
 }
 
-/** Nobody sent anything from here in this study. */
-export function nothingSent(t) {
-  return el("section", { class: "card" }, el("p", {}, t("standing.nothing")));
+/** Nobody sent anything from here in this study, or it was withdrawn. */
+export function nothingSent(t, withdrawn) {
+  return el("section", { class: "card" }, el("p", {}, t("standing.nothing")), withdrawn);
+}
+
+/** Who signed that the figures are out, as it is known so far; `show(names)` tells it. */
+export class WithdrawalStatus {
+  constructor({ study, t }) {
+    Object.assign(this, { parties: study.community.cards.length, t });
+    this.element = el("p", { class: "quiet withdrawal", role: "status" });
+  }
+
+  /** Whether all have signed. */
+  show(names) {
+    const { t, parties } = this;
+    const text = names.length === 0 ? t("withdraw.awaited") : t("withdraw.held", { held: names.length, parties, names: names.join(", ") });
+    if (this.element.textContent !== text) this.element.textContent = text;
+    return names.length === parties;
+  }
 }
 
 /** The study is closed and the parties are at work. */
