@@ -93,7 +93,7 @@ export class FigureForm {
     const { figure, name } = column;
     const help = this.words.help(name);
     const feedback = el("div", { class: "feedback", id: `feedback-${name}`, "aria-live": "polite" });
-    const optional = figure.blank_allowed ? t("form.may_be_blank") : t("form.needed");
+    const optional = figure.derived !== null ? t("form.calculated") : figure.blank_allowed ? t("form.may_be_blank") : t("form.needed");
     const describedBy = [help ? `help-${name}` : null, `feedback-${name}`].filter(Boolean).join(" ");
     const words = el("div", { class: "words" },
       figure.derived === null ? el("label", { htmlFor: `figure-${name}` }, this.words.label(name)) : el("strong", { id: `label-${name}` }, this.words.label(name)),
@@ -133,15 +133,14 @@ export class FigureForm {
   }
 
   #made(column, output, describedBy) {
-    const operands = column.headings.map((name) => {
-      if (this.fields.has(name) || this.study.study.terms.figures.some((figure) => figure.name === name && figure.derived === null)) {
-        return el("p", { class: "quiet" }, this.t("form.made_from", { label: this.words.label(name) }));
-      }
+    const isAsked = (name) => this.fields.has(name) || this.study.study.terms.figures.some((figure) => figure.name === name && figure.derived === null);
+    const known = column.headings.filter(isAsked).map(this.words.label).join(", ");
+    const operands = column.headings.filter((name) => !isAsked(name)).map((name) => {
       const id = `operand-${name}`;
       return el("div", {}, el("label", { htmlFor: id }, this.words.label(name)), el("div", { class: "entry" }, this.#input(name, id, describedBy)));
     });
     const unit = column.figure.unit ? ` ${column.figure.unit}` : "";
-    return el("div", { class: "made" }, ...operands, el("p", {}, this.t("form.makes"), " ", output, unit));
+    return el("div", { class: "made" }, known && el("p", { class: "quiet" }, this.t("form.made_from", { label: known })), ...operands, el("p", {}, this.t("form.makes"), " ", output, unit));
   }
 
   #changed(name, text, left) {
