@@ -58,3 +58,4 @@ def serve_pages(
     for party, origin in zip(cast.parties, pages, strict=False):
         narrator.say(f"members     {origin}/ (served by {party.name})")
     narrator.say(f'            open it as one member: recovery file {file}, passphrase "{PASSPHRASE}"')
+    narrator.say(f"operators   mpc-party serve --home {cast.parties[0].home} (and so for each party)")

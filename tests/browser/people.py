@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Download, Locator, Page, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from mpc_cde.web.assets import PAGES
 from tests.browser.town import Town
@@ -225,7 +227,12 @@ def join_together(newcomers: Iterable[Newcomer], folder: Path) -> list[Path]:
         one.press("request.save")
         requests.append((one.person.downloaded(2).read_bytes(), one.region))
     everybody[0].person.town.certify(*requests)
-    for one in everybody:  # the page goes on by itself
+    for one in everybody:
+        look = one.person.button(one.person.say("request.look"))
+        if not one.by_keyboard and look.is_visible():
+            with suppress(PlaywrightError):  # the page may go on by itself in between
+                look.click(timeout=2000)
+    for one in everybody:
         one.person.field("electricity").wait_for()
         one.person.look_for_barriers("form")
     return files
