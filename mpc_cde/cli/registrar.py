@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from mpc_cde.cli.connection import community_home, run_connected
+from mpc_cde.cli.connection import community_home, known_gateway, run_connected
 from mpc_cde.cli.offices import make_office
 from mpc_cde.cli.options import FingerprintOption, GatewayOption, HomeOption, OutputOption, YesOption
 from mpc_cde.cli.showing import remark, say, say_table
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Certify members; draft the enrolment of researchers.", no_args_is_help=True)
 
+T = TypeVar("T")
 DaysOption = Annotated[int, typer.Option("--days", min=1, max=3660, help="How long it is valid.")]
 
 
@@ -88,7 +90,7 @@ def issue(
 ) -> None:
     """Certify the members of a table, one membership a row."""
     from mpc_cde.client.enrolment import parse_register, with_cards
-    from mpc_cde.client.membership_ledger import MembershipLedger
+    from mpc_cde.client.membership_ledger import MembershipLedger, post_memberships
     from mpc_cde.client.tables import read_table
     from protocols.randomness import SystemRandomness
 
@@ -105,7 +107,7 @@ def issue(
             now=datetime.now(UTC),
             validity_days=days,
         )
-        await _post_all(connection, envelopes)
+        await post_memberships(connection, envelopes)
         return envelopes, fresh
 
     envelopes, fresh = run_connected(certify, home=home, gateway=gateway, fingerprint=fingerprint)
@@ -128,7 +130,12 @@ def countersign(
     fingerprint: FingerprintOption = None,
 ) -> None:
     """Sign memberships of another registrar, after comparing them with the register."""
-    from mpc_cde.client.membership_ledger import count_by_attribute, countersign_memberships, parse_lines
+    from mpc_cde.client.membership_ledger import (
+        count_by_attribute,
+        countersign_memberships,
+        parse_lines,
+        post_memberships,
+    )
 
     envelopes = parse_lines(file)
     key = _key(home)
@@ -140,12 +147,48 @@ def countersign(
 
     async def sign(connection: Connection) -> list[Envelope]:
         signed = countersign_memberships(envelopes, community=connection.trusted.current, signing_key=key)
-        await _post_all(connection, signed)
+        await post_memberships(connection, signed)
         return signed
 
     signed = run_connected(sign, home=home, gateway=gateway, fingerprint=fingerprint)
     _write_lines(file, signed)
     say(f"{len(signed)} memberships countersigned.")
+
+
+@app.command()
+def serve(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="On this machine alone; 0: a free one.")
+    ] = 7805,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Serve the registrar's page on this machine alone: invite members, certify their keys, countersign."""
+    from mpc_cde.cli.failures import describe
+    from mpc_cde.client.membership_ledger import MembershipLedger
+    from mpc_cde.web.local_room import serve_room
+    from mpc_cde.web.registrar_room import RegistrarRoom
+    from protocols.randomness import SystemRandomness
+
+    key = _key(home)
+    url, pinned = known_gateway(home=home, gateway=gateway, fingerprint=fingerprint)
+
+    def connected(action: Callable[[Connection], Awaitable[T]]) -> T:
+        return run_connected(action, home=home, gateway=url, fingerprint=fingerprint)
+
+    room = RegistrarRoom(
+        key,
+        connected,
+        MembershipLedger(community_home(home, fingerprint).role("registrar")),
+        url,
+        pinned,
+        describe=lambda error: describe(error)[0],
+        randomness=SystemRandomness(),
+    )
+    remark("Whoever opens this link certifies members in the registrar's name. Ctrl-C ends it.")
+    run_path = open_home(home).office("registrar") / "room.json"
+    serve_room(room.room(), port=port, randomness=SystemRandomness(), tell=say, run_path=run_path)
 
 
 @app.command()
@@ -248,20 +291,6 @@ def enrol_researcher(
     write_file(output, envelope.to_json())
     say(f"{request.name} may ask {', '.join(request.functions)} once every party has signed.")
     remark(f"{output} is written. Each operator runs\n  mpc-party approve {output}")
-
-
-async def _post_all(connection: Connection, envelopes: list[Envelope]) -> None:
-    import anyio
-
-    limiter = anyio.CapacityLimiter(8)
-
-    async def post(envelope: Envelope) -> None:
-        async with limiter:
-            await connection.calls.post("memberships", envelope)
-
-    async with anyio.create_task_group() as group:
-        for envelope in envelopes:
-            group.start_soon(post, envelope)
 
 
 def _key(home: Path | None) -> SigningKey:

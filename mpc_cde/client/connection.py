@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from mpc_cde.client.gateway_calls import GatewayCalls, StudyListing
 from mpc_cde.client.home import CommunityHome
@@ -14,6 +15,8 @@ from mpc_cde.client.verification import VerifiedStudy, verify_study
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.community import fingerprint_of
 from mpc_cde.errors import BadDocument, CallerError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,12 @@ class Connection:
         if not found:
             raise CallerError(f"no study begins with {named!r}; there are: {known}")
         raise CallerError(f"there are several studies: {known}", hint="Choose one with --study.")
+
+
+class Connected(Protocol):
+    """Does something over a connection to the gateway, and ends it."""
+
+    def __call__(self, action: Callable[[Connection], Awaitable[T]]) -> T: ...
 
 
 def begins(digest: bytes, named: str) -> bool:

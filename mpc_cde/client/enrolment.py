@@ -92,18 +92,22 @@ def with_cards(table: Table, directory: Path) -> Table:
         if row.fault is not None or not name:
             rows.append(row)
             continue
-        card = read_card(directory / name, MemberCard)
-        fields = {
-            "signing_key": encode_base64url(card.signing_key),
-            "sealing_key": encode_base64url(card.sealing_key.key),
-            "register_id": card.register_id,
-            "holding": card.holding,
-            "sole_trader": "yes" if card.sole_trader else "no",
-        }
+        fields = cells_of_card(read_card(directory / name, MemberCard))
         given = {heading: cell for heading, cell in row.cells.items() if heading != "card" and cell}
         rows.append(Row(row.number, {**fields, **given}))
     others = [heading for heading in table.headings if heading not in ("card", *CARD_COLUMNS)]
     return Table((*CARD_COLUMNS, *others), tuple(rows))
+
+
+def cells_of_card(card: MemberCard) -> dict[str, str | None]:
+    """What a member's card fills into its row of a register."""
+    return {
+        "signing_key": encode_base64url(card.signing_key),
+        "sealing_key": encode_base64url(card.sealing_key.key),
+        "register_id": card.register_id,
+        "holding": card.holding,
+        "sole_trader": "yes" if card.sole_trader else "no",
+    }
 
 
 def issue_membership(

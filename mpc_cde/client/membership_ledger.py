@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import anyio
+
+from mpc_cde.client.connection import Connection
 from mpc_cde.client.enrolment import (
     RegisterRefused,
     RegisterRow,
@@ -129,11 +132,22 @@ class MembershipLedger:
 def parse_lines(path: Path) -> list[Envelope]:
     """The memberships in a file that was handed over; nothing is verified. Raises CallerError."""
     try:
-        return _parse(path.read_bytes())
+        return parse_memberships(path.read_bytes(), where=str(path))
     except OSError as error:
         raise CallerError(f"cannot read {path}: {error.strerror or 'not readable'}") from None
+
+
+def parse_memberships(data: bytes, *, where: str) -> list[Envelope]:
+    """The same from bytes; `where` names them in errors. Raises CallerError."""
+    try:
+        return _parse(data)
     except BadDocument as error:
-        raise CallerError(f"{path}: {error}", hint="Is it the file that `registrar issue` wrote?") from None
+        raise CallerError(f"{where}: {error}", hint="Is it the file that `registrar issue` wrote?") from None
+
+
+def memberships_text(envelopes: Iterable[Envelope]) -> str:
+    """One membership a line, to be handed to the second registrar."""
+    return _lines(envelopes).decode("utf-8")
 
 
 def countersign_memberships(
@@ -168,6 +182,19 @@ def count_by_attribute(envelopes: Iterable[Envelope]) -> list[tuple[str, str, in
     for envelope in envelopes:
         counts.update(open_envelope(envelope, Membership).attributes.items())
     return [(attribute, value, count) for (attribute, value), count in sorted(counts.items())]
+
+
+async def post_memberships(connection: Connection, envelopes: Sequence[Envelope]) -> None:
+    """Hand memberships to the gateway, a few at a time."""
+    limiter = anyio.CapacityLimiter(8)
+
+    async def post(envelope: Envelope) -> None:
+        async with limiter:
+            await connection.calls.post("memberships", envelope)
+
+    async with anyio.create_task_group() as group:
+        for envelope in envelopes:
+            group.start_soon(post, envelope)
 
 
 def _is_same(membership: Membership, row: RegisterRow) -> bool:

@@ -7,13 +7,13 @@ number here, and what was submitted is nowhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from mpc_cde.client.connection import Connection
+from mpc_cde.client.connection import Connected, Connection
 from mpc_cde.client.gateway_calls import StudyListing
 from mpc_cde.client.stewardship import approving_parties, propose_closing, propose_study, steward_of
 from mpc_cde.client.verification import verify_proposed_study
@@ -27,7 +27,6 @@ from mpc_cde.study_templates.shipped_templates import TRADES, shipped_template, 
 from mpc_cde.web.local_room import Described, Room, text_of
 from mpc_cde.web.serving import PagesSettings
 
-T = TypeVar("T")
 PAGE = "steward.html"
 PILOT = "pilot"
 """The name of the rules of a try-out: it stands in the terms, so nobody can take it off a study or put it on one."""
@@ -35,12 +34,6 @@ PILOT_RETENTION_DAYS = 7
 MAX_TEMPLATE_CHARACTERS = 1 << 20
 MAX_OPEN_DAYS = 366
 DIGEST_BYTES = 32
-
-
-class Connected(Protocol):
-    """Does something over a connection to the gateway, and ends it."""
-
-    def __call__(self, action: Callable[[Connection], Awaitable[T]]) -> T: ...
 
 
 def pilot_of(template: StudyTemplate) -> StudyTemplate:
