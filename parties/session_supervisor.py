@@ -222,11 +222,10 @@ class Session:
             if not isinstance(message, kind):
                 raise self._fail(WorkerMisbehaved(f"{step}: {type(message).__name__} came instead"))
             return message
-        if self._failure.done():
-            raise self._failure.result()
         raise self._fail(DeadlinePassed(step, deadline or 0.0))
 
     def _fail(self, error: Exception) -> Exception:
+        """End the session because of `error`; the failure that came first, which may be another, is what counts."""
         if not self._failure.done():
             self._failure.set_result(error)
         return self._failure.result()

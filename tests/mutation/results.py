@@ -7,6 +7,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,9 +93,9 @@ def digest_of(data: bytes) -> str:
 class Looks:
     """What each test can see, kept from one run to the next by file of tests, while nothing it rests on changes.
 
-    A look counts while the file of tests is the same, and what it imports of tests/, and the text of every function
-    whose guards it came by; and while no function with guards was added beside one of those, which it might come by.
-    Switches are kept by the keys of their sites.
+    A look counts while the file of tests is the same, and what it imports of tests/. For the mutants of a module also
+    the functions must be the same whose guards it came by there, and none with guards added beside them, which it
+    might come by. Switches are kept by the keys of their sites.
     """
 
     def __init__(self, path: Path, tree: Path, sites: Sequence[Site]) -> None:
@@ -105,18 +106,23 @@ class Looks:
         self._files: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
         self._closures: dict[str, str] = {}
 
-    def get(self, file: str) -> dict[str, dict[str, Any]] | None:
-        """Facts by test, with switches of now; None if the file has to be looked at."""
+    def get(self, file: str, about: AbstractSet[str]) -> dict[str, dict[str, Any]] | None:
+        """Facts by test, with switches of now; None if the file has to be looked at for mutants of files `about`."""
         kept = self._files.get(file)
         if kept is None or kept["rests_on"] != self._rests_on(file):
             return None
-        reached = kept["reached"]
-        if kept["beside"] != self._beside(reached):
-            return None
+        reached = {name: text for name, text in kept["reached"].items() if _file_of(name) in about}
         if any(self._texts.get(name) != text for name, text in reached.items()):
             return None
+        if any(kept["beside"][module] != self._beside(module) for module in map(_file_of, reached)):
+            return None
         return {
-            name: {**facts, "differences": [self._switch_of[key] for key in facts["differences"]]}
+            name: {
+                **facts,
+                "differences": [
+                    self._switch_of[key] for key in facts["differences"] if key in self._switch_of
+                ],
+            }
             for name, facts in kept["tests"].items()
         }
 
@@ -130,18 +136,16 @@ class Looks:
         self._files[file] = {
             "rests_on": self._rests_on(file),
             "reached": {name: self._texts[name] for name in sorted(functions)},
-            "beside": self._beside(functions),
+            "beside": {module: self._beside(module) for module in set(map(_file_of, functions))},
             "tests": by_key,
         }
         draft = self._path.with_suffix(".draft")
         draft.write_text(json.dumps(self._files), "utf-8")
         draft.rename(self._path)
 
-    def _beside(self, functions: Iterable[str]) -> str:
-        """Which functions with guards there are in the files of these."""
-        files = {name.partition("::")[0] for name in functions}
-        beside = sorted(name for name in self._texts if name.partition("::")[0] in files)
-        return digest_of("\n".join(beside).encode())
+    def _beside(self, module: str) -> str:
+        """Which functions with guards there are in a file."""
+        return digest_of("\n".join(sorted(name for name in self._texts if _file_of(name) == module)).encode())
 
     def _rests_on(self, file: str) -> str:
         if file not in self._closures:
@@ -152,6 +156,10 @@ class Looks:
 
 def _function_of(site: Site) -> str:
     return f"{site.file}::{site.function}"
+
+
+def _file_of(function: str) -> str:
+    return function.partition("::")[0]
 
 
 def imported_of_tests(tree: Path, file: str) -> list[str]:

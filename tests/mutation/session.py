@@ -116,14 +116,16 @@ class Forking:
         ]
         sites = [s for s in everything if s.kind in self._kinds and s.file.startswith(self._only)]
         looks = Looks(self._results.path.with_suffix(".looks.json"), Path.cwd(), everything)
-        seen = self._look(session, looks, forks)
         items = {item.nodeid: item for item in session.items}
-        covering = _covering(seen)
         self._results.forget_all_but(sites)
         explained = read_explained(Path(__file__).with_name("survivors.toml"))
         todo = [site for site in sites if self._is_to_run(site, items, explained)]
-        todo.sort(key=lambda site: sum(seen[name].seconds for name in covering.get(site.switch, [])[:3]))
         self._say(f"{len(sites)} mutants, {len(todo)} to run")
+        if not todo:
+            return True
+        seen = self._look(session, looks, forks, frozenset(site.file for site in todo))
+        covering = _covering(seen)
+        todo.sort(key=lambda site: sum(seen[name].seconds for name in covering.get(site.switch, [])[:3]))
 
         def jobs() -> Any:
             for site in todo:
@@ -163,7 +165,9 @@ class Forking:
         is_here = any(name.startswith(f"{file}::") for name in items)
         return is_here and entry.test_text != _text_of(items, entry.found_by)
 
-    def _look(self, session: pytest.Session, looks: Looks, forks: Forks) -> dict[str, Seen]:
+    def _look(
+        self, session: pytest.Session, looks: Looks, forks: Forks, about: frozenset[str]
+    ) -> dict[str, Seen]:
         """Run every test once, with all switches off; not those that were looked at before and are the same."""
         started = time.time()
         groups = {
@@ -172,7 +176,7 @@ class Forking:
         }
         known = {}
         for file in groups:
-            facts = looks.get(file)
+            facts = looks.get(file, about)
             if facts is not None and not (self._again and _has_failed(facts)):
                 known[file] = facts
         todo = [file for file in groups if file not in known]

@@ -227,6 +227,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
+ABOUT = {"parties/sample.py"}
 FOUND = {"tests/test_a.py::test_one": {"seconds": 1.0, "passed": True, "differences": [sites()[0].switch]}}
 
 
@@ -241,16 +242,16 @@ def look(tree: Path) -> None:
 def test_a_look_counts_while_lines_move_and_what_it_does_not_come_by_changes(tree: Path) -> None:
     look(tree)
     (tree / "tests" / "test_b.py").write_text("four")
-    assert looks(tree).get("tests/test_a.py") == FOUND
-    assert looks(tree, "\n" + SAMPLE).get("tests/test_a.py") == FOUND
-    assert looks(tree, SAMPLE.replace('"unknown"', '"strange"')).get("tests/test_a.py") == FOUND
+    assert looks(tree).get("tests/test_a.py", ABOUT) == FOUND
+    assert looks(tree, "\n" + SAMPLE).get("tests/test_a.py", ABOUT) == FOUND
+    assert looks(tree, SAMPLE.replace('"unknown"', '"strange"')).get("tests/test_a.py", ABOUT) == FOUND
 
 
 @pytest.mark.parametrize("changed", ["test_a.py", "helper.py", "conftest.py"])
 def test_a_look_counts_until_its_tests_change_or_what_they_import(tree: Path, changed: str) -> None:
     look(tree)
     (tree / "tests" / changed).write_text("another")
-    assert looks(tree).get("tests/test_a.py") is None
+    assert looks(tree).get("tests/test_a.py", ABOUT) is None
 
 
 @pytest.mark.parametrize(
@@ -265,4 +266,5 @@ def test_a_look_counts_until_a_function_changes_that_it_comes_by_or_one_is_added
     tree: Path, source: str
 ) -> None:
     look(tree)
-    assert looks(tree, source).get("tests/test_a.py") is None
+    assert looks(tree, source).get("tests/test_a.py", ABOUT) is None
+    assert looks(tree, source).get("tests/test_a.py", {"parties/other.py"}) is not None
