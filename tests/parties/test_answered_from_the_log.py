@@ -136,36 +136,6 @@ async def test_a_party_that_does_not_know_the_answer_computes_it_again_with_the_
     assert known[0].says_the_same(known[1])
 
 
-async def test_a_retry_that_opens_other_values_is_not_signed(tmp_path: Path) -> None:
-    """Somebody's columns or a deviating party made the second attempt come to something else."""
-    town = Town(tmp_path)
-    envelope = town.query(town.terms.functions[:1])
-    honest = MemorySession.run_job
-
-    async def other_values(self: MemorySession, job: object, columns_path: Path | None = None) -> object:
-        outcome = await honest(self, job, columns_path)  # type: ignore[arg-type]
-        if outcome.cells is None or len(jobs(town)) < 2:
-            return outcome
-        shifted = tuple(cell.model_copy(update={"values": ("999",)}) for cell in outcome.cells)
-        return replace(outcome, cells=shifted)
-
-    async with town.three.running():
-        await checked(town)
-        town.mesh.tamper = lambda sender, step, payload: _fail_on_result(step, payload)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(MemorySession, "run_job", other_values)
-            town.hand_in(envelope)
-            await town.three.until(lambda: all(answers(town.three, i, envelope.digest()) for i in range(3)))
-            for party in town.three.parties:  # the leader no longer offers the first answer
-                patch.setattr("parties.computing_work.refusal_of_answer", lambda *_: "no")
-                party.conductor.wake()
-            town.mesh.tamper = None
-            await town.three.until(lambda: "job.differs" in events(town.three, 0))
-    assert not town.three.documents(0, "result/v1")
-    kept = answers(town.three, 0, envelope.digest())
-    assert {answer.job for answer in kept} == {jobs(town)[0]}
-
-
 def answer_of(**changes: object) -> FoundAnswer:
     cell = CellFound(contributors=5, values=("5",), withheld=None)
     honest = FoundAnswer(

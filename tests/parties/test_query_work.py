@@ -14,10 +14,10 @@ from mpc_cde.documents.query import Query, QueryItem
 from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.errors import OwnError
 from mpc_cde.life_cycles import study as life
-from parties import roster_table
+from parties import answers_table, roster_table
 from parties.desk import Desk
 from parties.job_proposals import Proposal
-from parties.query_work import QueryWork
+from parties.query_work import AnswersDiffer, QueryWork
 from parties.session_supervisor import JobOutcome
 from parties.share_store import StoredDocument
 from parties.worker_pipe import CellFound, JobSpecification
@@ -37,6 +37,10 @@ def terms_with_own_place(community: bytes) -> StudyTerms:
     return terms.model_copy(
         update={"functions": (*terms.functions, of("own_rank@1", "sales", audience="self"))}
     )
+
+
+class NothingIsSigned(Exception):
+    """What comes after all that is looked at here."""
 
 
 class Room:
@@ -83,7 +87,7 @@ class Room:
         return JobOutcome(job.job_id, None, self.cells, 0, 0, 0.0, 0, 0, 0, 0)
 
     async def _sign(self, envelope: Envelope) -> Envelope:
-        raise AssertionError("nothing is signed")
+        raise NothingIsSigned
 
     def own_query(self, number: int) -> Query:
         asker = self.paper.membership(number).digest()
@@ -126,6 +130,23 @@ async def test_a_worker_that_answers_with_other_than_the_cells_asked_for_gets_no
     with pytest.raises(OwnError, match="with something else"):
         await room.work.run(room.proposal(query), {})
     assert room.node.events()[-1] == "job.started"
+
+
+async def test_a_second_attempt_that_comes_to_something_else_gets_nothing_signed(room: Room) -> None:
+    query = room.paper.query().model_copy(update={"expires": LATER})
+    room.node.take(
+        signed(room.paper.researcher(), room.paper.party_keys), signed(query, [room.paper.researcher_key])
+    )
+    room.cells = (CellFound(contributors=5, values=("5",), withheld=None),) * len(query.items)
+    with pytest.raises(NothingIsSigned):
+        await room.work.run(room.proposal(query), {})
+    room.cells = (CellFound(contributors=5, values=("6",), withheld=None), *room.cells[1:])
+    with pytest.raises(AnswersDiffer):
+        await room.work.run(room.proposal(query, attempt=2), {})
+    assert room.node.events()[-1] == "job.differs"
+    with room.node.store.reading() as view:
+        (kept,) = answers_table.read_answers(view, query.digest())
+    assert kept.attempt == 1
 
 
 async def test_an_answer_that_is_not_on_disk_is_not_signed(room: Room) -> None:
