@@ -16,7 +16,7 @@ from parties.job_proposals import Proposal, refusal_of_answer
 from parties.results import FoundAnswer
 from parties.worker_pipe import CellFound
 from tests.mpc_cde.client.paper import PaperCommunity, signed
-from tests.parties.memory_sessions import MemoryMesh, MemorySession
+from tests.parties.memory_sessions import MemoryMesh
 from tests.parties.test_conductor import Three
 from tests.parties.test_every_function import Town
 
