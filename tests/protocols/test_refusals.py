@@ -567,3 +567,26 @@ def test_keys_of_mpyc_of_another_length_are_a_violation() -> None:
     opened: Any = SimpleNamespace(mpc=mpc, session=(0, 1))
     with pytest.raises(PeerDeviation, match="expected 16 bytes, found 5 bytes"):
         asyncio.run(mpyc_engine._share_prss_keys(opened, {0: KeysOf()}))  # type: ignore[dict-item]
+
+
+class ChannelOf:
+    """A channel whose next message is shorter than was announced."""
+
+    async def receive_message(self, *_: object, **__: object) -> tuple[int, bytes]:
+        return 5, b"short"
+
+    def violation(self, step: str, expected: str, found: str) -> Exception:
+        return PeerDeviation(f"{step}: expected {expected}, found {found}")
+
+
+async def test_a_message_shorter_than_announced_ends_the_computation() -> None:
+    failures: list[Exception] = []
+    messages = mpyc_engine._PeerMessages(ChannelOf(), failures.append)  # type: ignore[arg-type]
+    messages.announce(5, 8)
+    waiting = messages.receive(5)
+    assert messages._reading is not None
+    await messages._reading
+    (failure,) = failures
+    assert isinstance(failure, PeerDeviation)
+    assert isinstance(waiting, asyncio.Future)
+    assert not waiting.done()
