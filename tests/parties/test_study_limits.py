@@ -13,7 +13,7 @@ from mpc_cde.documents.study_terms import FunctionTerms, GroupTerms, StudyTerms
 from mpc_cde.study_templates import read_template
 from mpc_cde.study_templates.proposal import study_from_template
 from parties.release_tables import tables_of
-from parties.study_limits import unsupported
+from parties.study_limits import MAX_ROSTER_CAP, unsupported
 
 
 def number(name: str, *, blank: bool = False, derived: Formula | None = None, minimum: str = "0") -> Figure:
@@ -233,3 +233,9 @@ def test_a_rule_about_concentration_that_cannot_be_tested_is_not_promised() -> N
     between = terms.figures[0].model_copy(update={"minimum": "0.5"})
     found = unsupported(terms.model_copy(update={"figures": (between, *terms.figures[1:])}))
     assert found == ["x: rules about concentration need a minimum that is a whole number of steps"]
+
+
+def test_a_roster_may_be_as_long_as_this_version_can_answer_for_and_no_longer() -> None:
+    terms = terms_with(of("count@1", "x"))
+    assert unsupported(terms.model_copy(update={"roster_cap": MAX_ROSTER_CAP})) == []
+    assert unsupported(terms.model_copy(update={"roster_cap": MAX_ROSTER_CAP + 1})) != []

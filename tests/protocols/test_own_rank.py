@@ -96,6 +96,12 @@ def test_below_the_minimum_there_is_no_place(setting: Setting) -> None:
     assert (outcome.withheld, share) == ("minimum", None)
 
 
+def test_two_contributors_are_enough_for_a_study_that_says_so() -> None:
+    column: Column = (number((8, 8)), [30, 4])
+    _, (outcome, _) = shares_of(SHARED_SETTINGS[0], column, replace(REQUEST, minimum=2))
+    assert (outcome.contributors, outcome.withheld) == (2, None)
+
+
 @pytest.mark.parametrize("setting", SHARED_SETTINGS, ids=setting_id)
 @pytest.mark.parametrize("members", [1, 6])
 def test_rounds_do_not_grow_with_members(setting: Setting, members: int) -> None:

@@ -74,6 +74,14 @@ def test_a_result_says_no_time_that_is_not_now(paper: PaperCommunity, time: str)
     assert refusal == "the proposal's time is not this party's"
 
 
+def test_the_expiry_itself_is_too_late_and_five_minutes_apart_is_not(paper: PaperCommunity) -> None:
+    query = paper.query()
+    at_expiry = proposal_of(query, time=query.expires)
+    assert refusal_of_query(at_expiry, view_of(query, query.expires)) == "the query has expired"
+    apart = proposal_of(query, time="2026-06-01T12:05:00Z")
+    assert refusal_of_query(apart, view_of(query, "2026-06-01T12:00:00Z")) is None
+
+
 def test_a_proposer_cannot_do_without_every_partys_yes_about_this_checked_roster(
     paper: PaperCommunity,
 ) -> None:
