@@ -168,6 +168,7 @@ def test_all_of_is_the_conjunction(setting: Setting, conditions: list[list[int]]
     ("grid", "minimum", "rule"),
     [
         (("-20", "0.5"), 3, ((1, 25), None)),  # may be negative
+        (("-1", "1"), 3, ((1, 25), None)),  # if only by one step
         (("0.25", "0.1"), 3, ((1, 25), None)),  # the minimum is no whole number of steps
         (("0", "1"), 1, ((1, 25), None)),  # no second largest
         (("0", "1"), 3, ((3, 80), None)),  # three largest are not looked for
