@@ -173,6 +173,14 @@ async def test_message_of_another_length_than_expected_is_a_violation(
         assert await failure_of(meshes[0]) is caught.value
 
 
+@pytest.mark.parametrize("found", [b"six6!!", bytes(3 * FRAGMENT_BYTES)])
+async def test_message_longer_than_it_may_be_is_a_violation(community: TestCommunity, found: bytes) -> None:
+    async with opened(community) as meshes:
+        meshes[2].channels[0].send(LABEL, found)
+        with pytest.raises(PeerProtocolViolation, match="at most 5 bytes"):
+            await meshes[0].channels[2].receive_up_to(LABEL, 5, step="a list")
+
+
 async def test_message_with_another_label_is_a_violation(community: TestCommunity) -> None:
     async with opened(community) as meshes:
         meshes[2].channels[0].send(LABEL + 1, b"hello")

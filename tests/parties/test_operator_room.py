@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.disclosure_bundle import DisclosureBundle
@@ -24,7 +25,7 @@ from parties.operator_desk import open_desk
 from parties.operator_room import OperatorRoom
 from parties.share_store import StoredDocument
 from protocols.randomness import ScriptedRandomness
-from tests.mpc_cde.client.paper import paper_terms, signed, signing_key
+from tests.mpc_cde.client.paper import paper_terms, sealing_key, signed, signing_key
 from tests.parties.test_operator_desk import Office
 
 ROUTES = {
@@ -169,6 +170,12 @@ def test_a_rule_with_an_unpublished_p_needs_the_file_of_the_steward(
     assert not room.study(named(study))["needs_p"]
 
 
+def test_a_study_without_an_unpublished_p_needs_no_file(office: Office, room: OperatorRoom) -> None:
+    study = office.study("Shops")
+    office.know(study)
+    assert room.study(named(study))["needs_p"] is False
+
+
 def test_a_refusal_needs_a_reason_and_takes_an_approval_back(office: Office, room: OperatorRoom) -> None:
     study = office.study("Shops")
     terms = Study.parse_payload(study.payload).terms_digest()
@@ -209,6 +216,50 @@ def test_a_second_study_is_compared_with_the_one_approved_last(office: Office, r
     }
     (key,) = [one for one in room.machine({})["keys"] if one["kind"] == "study"]
     assert (key["title"], key["here"]) == ("Shops", True)
+
+
+def test_what_others_approved_is_neither_the_last_study_nor_an_own_key(
+    office: Office, room: OperatorRoom
+) -> None:
+    study, other = office.study("Shops"), office.study("Butchers")
+    office.know(study, other)
+    terms = Study.parse_payload(other.payload).terms_digest()
+    approval = Approval(
+        study=other.digest(), study_terms=terms, party=1, sealing_key=sealing_key("party 1").public
+    )
+    theirs = signed(approval, [signing_key("party 1")])
+    with room.desk.store.writing() as transaction:
+        transaction.put_document(
+            StoredDocument(
+                theirs.digest(), "approval/v1", theirs, study=terms, subject=other.digest(), party=1
+            )
+        )
+    assert room.study(named(study))["last"] is None
+    assert [key["kind"] for key in room.machine({})["keys"]] == ["identity", "mesh"]
+
+
+def test_a_study_that_was_approved_is_not_compared_with_itself(office: Office, room: OperatorRoom) -> None:
+    study = office.study("Shops")
+    office.know(study)
+    room.approve(named(study))
+    own = Envelope.parse_json(_last_letter(room))
+    terms = Study.parse_payload(study.payload).terms_digest()
+    with room.desk.store.writing() as transaction:
+        transaction.put_document(
+            StoredDocument(own.digest(), "approval/v1", own, study=terms, subject=study.digest(), party=0)
+        )
+    assert room.study(named(study))["last"] is None
+
+
+def test_a_document_that_is_no_study_has_no_sheet(office: Office, room: OperatorRoom) -> None:
+    closing = signed(
+        Closing(study_terms=bytes(32), steward="chamber", time="2026-06-01T00:00:00Z"),
+        [signing_key("steward")],
+    )
+    with room.desk.store.writing() as transaction:
+        transaction.put_document(StoredDocument(closing.digest(), "closing/v1", closing, study=bytes(32)))
+    with pytest.raises(NotFound):
+        room.study(named(closing))
 
 
 def _last_letter(room: OperatorRoom) -> bytes:
