@@ -279,6 +279,5 @@ def test_warm_up_leaves_nothing_to_compile() -> None:
 
 @pytest.mark.parametrize("target", [np.zeros(3, dtype=np.int64), np.zeros(6, dtype=np.uint64)[::2]])
 def test_sums_are_not_written_to_what_is_no_vector_of_elements(target: fp.FieldVector) -> None:
-    vectors, coefficients = np.ones((2, 3), dtype=np.uint64), np.ones(2, dtype=np.uint64)
     with pytest.raises(ProtocolMisuse, match="to write to"):
-        kernels.add_combination(target, vectors, coefficients)
+        kernels.subtract_weighted(target, np.ones((2, 3), dtype=np.uint64), [1, 1])

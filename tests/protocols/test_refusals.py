@@ -569,24 +569,23 @@ def test_keys_of_mpyc_of_another_length_are_a_violation() -> None:
         asyncio.run(mpyc_engine._share_prss_keys(opened, {0: KeysOf()}))  # type: ignore[dict-item]
 
 
-class ChannelOf:
+class ShortChannel:
     """A channel whose next message is shorter than was announced."""
 
-    async def receive_message(self, *_: object, **__: object) -> tuple[int, bytes]:
-        return 5, b"short"
+    def listen(
+        self, _admit: object, hear: Callable[[int, tuple[memoryview, ...]], bool], *_: object, step: str
+    ) -> None:
+        hear(5, (memoryview(b"sho"), memoryview(b"rt")))
 
     def violation(self, step: str, expected: str, found: str) -> Exception:
         return PeerDeviation(f"{step}: expected {expected}, found {found}")
 
 
-async def test_a_message_shorter_than_announced_ends_the_computation() -> None:
+def test_a_message_shorter_than_announced_ends_the_computation() -> None:
     failures: list[Exception] = []
-    messages = mpyc_engine._PeerMessages(ChannelOf(), failures.append)  # type: ignore[arg-type]
-    messages.announce(5, 8)
-    waiting = messages.receive(5)
-    assert messages._reading is not None
-    await messages._reading
+    heard: list[object] = []
+    messages = mpyc_engine._PeerMessages(ShortChannel(), failures.append)  # type: ignore[arg-type]
+    messages.expect(5, 8, heard.append)
     (failure,) = failures
-    assert isinstance(failure, PeerDeviation)
-    assert isinstance(waiting, asyncio.Future)
-    assert not waiting.done()
+    assert str(failure) == "a computation: expected 8 bytes, found 5 bytes"
+    assert heard == []
