@@ -59,6 +59,7 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'from parties.worker_warm_up import warm_up; warm_up()'  # else each of three workers compiles
 	@touch $@
 
 lock: $(VENV)/ready  ## renew the locked dependencies (no addresses in them)
