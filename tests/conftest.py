@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,10 +39,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if left_out:
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if not item.get_closest_marker("long")]
-    for item in items:  # what pytest-xdist gives to one worker together
-        together = "communities of processes" if _place(item) is not None else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(together))
-    items.sort(key=lambda item: (_place(item) is None, _place(item) or 0))
+    items.sort(key=lambda item: (_place(item.path) is None, _place(item.path) or 0))
+
+
+@pytest.hookimpl(optionalhook=True)  # a run in one process may go without the plugin
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One worker runs all communities of processes; other files go to whoever is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class FilesAndCommunities(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.split("::")[0]
+            return "communities of processes" if _place(HERE.parent / path) is not None else path
+
+    return FilesAndCommunities(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +69,9 @@ def postgresql_url() -> Iterator[str]:
         yield url
 
 
-def _place(item: pytest.Item) -> int | None:
+def _place(path: Path) -> int | None:
     """Among the communities of processes."""
     for number, place in enumerate(COMMUNITIES_OF_PROCESSES):
-        if item.path.is_relative_to(place):
+        if path.is_relative_to(place):
             return number
     return None
