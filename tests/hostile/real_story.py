@@ -25,6 +25,7 @@ from mpc_cde.client.receipts import read_receipts
 from mpc_cde.client.verification import VerifiedStudy
 from mpc_cde.demo.cast import assemble
 from mpc_cde.demo.comparison import Comparison, compare
+from mpc_cde.demo.machines import Machines
 from mpc_cde.demo.material import DATA, Material, load_material
 from mpc_cde.demo.organisations import Organisations, free_addresses
 from mpc_cde.demo.report import Narrator, progress_console
@@ -209,14 +210,15 @@ class HostileStory(Story):
         proxy.add("POST /v1/submissions", "lose", times=3)
 
     async def _await_receipts(
-        self, connection: Connection, study: VerifiedStudy, submissions: list[Envelope]
+        self, machines: Machines, study: VerifiedStudy, submissions: list[Envelope]
     ) -> None:
         """Every party has answered every submission that it got."""
         waiting = {number: envelope.digest() for number, envelope in enumerate(submissions)}
         end = time.monotonic() + WAIT_SECONDS
         while waiting and time.monotonic() < end:
             for number, digest in list(waiting.items()):
-                status = await read_receipts(connection, study, digest)
+                with machines.one() as own:
+                    status = await read_receipts(own, study, digest)
                 answers = len(status.accepted) + len(status.refused)
                 self.words[f"receipts of {number}"] = status.describe()
                 if answers == (2 if number == KEPT_FROM_2 else 3):
