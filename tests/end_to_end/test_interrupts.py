@@ -10,7 +10,13 @@ from tests.end_to_end.productions import Stage
 INTERRUPTED = 130
 
 
-@pytest.mark.parametrize("name", [moment.name for moment in MOMENTS])
+ALWAYS = {"interrupted_start", "interrupted_serving"}  # the others are two more demos
+NAMES = [
+    pytest.param(moment.name, marks=() if moment.name in ALWAYS else pytest.mark.long) for moment in MOMENTS
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_interrupted_demo_leaves_no_process_and_no_directory(stage: Stage, name: str) -> None:
     ended = stage.see(name)
     assert ended.status == INTERRUPTED, ended.told()
