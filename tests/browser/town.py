@@ -287,6 +287,7 @@ class Town:
             "researcher",
             *("mpc_cde.cli", "query", "run", "--home", str(self.organisations.home("researcher"))),
             *("--gateway", self.gateway, "--fingerprint", self.fingerprint, "--output", str(file)),
+            *("--study", self.study.study.terms.title),  # the steward's page may have proposed others
             deadline_seconds=120,
         )
         return verify_export(file.read_bytes(), self.fingerprint)

@@ -51,7 +51,9 @@ def all_shares(production: Production) -> frozenset[int]:
     return frozenset(itertools.chain.from_iterable(np.fromfile(path, "<u8").tolist() for path in columns))
 
 
-@pytest.fixture(params=["rebuilt", "altered_first_digit", "altered_second_digit"])
+@pytest.fixture(
+    params=["rebuilt", "altered_first_digit", pytest.param("altered_second_digit", marks=pytest.mark.long)]
+)
 def production(request: pytest.FixtureRequest) -> Production:
     found: Production = request.getfixturevalue(request.param)
     return found

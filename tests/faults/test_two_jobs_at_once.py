@@ -33,7 +33,11 @@ STOPS: dict[str, tuple[int, Fault]] = {
 }
 
 
-@pytest.mark.parametrize("stop", STOPS)
+ALWAYS = {"nobody stops", "the proposer stops before it keeps the result"}
+NAMES = [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.long) for name in STOPS]
+
+
+@pytest.mark.parametrize("stop", NAMES)
 async def test_two_queries_at_once(collected_story: ShopStory, stop: str) -> None:
     victim, fault = STOPS[stop]
     story = collected_story
