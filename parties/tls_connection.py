@@ -216,7 +216,7 @@ async def connect(host: str, port: int) -> socket.socket:
         except OSError as error:
             refused = error
             connecting.close()
-        except BaseException:
+        except BaseException:  # cancelled: nobody else could close it
             connecting.close()
             raise
         else:
@@ -242,7 +242,7 @@ async def shake_hands(
     try:
         async with asyncio.timeout(timeout_seconds):
             await _handshake(tls)
-    except BaseException:
+    except BaseException:  # refused, late or cancelled: nothing stays open
         tls.close()
         raise
     protocol = make_protocol()

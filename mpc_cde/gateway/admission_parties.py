@@ -73,54 +73,23 @@ def receipt_rule(envelope: Envelope, context: Context) -> Rule:
     """The party it names, once for each submission that is kept here."""
     receipt = open_envelope(envelope, Receipt)
     submission = context.view.submission(receipt.submission)
-    if submission is None:
-        raise NotFound("this gateway knows no such submission")
-    if submission.study != receipt.study_terms:
-        raise BadDocument("the submission belongs to another study", whom="the party")
-    return _of_one_party(
-        Receipt,
-        community_of_study(context, receipt.study_terms),
-        receipt.party,
-        study=receipt.study_terms,
-        subject=receipt.submission,
-        guard=_said_once((Receipt,), receipt.party, receipt.submission),
+    return _answer_rule(
+        receipt, context, "submission", receipt.submission, None if submission is None else submission.study
     )
 
 
 def withdrawal_receipt_rule(envelope: Envelope, context: Context) -> Rule:
     """The party it names, once for each withdrawal that is kept here."""
     receipt = open_envelope(envelope, WithdrawalReceipt)
-    withdrawal = context.view.document(receipt.withdrawal)
-    if withdrawal is None or withdrawal.type_name != Withdrawal.type_name():
-        raise NotFound("this gateway knows no such withdrawal")
-    if withdrawal.study != receipt.study_terms:
-        raise BadDocument("the withdrawal belongs to another study", whom="the party")
-    return _of_one_party(
-        WithdrawalReceipt,
-        community_of_study(context, receipt.study_terms),
-        receipt.party,
-        study=receipt.study_terms,
-        subject=receipt.withdrawal,
-        guard=_said_once((WithdrawalReceipt,), receipt.party, receipt.withdrawal),
-    )
+    study = _study_of(context, receipt.withdrawal, Withdrawal)
+    return _answer_rule(receipt, context, "withdrawal", receipt.withdrawal, study)
 
 
 def decision_rule(envelope: Envelope, context: Context) -> Rule:
     """The party it names, once for each query that is kept here."""
     decision = open_envelope(envelope, Decision)
-    query = context.view.document(decision.query)
-    if query is None or query.type_name != Query.type_name():
-        raise NotFound("this gateway knows no such query")
-    if query.study != decision.study_terms:
-        raise BadDocument("the query belongs to another study", whom="the party")
-    return _of_one_party(
-        Decision,
-        community_of_study(context, decision.study_terms),
-        decision.party,
-        study=decision.study_terms,
-        subject=decision.query,
-        guard=_said_once((Decision,), decision.party, decision.query),
-    )
+    study = _study_of(context, decision.query, Query)
+    return _answer_rule(decision, context, "query", decision.query, study)
 
 
 def complaint_rule(envelope: Envelope, context: Context) -> Rule:
@@ -176,6 +145,34 @@ def result_rule(envelope: Envelope, context: Context) -> Rule:
 def community_of_study(context: Context, terms_digest: bytes) -> Community:
     """The version of the community that the study names. Raises NotFound."""
     return get_study(context.view, context.chain, terms_digest, context.now).community
+
+
+def _study_of(context: Context, digest: bytes, document_class: type[Document]) -> bytes | None:
+    """The study of a document of this type that is kept here, or None."""
+    stored = context.view.document(digest)
+    return None if stored is None or stored.type_name != document_class.type_name() else stored.study
+
+
+def _answer_rule(
+    answer: Receipt | WithdrawalReceipt | Decision,
+    context: Context,
+    what: str,
+    subject: bytes,
+    study: bytes | None,
+) -> Rule:
+    """One party's one answer to `subject`, which is kept here as of `study`; None: it is not."""
+    if study is None:
+        raise NotFound(f"this gateway knows no such {what}")
+    if study != answer.study_terms:
+        raise BadDocument(f"the {what} belongs to another study", whom="the party")
+    return _of_one_party(
+        type(answer),
+        community_of_study(context, study),
+        answer.party,
+        study=study,
+        subject=subject,
+        guard=_said_once((type(answer),), answer.party, subject),
+    )
 
 
 def _of_one_party(

@@ -46,7 +46,5 @@ def add_express_calls(app: FastAPI, desk: Desk) -> None:
     for method, path, answer in _CALLS:
         express = _Express(answer, desk)
         express.route = Route(path, express, methods=[method], include_in_schema=False)
-        express.route.methods = {
-            method
-        }  # not HEAD too, which Starlette adds to GET and the routers do not know
+        express.route.methods = {method}  # Starlette adds HEAD to GET, which the routers do not know
         app.router.routes.insert(0, express.route)

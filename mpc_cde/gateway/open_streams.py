@@ -39,6 +39,6 @@ class OpenStreams:
         """Let go of the slot if the block raises."""
         try:
             yield
-        except BaseException:
+        except BaseException:  # a request that is cancelled holds no slot either
             self.give_back(address)
             raise

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from mpc_cde.documents.canonical import canonical_bytes
 from mpc_cde.gateway.bell import wait_for_ring
-from mpc_cde.gateway.desk import Desk, DeskOf
+from mpc_cde.gateway.desk import Desk, DeskOf, address_of
 from mpc_cde.gateway.open_streams import TooManyStreams
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
 from mpc_cde.gateway.progress_views import progress_of
@@ -68,7 +68,7 @@ class EventStream(StreamingResponse):
 async def get_progress(subject: str, request: Request, desk: DeskOf) -> Response:
     """How far a study (digest of its terms) or a query (its digest) has come."""
     digest = digest_in_path(subject)
-    address = "" if request.client is None else request.client.host
+    address = address_of(request.scope)
     try:
         desk.streams.take(address)
     except TooManyStreams:
