@@ -10,6 +10,8 @@ import asyncio
 
 import httpx
 
+from mpc_cde.client.http import MAX_ANSWER_BYTES
+
 MAX_HEAD_BYTES = 1 << 16
 
 
@@ -27,8 +29,8 @@ class KeptConnection(httpx.AsyncBaseTransport):
             await writer.drain()
             status, headers = _parse_head(await reader.readuntil(b"\r\n\r\n"))
             length = headers.get("content-length", "")
-            if not length.isdecimal():
-                raise httpx.RemoteProtocolError("expected an answer that says its length")
+            if not length.isdecimal() or int(length) > MAX_ANSWER_BYTES:
+                raise httpx.RemoteProtocolError("expected an answer that says its length, within reason")
             content = await reader.readexactly(int(length))
         except (
             OSError,

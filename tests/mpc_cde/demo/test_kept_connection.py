@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 
+from mpc_cde.client.http import MAX_ANSWER_BYTES
 from mpc_cde.demo.kept_connection import KeptConnection
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Number: %d\r\n\r\nok"
@@ -78,7 +79,13 @@ async def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [None, b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", b"SSH-2.0\r\n\r\n"],
+    [
+        None,
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_ANSWER_BYTES + 1),
+        b"SSH-2.0\r\n\r\n",
+    ],
 )
 async def test_what_is_no_answer_is_an_error_of_the_network(answer: bytes | None) -> None:
     peer = Peer(answer, OK % 2)
