@@ -39,7 +39,7 @@ export function isAmbiguous(typed, format) {
   return new RegExp(`^-?[1-9]\\d{0,2}\\${decimal}\\d{3}$`).test(text);
 }
 
-/** Plain decimal text in the person's own format, thousands separated. */
+/** Plain decimal text, as `readTyped` or a verified document has it, in the person's own format, thousands separated. */
 export function showPlain(plain, format) {
   const { decimal, thousands } = FORMATS[format];
   const [, sign, whole, part] = /^(-?)(\d*)(?:\.(\d*))?$/.exec(plain);

@@ -47,6 +47,8 @@ function rowsOf(sheet, strings) {
     const text = cellText(attributes.get("t"), body, strings);
     if (text === "") continue;
     while (rows.length <= row) rows.push([]);
+    cells += Math.max(0, column - rows[row].length); // cells that are not in the file are made, so they count
+    if (cells > MAX_CELLS) throw new TableRefused("file_too_large");
     while (rows[row].length < column) rows[row].push("");
     rows[row][column] = text;
   }

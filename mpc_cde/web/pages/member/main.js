@@ -3,14 +3,14 @@
 import { formatFingerprint } from "../core/documents.js";
 import { CallerError, MpcCdeError, NotCounted } from "../core/errors.js";
 import { parseInvitation } from "../core/invitation.js";
-import { FORMATS, formatOf, readTyped, showPlain } from "../core/numbers.js";
+import { readTyped, showPlain } from "../core/numbers.js";
 import { OWN_RANK } from "../core/own_place.js";
 import { systemRandomBytes } from "../core/randomness.js";
 import { el, fill, saveFile } from "../shared/dom.js";
 import { readFile } from "../shared/files.js";
-import { Frame } from "../shared/frame.js";
+import { frameIn } from "../shared/frame.js";
 import { Gateway } from "../shared/gateway.js";
-import { loadLanguage, preferredLanguage } from "../shared/language.js";
+import { preferredLanguage } from "../shared/language.js";
 import { resultView } from "../shared/result_view.js";
 import { isPilot, pilotBanner } from "../shared/pilot.js";
 import { Vault } from "../shared/vault.js";
@@ -23,7 +23,6 @@ import { Records, standing } from "./records.js";
 import { aboutCard, afterwards, countedCard, notCountedCard, nothingSent, ReceiptsCard, reviewView, waitingCard, WithdrawalStatus } from "./study_views.js";
 import { keyView, newKeyCard, requestView, studiesView, welcomeView } from "./views.js";
 
-const FORMAT_KEPT = "mpc-cde/format";
 const POLL_MS = 1500;
 const LOOK_AGAIN_MS = 4000;
 const RESULTS_MS = 10_000;
@@ -44,17 +43,8 @@ class Page {
   }
 
   async #speak(language) {
-    this.t = await loadLanguage(language);
-    const kept = localStorage.getItem(FORMAT_KEPT);
-    this.format = kept in FORMATS ? kept : formatOf(navigator.language.startsWith(language) ? navigator.language : language);
-    this.frame = new Frame(this.root, {
-      t: this.t, settings: this.settings, format: this.format,
-      onLanguage: (chosen) => this.#restate(() => this.#speak(chosen)),
-      onFormat: (chosen) => this.#restate(async () => {
-        localStorage.setItem(FORMAT_KEPT, chosen);
-        await this.#speak(this.t.language);
-      }),
-    });
+    const again = (chosen) => this.#restate(() => this.#speak(chosen));
+    Object.assign(this, await frameIn(language, { root: this.root, settings: this.settings, again }));
     this.frame.communityName = this.desk?.trusted?.current.name ?? "";
   }
 

@@ -2,9 +2,9 @@
 
 import { sha256 } from "../core/bytes.js";
 import { formatFingerprint } from "../core/documents.js";
-import { MIN_PASSPHRASE_CHARACTERS } from "../core/recovery.js";
 import { el, fill, saveFile } from "../shared/dom.js";
 import { shortCode } from "../shared/gateway.js";
+import { keyForm, recoverCard } from "../shared/key_forms.js";
 import { showTime } from "../shared/language.js";
 import { wordsOf } from "../shared/words.js";
 
@@ -20,7 +20,7 @@ export function welcomeView({ t, onRecover, onLink }) {
   message, el("div", { class: "actions" }, el("button", { class: "primary", type: "submit" }, t("welcome.open"))));
   return el("div", {},
     el("section", { class: "card" }, el("h1", {}, t("welcome.heading")), el("p", { class: "lead" }, t("welcome.lead")), el("p", {}, t("welcome.link")), form),
-    recoverCard({ t, onRecover }));
+    recovery({ t, onRecover }));
 }
 
 /** Who computes, in plain words, each with what they are to the members. */
@@ -36,57 +36,24 @@ export function partiesCard({ community, fingerprint, t }) {
 
 /** The key is made here, under a passphrase; `onMake(passphrase)` gives { file, keep }, `onKept` goes on. */
 export function keyView({ t, invitation, community, fingerprint, onMake, onKept, onRecover, problem }) {
-  const passphrase = el("input", { id: "passphrase", type: "password", autocomplete: "new-password", minLength: MIN_PASSPHRASE_CHARACTERS, required: true, "aria-describedby": "passphrase-help" });
-  const shown = el("input", { type: "checkbox", onchange: () => { passphrase.type = shown.checked ? "text" : "password"; } });
-  const message = el("div", { "aria-live": "polite" });
-  const make = el("button", { class: "primary", type: "submit" }, t("key.make"));
-  const form = el("form", { onsubmit: async (event) => {
-    event.preventDefault();
-    if ([...passphrase.value].length < MIN_PASSPHRASE_CHARACTERS) {
-      fill(message, el("div", { class: "notice wrong", role: "alert" }, el("p", {}, t("key.too_short", { least: MIN_PASSPHRASE_CHARACTERS }))));
-      passphrase.focus();
-      return;
-    }
-    make.disabled = true;
-    fill(message, el("p", { class: "quiet spinner" }, t("key.making")));
-    try {
-      const { file, keep } = await onMake(passphrase.value);
-      const name = `recovery-${invitation.registerId.replace(/[^\p{L}\p{N}]+/gu, "-")}.json`;
-      saveFile(name, file);
-      const kept = el("button", { class: "primary", type: "button", onclick: async () => { kept.disabled = true; onKept(await keep()); } }, t("key.have_it"));
-      fill(form, el("div", { class: "notice good" }, el("h2", {}, t("key.saved_heading")), el("p", {}, t("key.saved", { name }))),
-        el("div", { class: "actions" }, kept, el("button", { type: "button", onclick: () => saveFile(name, file) }, t("key.save_again"))));
-      kept.focus();
-    } catch (error) {
-      make.disabled = false;
-      fill(message, problem(error));
-    }
-  } },
-  el("div", { class: "field" }, el("label", { htmlFor: "passphrase" }, t("key.passphrase")), passphrase,
-    el("label", { class: "check" }, shown, t("key.show")), el("p", { class: "quiet", id: "passphrase-help" }, t("key.passphrase_help", { least: MIN_PASSPHRASE_CHARACTERS }))),
-  message, el("div", { class: "actions" }, make));
+  const name = `recovery-${invitation.registerId.replace(/[^\p{L}\p{N}]+/gu, "-")}.json`;
+  const form = keyForm({
+    t, problem,
+    saved: t("key.saved", { name }),
+    onMake: async (passphrase) => {
+      const { file, keep } = await onMake(passphrase);
+      return { file, name, onKept: async () => onKept(await keep()) };
+    },
+  });
   return el("div", {}, el("h1", {}, invitation.name ? t("key.welcome", { name: invitation.name }) : t("key.welcome_you")),
     el("div", { class: "columns" },
-      el("div", {}, el("section", { class: "card" }, el("p", { class: "lead" }, t("key.lead", { community: community.name })), el("p", { class: "prose" }, t("key.why")), form), recoverCard({ t, onRecover })),
+      el("div", {}, el("section", { class: "card" }, el("p", { class: "lead" }, t("key.lead", { community: community.name })), el("p", { class: "prose" }, t("key.why")), form), recovery({ t, onRecover })),
       partiesCard({ community, fingerprint, t })));
 }
 
-/** A second device, or one that forgot: the recovery file and its passphrase. */
-function recoverCard({ t, onRecover }) {
-  const file = el("input", { id: "recovery-file", type: "file", accept: ".json,application/json" });
-  const passphrase = el("input", { id: "recovery-passphrase", type: "password", autocomplete: "current-password" });
-  const message = el("div", { "aria-live": "polite" });
-  const form = el("form", { onsubmit: async (event) => {
-    event.preventDefault();
-    if (file.files.length === 0) return;
-    fill(message, el("p", { class: "quiet spinner" }, t("recover.opening")));
-    const trouble = await onRecover(new Uint8Array(await file.files[0].arrayBuffer()), passphrase.value);
-    fill(message, trouble);
-  } },
-  el("div", { class: "field" }, el("label", { htmlFor: "recovery-file" }, t("recover.file")), file),
-  el("div", { class: "field" }, el("label", { htmlFor: "recovery-passphrase" }, t("recover.passphrase")), passphrase),
-  message, el("div", { class: "actions" }, el("button", { type: "submit" }, t("recover.open"))));
-  return el("section", { class: "card" }, el("details", {}, el("summary", {}, t("recover.heading")), el("p", {}, t("recover.lead")), form, el("p", { class: "quiet" }, t("recover.lost"))));
+/** The way in by a recovery file, with what to do when it is lost. */
+function recovery({ t, onRecover }) {
+  return recoverCard({ t, onRecover, lead: t("recover.lead"), lost: t("recover.lost") });
 }
 
 /** The public half for the registrar: a file, a mail, or text to copy. */

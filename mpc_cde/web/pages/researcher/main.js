@@ -2,20 +2,18 @@
 
 import { parseFingerprint } from "../core/documents.js";
 import { CallerError } from "../core/errors.js";
-import { FORMATS, formatOf } from "../core/numbers.js";
 import { systemRandomBytes } from "../core/randomness.js";
 import { Keyring } from "../member/keyring.js";
 import { el, fill } from "../shared/dom.js";
-import { Frame } from "../shared/frame.js";
+import { frameIn } from "../shared/frame.js";
 import { Gateway } from "../shared/gateway.js";
-import { loadLanguage, preferredLanguage } from "../shared/language.js";
+import { preferredLanguage } from "../shared/language.js";
 import { resultView } from "../shared/result_view.js";
 import { Vault } from "../shared/vault.js";
 import { wordsOf } from "../shared/words.js";
 import { ResearcherDesk } from "./desk.js";
 import { catalogueView, keyView, ProgressCard, refusalCard, requestView, studiesView } from "./views.js";
 
-const FORMAT_KEPT = "mpc-cde/format";
 const LOOK_AGAIN_MS = 4000;
 
 class Page {
@@ -38,21 +36,11 @@ class Page {
   }
 
   async #speak(language) {
-    this.t = await loadLanguage(language);
-    const kept = localStorage.getItem(FORMAT_KEPT);
-    this.format = kept in FORMATS ? kept : formatOf(navigator.language.startsWith(language) ? navigator.language : language);
-    this.frame = new Frame(this.root, {
-      t: this.t, settings: this.settings, format: this.format,
-      onLanguage: async (chosen) => {
-        await this.#speak(chosen);
-        await this.#go(this.again);
-      },
-      onFormat: async (chosen) => {
-        localStorage.setItem(FORMAT_KEPT, chosen);
-        await this.#speak(this.t.language);
-        await this.#go(this.again);
-      },
-    });
+    const again = async (chosen) => {
+      await this.#speak(chosen);
+      await this.#go(this.again);
+    };
+    Object.assign(this, await frameIn(language, { root: this.root, settings: this.settings, again }));
     this.frame.communityName = this.desk?.trusted?.current.name ?? "";
   }
 
@@ -101,7 +89,14 @@ class Page {
         });
         return { file, onKept: async () => enter(await keep()) };
       },
-      onRecover: async (bytes, passphrase) => enter(await Keyring.recover({ bytes, passphrase, vault: this.vault })),
+      onRecover: async (bytes, passphrase) => {
+        try {
+          await enter(await Keyring.recover({ bytes, passphrase, vault: this.vault }));
+          return null;
+        } catch (error) {
+          return this.frame.problem(error);
+        }
+      },
     }));
   }
 

@@ -2,9 +2,9 @@
 
 import { sha256 } from "../core/bytes.js";
 import { formatFingerprint } from "../core/documents.js";
-import { MIN_PASSPHRASE_CHARACTERS } from "../core/recovery.js";
 import { el, fill, saveFile } from "../shared/dom.js";
 import { shortCode } from "../shared/gateway.js";
+import { keyForm, recoverCard } from "../shared/key_forms.js";
 import { showTime } from "../shared/language.js";
 import { isPilot, pilotBanner } from "../shared/pilot.js";
 import { revealed, rulesList } from "../shared/study_sheet.js";
@@ -14,57 +14,15 @@ import { requestOf } from "./desk.js";
 /** Nobody is known here: a name, a passphrase, and a recovery file; or the file of an earlier visit. */
 export function keyView({ t, fingerprint, isPinned, onMake, onRecover, problem }) {
   const name = el("input", { id: "name", type: "text", required: true, maxLength: 200, autocomplete: "organization", "aria-describedby": "name-help" });
-  const passphrase = el("input", { id: "passphrase", type: "password", required: true, autocomplete: "new-password", "aria-describedby": "passphrase-help" });
-  const message = el("div", { "aria-live": "polite" });
-  const make = el("button", { class: "primary", type: "submit" }, t("key.make"));
-  const form = el("form", { onsubmit: async (event) => {
-    event.preventDefault();
-    if ([...passphrase.value].length < MIN_PASSPHRASE_CHARACTERS) {
-      fill(message, el("div", { class: "notice wrong", role: "alert" }, el("p", {}, t("key.too_short", { least: MIN_PASSPHRASE_CHARACTERS }))));
-      passphrase.focus();
-      return;
-    }
-    make.disabled = true;
-    fill(message, el("p", { class: "quiet spinner" }, t("key.making")));
-    try {
-      const { file, onKept } = await onMake(name.value.trim(), passphrase.value);
-      saveFile("recovery-researcher.json", file);
-      const kept = el("button", { class: "primary", type: "button", onclick: () => { kept.disabled = true; onKept(); } }, t("key.have_it"));
-      fill(form, el("div", { class: "notice good" }, el("h2", {}, t("key.saved_heading")), el("p", {}, t("researcher.key_saved"))), el("div", { class: "actions" }, kept,
-        el("button", { type: "button", onclick: () => saveFile("recovery-researcher.json", file) }, t("key.save_again"))));
-      kept.focus();
-    } catch (error) {
-      make.disabled = false;
-      fill(message, problem(error));
-    }
-  } },
-  el("div", { class: "field" }, el("label", { htmlFor: "name" }, t("researcher.name")), name, el("p", { class: "quiet", id: "name-help" }, t("researcher.name_help"))),
-  el("div", { class: "field" }, el("label", { htmlFor: "passphrase" }, t("key.passphrase")), passphrase,
-    el("p", { class: "quiet", id: "passphrase-help" }, t("key.passphrase_help", { least: MIN_PASSPHRASE_CHARACTERS }))),
-  message, el("div", { class: "actions" }, make));
+  const form = keyForm({
+    t, problem,
+    fields: [el("div", { class: "field" }, el("label", { htmlFor: "name" }, t("researcher.name")), name, el("p", { class: "quiet", id: "name-help" }, t("researcher.name_help")))],
+    saved: t("researcher.key_saved"),
+    onMake: async (passphrase) => ({ name: "recovery-researcher.json", ...await onMake(name.value.trim(), passphrase) }),
+  });
   return el("div", {}, el("h1", {}, t("researcher.heading")), el("p", { class: "lead" }, t("researcher.lead")),
     el("div", { class: "notice" }, el("p", {}, t(isPinned ? "public.pinned" : "public.compare"), " ", el("strong", { class: "code" }, formatFingerprint(fingerprint)))),
-    el("section", { class: "card" }, el("h2", {}, t("researcher.key_heading")), form), recoverCard({ t, onRecover, problem }));
-}
-
-function recoverCard({ t, onRecover, problem }) {
-  const file = el("input", { id: "recovery-file", type: "file", accept: ".json,application/json" });
-  const passphrase = el("input", { id: "recovery-passphrase", type: "password", autocomplete: "current-password" });
-  const message = el("div", { "aria-live": "polite" });
-  const form = el("form", { onsubmit: async (event) => {
-    event.preventDefault();
-    if (file.files.length === 0) return;
-    fill(message, el("p", { class: "quiet spinner" }, t("recover.opening")));
-    try {
-      await onRecover(new Uint8Array(await file.files[0].arrayBuffer()), passphrase.value);
-    } catch (error) {
-      fill(message, problem(error));
-    }
-  } },
-  el("div", { class: "field" }, el("label", { htmlFor: "recovery-file" }, t("recover.file")), file),
-  el("div", { class: "field" }, el("label", { htmlFor: "recovery-passphrase" }, t("recover.passphrase")), passphrase),
-  message, el("div", { class: "actions" }, el("button", { type: "submit" }, t("recover.open"))));
-  return el("section", { class: "card" }, el("details", {}, el("summary", {}, t("recover.heading")), form));
+    el("section", { class: "card" }, el("h2", {}, t("researcher.key_heading")), form), recoverCard({ t, onRecover }));
 }
 
 /** The public half for a registrar; then every party signs. */

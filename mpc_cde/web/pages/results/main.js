@@ -5,18 +5,15 @@
 
 import { formatFingerprint, parseFingerprint } from "../core/documents.js";
 import { CallerError } from "../core/errors.js";
-import { FORMATS, formatOf } from "../core/numbers.js";
 import { systemRandomBytes } from "../core/randomness.js";
 import { findPinned, verifyResult, verifyStudy } from "../core/verification.js";
 import { el } from "../shared/dom.js";
 import { readFile } from "../shared/files.js";
-import { Frame } from "../shared/frame.js";
+import { frameIn } from "../shared/frame.js";
 import { Gateway } from "../shared/gateway.js";
-import { loadLanguage, preferredLanguage } from "../shared/language.js";
+import { preferredLanguage } from "../shared/language.js";
 import { resultView } from "../shared/result_view.js";
 import { wordsOf } from "../shared/words.js";
-
-const FORMAT_KEPT = "mpc-cde/format";
 
 /** Every public result with its study, each verified; { trusted, pinned, studies: [{ study, results }] }. */
 async function readResults(settings) {
@@ -56,16 +53,7 @@ function view({ trusted, pinned, studies }, t, format) {
 async function start(settings) {
   let found = null;
   const show = async (language) => {
-    const t = await loadLanguage(language);
-    const kept = localStorage.getItem(FORMAT_KEPT);
-    const format = kept in FORMATS ? kept : formatOf(language);
-    const frame = new Frame(document.getElementById("page"), {
-      t, settings, format, onLanguage: show,
-      onFormat: (chosen) => {
-        localStorage.setItem(FORMAT_KEPT, chosen);
-        return show(language);
-      },
-    });
+    const { t, format, frame } = await frameIn(language, { root: document.getElementById("page"), settings, again: show });
     try {
       found ??= await readResults(settings);
       frame.communityName = found.trusted.current.name;

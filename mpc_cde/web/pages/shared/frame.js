@@ -2,12 +2,25 @@
 
 import { el, fill } from "./dom.js";
 import { MARK } from "./files.js";
-import { chooseLanguage } from "./language.js";
-import { FORMATS } from "../core/numbers.js";
+import { chooseLanguage, loadLanguage } from "./language.js";
+import { FORMATS, formatOf } from "../core/numbers.js";
 
+const FORMAT_KEPT = "mpc-cde/format";
 const STEPS = ["key", "certified", "figures", "results"];
 
-export class Frame {
+/** { t, format, frame } in a language and this device's number format; `again(language)` shows a page after another choice. */
+export async function frameIn(language, { root, settings, again }) {
+  const t = await loadLanguage(language);
+  const kept = localStorage.getItem(FORMAT_KEPT);
+  const format = kept in FORMATS ? kept : formatOf(navigator.language.startsWith(language) ? navigator.language : language);
+  const onFormat = (chosen) => {
+    localStorage.setItem(FORMAT_KEPT, chosen);
+    return again(language);
+  };
+  return { t, format, frame: new Frame(root, { t, settings, format, onLanguage: again, onFormat }) };
+}
+
+class Frame {
   constructor(root, { t, settings, onLanguage, onFormat, format }) {
     Object.assign(this, { root, t, settings, onLanguage, onFormat, format });
     this.communityName = "";

@@ -1,12 +1,10 @@
 // What the pages of a room have in common: words, places behind the "#", one view after another, trouble told.
 
-import { FORMATS, formatOf } from "../core/numbers.js";
 import { el, fill } from "./dom.js";
-import { Frame } from "./frame.js";
-import { loadLanguage, preferredLanguage } from "./language.js";
+import { frameIn } from "./frame.js";
+import { preferredLanguage } from "./language.js";
 import { RoomCalls } from "./room.js";
 
-const FORMAT_KEPT = "mpc-cde/format";
 const LOOK_AGAIN_MS = 4000;
 
 export class RoomPage {
@@ -95,21 +93,11 @@ export class RoomPage {
   }
 
   async #speak(language) {
-    this.t = await loadLanguage(language);
-    const kept = localStorage.getItem(FORMAT_KEPT);
-    this.format = kept in FORMATS ? kept : formatOf(navigator.language.startsWith(language) ? navigator.language : language);
-    this.frame = new Frame(this.root, {
-      t: this.t, settings: this.settings, format: this.format,
-      onLanguage: async (chosen) => {
-        await this.#speak(chosen);
-        await this.show();
-      },
-      onFormat: async (chosen) => {
-        localStorage.setItem(FORMAT_KEPT, chosen);
-        await this.#speak(this.t.language);
-        await this.show();
-      },
-    });
+    const again = async (chosen) => {
+      await this.#speak(chosen);
+      await this.show();
+    };
+    Object.assign(this, await frameIn(language, { root: this.root, settings: this.settings, again }));
     this.frame.communityName = [this.settings.party, this.t(`${this.prefix}.heading`)].filter(Boolean).join(" – ");
   }
 }

@@ -107,6 +107,45 @@ test("what is no workbook is refused", async () => {
   }
 });
 
+/** A ZIP archive of uncompressed files: { path: text }. */
+function archive(files) {
+  const entries = Object.entries(files).map(([path, text]) => ({ path: utf8(path), body: utf8(text) }));
+  const [locals, directory] = [[], []];
+  let at = 0;
+  for (const { path, body } of entries) {
+    const local = new DataView(new ArrayBuffer(30));
+    local.setUint32(0, 0x04034b50, true);
+    local.setUint16(26, path.length, true);
+    const entry = new DataView(new ArrayBuffer(46));
+    entry.setUint32(0, 0x02014b50, true);
+    entry.setUint32(20, body.length, true);
+    entry.setUint32(24, body.length, true);
+    entry.setUint16(28, path.length, true);
+    entry.setUint32(42, at, true);
+    locals.push(new Uint8Array(local.buffer), path, body);
+    directory.push(new Uint8Array(entry.buffer), path);
+    at += 30 + path.length + body.length;
+  }
+  const end = new DataView(new ArrayBuffer(22));
+  end.setUint32(0, 0x06054b50, true);
+  end.setUint16(10, entries.length, true);
+  end.setUint32(16, at, true);
+  return new Uint8Array([...locals, ...directory, new Uint8Array(end.buffer)].flatMap((piece) => [...piece]));
+}
+
+function sheetOf(cells) {
+  return archive({
+    "xl/workbook.xml": '<workbook><sheet name="1" r:id="a"/></workbook>',
+    "xl/_rels/workbook.xml.rels": '<Relationships><Relationship Id="a" Target="s.xml"/></Relationships>',
+    "xl/s.xml": cells.map((place) => `<c r="${place}"><v>1</v></c>`).join(""),
+  });
+}
+
+test("a few cells far to the right do not become a sheet that fills the memory", async () => {
+  assert.deepEqual(await readWorkbook(sheetOf(["B2"])), [{ name: "1", rows: [[], ["", "1"]] }]);
+  await assert.rejects(readWorkbook(sheetOf([1, 2, 3, 4, 5, 6, 7].map((row) => `XFC${row}`))), refused("file_too_large"));
+});
+
 test("a recovery file opens with its passphrase alone", async () => {
   const secrets = { signing: new Uint8Array(32).fill(1), sealing: new Uint8Array(32).fill(2) };
   const publics = { signing: "A".repeat(43), sealing: "A".repeat(1621) + "A" };
