@@ -7,6 +7,7 @@ fault and says so.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,14 @@ class ResultListing:
     study: bytes
     time: str
     query: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyProgress:
+    """How many members have submitted, and which parties are waited for; a claim of the gateway."""
+
+    members: int
+    waiting_for: tuple[str, ...]
 
 
 class GatewayCalls:
@@ -183,6 +192,15 @@ class GatewayCalls:
     def progress(self, digest: bytes) -> AsyncGenerator[dict[str, Any], None]:
         """Events of a study or query, as they come."""
         return self._client.events(f"/v1/progress/{encode_base64url(digest)}")
+
+    async def study_progress(self, terms: bytes) -> StudyProgress:
+        """How far a study has come, by the first of its events."""
+        async with aclosing(self.progress(terms)) as events:
+            event: dict[str, Any] = await anext(events, {})
+        members = _member(event, "members")
+        if not isinstance(members, int) or isinstance(members, bool) or members < 0:
+            raise GatewayFailed("the gateway's answer: members is no number")
+        return StudyProgress(members, tuple(str(name)[:200] for name in _items(event, "waiting_for")))
 
 
 def _member(answer: Any, name: str) -> Any:

@@ -24,6 +24,7 @@ from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import BadDocument, CallerError, Conflict, NotFound, TooLarge, TransportError
 
 MAX_ANSWER_BYTES = 64 << 20
+MAX_EVENT_BYTES = 1 << 20
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 WHOLE_ANSWER_SECONDS = 300.0
@@ -143,11 +144,13 @@ class GatewayClient:
         try:
             async with self._client.stream("GET", path, timeout=timeout) as answer:
                 if answer.status_code != 200:
-                    await answer.aread()
-                    raise self._error_of(answer)
-                async for line in answer.aiter_lines():
-                    if line.startswith("data:"):
-                        value = parse_strict_json(line[5:].strip().encode("utf-8"))
+                    content = await self._read(answer)
+                    raise self._error_of(
+                        httpx.Response(answer.status_code, headers=_plain(answer.headers), content=content)
+                    )
+                async for line in self._lines(answer):
+                    if line.startswith(b"data:"):
+                        value = _parsed_json(line[5:].strip())
                         if isinstance(value, dict):
                             yield value
         except httpx.HTTPError as error:
@@ -219,6 +222,20 @@ class GatewayClient:
                 )
             pieces.append(piece)
         return b"".join(pieces)
+
+    async def _lines(self, answer: httpx.Response) -> AsyncGenerator[bytes, None]:
+        """The whole lines of a stream as they come."""
+        begun = b""
+        async for piece in answer.aiter_bytes():
+            *whole, begun = (begun + piece).split(b"\n")
+            for line in whole:
+                yield line
+            if len(begun) > MAX_EVENT_BYTES:
+                raise TooLarge(
+                    f"{self.url} sent an event of more than {MAX_EVENT_BYTES} bytes",
+                    max_bytes=MAX_EVENT_BYTES,
+                    address=self.url,
+                )
 
     def _unreachable(self, reason: str) -> TransportError:
         return TransportError(f"the gateway at {self.url} cannot be reached: {reason}", address=self.url)
@@ -326,10 +343,12 @@ def _plain(headers: httpx.Headers) -> dict[str, str]:
 
 
 def _json_of(answer: httpx.Response) -> Any:
-    if not answer.content:
-        return {}
+    return _parsed_json(answer.content) if answer.content else {}
+
+
+def _parsed_json(content: bytes) -> Any:
     try:
-        return parse_strict_json(answer.content, max_bytes=MAX_ANSWER_BYTES)
+        return parse_strict_json(content, max_bytes=MAX_ANSWER_BYTES)
     except BadDocument as error:
         raise GatewayFailed(f"the gateway's answer is not what a gateway says: {error}") from None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -190,16 +189,14 @@ async def _shown(connection: Connection, listing: StudyListing) -> dict[str, Any
     }
     try:
         community, study = verify_proposed_study(connection.trusted, file.study)
-    except (
-        PeerError
-    ):  # a study of a community that is gone, or a gateway that lies: nothing more is said of it
+    except PeerError:  # its community is gone, or the gateway lies: nothing more is said of it
         return shown
     approved = approving_parties(community, study, file.approvals)
-    async with aclosing(connection.calls.progress(listing.terms)) as events:
-        event = await anext(events)
-        shown |= {"members": event["members"], "waiting_for": event["waiting_for"]}
+    progress = await connection.calls.study_progress(listing.terms)
     return {
         **shown,
+        "members": progress.members,
+        "waiting_for": progress.waiting_for,
         "approved": [community.cards[party].name for party in sorted(approved)],
         "missing": [card.name for party, card in enumerate(community.cards) if party not in approved],
         "pilot": study.terms.disclosure.name == PILOT,

@@ -213,3 +213,38 @@ async def test_a_first_attempt_counts_among_all_attempts() -> None:
         async with gateway.client() as client:
             await client.get("/v1/studies")
     assert len(gateway.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("stream", "error", "word"),
+    [
+        (b'data: {"members": "many", "waiting_for": []}\n\n', GatewayFailed, "members is no number"),
+        (b'data: {"members": 1, "waiting_for": 1}\n\n', GatewayFailed, "waiting_for is no list"),
+        (b'data: {"members": true, "waiting_for": []}\n\n', GatewayFailed, "members is no number"),
+        (b'data: {"state": "open"}\n\n', GatewayFailed, "lacks members"),
+        (b"data: {\n\n", GatewayFailed, "not what a gateway says"),
+        (b": still here\n\n", GatewayFailed, "lacks members"),
+        (b"data: " + b"9" * (http.MAX_EVENT_BYTES + 1), TooLarge, "an event of more than"),
+    ],
+)
+async def test_progress_that_is_none_is_the_gateways_fault(
+    stream: bytes, error: type[MpcCdeError], word: str
+) -> None:
+    async with Gateway(httpx.Response(200, content=stream)).client() as client:
+        with pytest.raises(error, match=word):
+            await GatewayCalls(client).study_progress(bytes(32))
+
+
+async def test_progress_is_the_first_event_whatever_it_is_cut_into() -> None:
+    stream = (
+        b': still here\n\ndata: {"members": 3, "waiting_for": ["University"]}\n\ndata: {"members": 4}\n\n'
+    )
+
+    async def bit_by_bit() -> AsyncIterator[bytes]:
+        for start in range(len(stream)):
+            yield stream[start : start + 1]
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=bit_by_bit()))
+    async with GatewayClient(URL, transport=transport) as client:
+        found = await GatewayCalls(client).study_progress(bytes(32))
+    assert (found.members, found.waiting_for) == (3, ("University",))
