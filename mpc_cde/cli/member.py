@@ -18,7 +18,13 @@ from mpc_cde.cli.options import (
     StudyOption,
     YesOption,
 )
-from mpc_cde.cli.roles import certified_member, member_key, reader_with, submission_records
+from mpc_cde.cli.roles import (
+    certified_member,
+    member_key,
+    reader_with,
+    records_of_study,
+    submission_records,
+)
 from mpc_cde.cli.showing import remark, say, say_json
 from mpc_cde.cli.surroundings import confirm, write_file
 
@@ -194,7 +200,7 @@ def status(
     async def look(connection: Connection) -> tuple[ReceiptStatus | WithdrawalStatus, str, bool | None]:
         listing = await connection.find_study(study)
         verified = await connection.verified_study(listing.terms)
-        records = submission_records(own)
+        records = records_of_study(own, verified.terms_digest)
         record = records.load(verified.terms_digest)
         if record.withdrawn is not None and record.standing is None:
             gone = await read_withdrawal(connection, verified, records)

@@ -21,8 +21,8 @@ from mpc_cde.cli.roles import (
     certified_member,
     member_key,
     reader_with,
+    records_of_study,
     researcher_key,
-    submission_records,
 )
 from mpc_cde.cli.showing import remark, say, say_json, say_table
 from mpc_cde.cli.surroundings import read_file, write_file
@@ -208,7 +208,7 @@ def _fetched(
 async def _own(connection: Connection, place: CommunityHome, terms: bytes) -> tuple[Member, Envelope]:
     from mpc_cde.errors import CallerError
 
-    record = submission_records(place).load(terms)
+    record = records_of_study(place, terms).load(terms)
     if record.standing is None:
         raise CallerError("this machine has no figures in that study")
     return await certified_member(connection, place, None), record.submissions[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from mpc_cde.keys import SigningKey
     from mpc_cde.reader_signatures import SignedReader
 
-MEMBERSHIP_FILE = "membership.json"
 ENROLMENT_FILE = "enrolment.json"
 MAX_DOCUMENT_BYTES = 1 << 20
 
@@ -42,23 +42,44 @@ def researcher_key(home: CommunityHome) -> SigningKey:
 
 
 def submission_records(home: CommunityHome) -> SubmissionRecords:
-    """What this member has submitted, study by study."""
+    """What this member has submitted with the keys that are here, study by study."""
+    return _records_in(home.role("member"))
+
+
+def records_of_study(home: CommunityHome, study_terms: bytes) -> SubmissionRecords:
+    """The records that tell of this study: of the keys that are here or, if these sent nothing, of those before."""
+    from mpc_cde.cli.showing import remark
+
+    own = submission_records(home)
+    if own.load(study_terms).submissions:
+        return own
+    for directory in home.put_aside_before("member"):
+        earlier = _records_in(directory)
+        if earlier.load(study_terms).submissions:
+            remark("These figures were sent with keys that this machine had before.")
+            return earlier
+    return own
+
+
+def _records_in(directory: Path) -> SubmissionRecords:
     from mpc_cde.client.member import SubmissionRecords
 
-    return SubmissionRecords(home.role("member") / "submissions")
+    return SubmissionRecords(directory / "submissions")
 
 
 async def certified_member(connection: Connection, home: CommunityHome, file: Path | None) -> Member:
-    """The member with its membership: from `file`, else from the gateway, else as it is remembered.
+    """The member with its membership: from `file`, else from the gateway, else as it is remembered; and all that
+    this machine had before, also with other keys.
 
     Raises CallerError while no registrar has certified the member.
     """
     from mpc_cde.cli.surroundings import read_envelope
+    from mpc_cde.client.held_memberships import HeldMemberships
     from mpc_cde.client.member import Member
     from mpc_cde.errors import BadSignature, CallerError, NotFound
 
     key = member_key(home)
-    path = home.role("member") / MEMBERSHIP_FILE
+    held = HeldMemberships(home.role("member"))
     envelope: Envelope | None
     if file is not None:
         envelope = read_envelope(file)
@@ -66,7 +87,7 @@ async def certified_member(connection: Connection, home: CommunityHome, file: Pa
         try:
             envelope = await connection.calls.membership(reader_with(key))
         except NotFound:
-            envelope = _remembered(path)
+            envelope = held.newest()
     if envelope is None:
         raise CallerError(
             "no registrar has certified this member yet",
@@ -79,8 +100,9 @@ async def certified_member(connection: Connection, home: CommunityHome, file: Pa
             f"the membership does not count yet: {error}",
             hint="It counts once a second registrar, or t + 1 parties, have countersigned it.",
         ) from None
-    _remember(path, envelope)
-    return member
+    held.keep(envelope)
+    aside = [HeldMemberships(directory) for directory in home.put_aside_before("member")]
+    return replace(member, earlier=tuple(each for place in (held, *aside) for each in place.load()))
 
 
 async def enrolled_researcher(

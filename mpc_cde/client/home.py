@@ -56,6 +56,15 @@ class CommunityHome:
             earlier = (self.directory / f"{name}-before-{number}" for number in count(1))
             directory.rename(next(path for path in earlier if not path.exists()))
 
+    def put_aside_before(self, name: str) -> tuple[Path, ...]:
+        """Where what the role had is kept, what was put aside last first."""
+        numbers = []
+        for path in self.directory.glob(f"{name}-before-*"):
+            number = path.name.removeprefix(f"{name}-before-")
+            if number.isdecimal() and path.is_dir():
+                numbers.append(int(number))
+        return tuple(self.directory / f"{name}-before-{number}" for number in sorted(numbers, reverse=True))
+
     def is_pinned(self) -> bool:
         """Whether the community document itself has been fetched and verified here."""
         return (self.directory / "community.json").exists()

@@ -19,7 +19,7 @@ from mpc_cde.client.http import Reader
 from mpc_cde.client.receipts import ReceiptStatus, read_receipts
 from mpc_cde.client.submission import PreparedSubmission, prepare_submission
 from mpc_cde.client.verification import NotCounted, OwnEvidence, VerifiedStudy, verify_receipts
-from mpc_cde.documents.authority import open_from_member, open_membership
+from mpc_cde.documents.authority import open_membership
 from mpc_cde.documents.base import Part
 from mpc_cde.documents.canonical import Digest, Sequence
 from mpc_cde.documents.envelope import Envelope, open_envelope
@@ -96,11 +96,15 @@ class SubmissionRecords:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member that is certified: its signing key and its membership, as the registrar signed it."""
+    """A member that is certified: its signing key and its membership, as the registrar signed it.
+
+    `earlier` are memberships that it had before, in any order, perhaps with other keys.
+    """
 
     signing_key: SigningKey
     membership: Membership
     envelope: Envelope
+    earlier: tuple[Envelope, ...] = ()
 
     @classmethod
     def certified(cls, signing_key: SigningKey, envelope: Envelope, connection: Connection) -> Member:
@@ -175,10 +179,11 @@ async def own_evidence(
 ) -> OwnEvidence:
     """What proves the member's own place under a signed roster; unverified.
 
-    `reader` is the member itself: the gateway asks for it once the input checks removed the submission.
-    Raises NotFound; NotCounted if every party's receipt is there and no place in the roster.
+    `reader` is the member itself: the gateway asks for it once the input checks removed the submission. A member
+    that was certified again shows the membership that its row names. Raises NotFound; NotCounted if every party's
+    receipt is there and no place in the roster.
     """
-    digest = open_from_member(submission, Submission, member.membership).digest()
+    digest = submission.digest()
     receipts = await connection.calls.receipts(digest)
     try:
         proof = await connection.calls.proof(study.terms_digest, digest, reader)
@@ -191,7 +196,9 @@ async def own_evidence(
             "or replaced it, or were revoked, your receipts prove that it is missing: show them to a party",
             whom="the gateway",
         ) from None
-    return OwnEvidence(membership=member.envelope, submission=submission, receipts=receipts, proof=proof)
+    named = proof.entry.membership
+    shown = next((held for held in member.earlier if held.digest() == named), member.envelope)
+    return OwnEvidence(membership=shown, submission=submission, receipts=receipts, proof=proof)
 
 
 def _verify_eligible(study: VerifiedStudy, membership: Membership) -> None:

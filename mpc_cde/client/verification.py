@@ -203,7 +203,10 @@ def verify_own_place(study: VerifiedStudy, roster: Roster, checked: CheckedRoste
     with _checking("proof of the own row"):
         verify_member_row(roster, own.proof, submission=digest)
         entry = own.proof.entry
-        _require(entry.membership == membership.digest(), "it is about another membership")
+        _require(
+            entry.membership == membership.digest(),
+            "it counts by another membership than the one shown: whoever was certified again shows the earlier one",
+        )
         certified = all(membership.attributes.get(name) == value for name, value in entry.groups.items())
         _require(certified, "a group is not as the registrar certified it")
         _require(entry.holding == membership.holding, "the holding is not as the registrar certified it")

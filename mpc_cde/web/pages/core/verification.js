@@ -203,7 +203,7 @@ export async function verifyOwnPlace(study, roster, checked, own) {
     const steps = proof.map(decodeBase64url);
     const root = decodeBase64url(roster.merkle_root);
     await verifyInclusion(canonicalBytes(entry), { index: row, count: roster.count, proof: steps, root });
-    requireThat(entry.membership === (await own.membership.digest()), "it is about another membership");
+    requireThat(entry.membership === (await own.membership.digest()), "it counts by another membership than the one shown");
     const certified = Object.entries(entry.groups).every(([name, value]) => membership.attributes[name] === value);
     requireThat(certified, "a group is not as the registrar certified it");
     requireThat(entry.holding === membership.holding, "the holding is not as the registrar certified it");

@@ -99,7 +99,7 @@ export class Desk {
       sequence, replaces: before === null ? null : await before.envelope.digest(),
     });
     const tried = { ...record, used: sequence };
-    const entry = { envelope: prepared.envelope.json, texts };
+    const entry = { envelope: prepared.envelope.json, membership: this.membership.envelope.json, texts };
     await records.save(terms, { ...tried, submissions: [...record.submissions, entry] });
     onStep("send");
     try {
@@ -216,12 +216,14 @@ export class Desk {
     return verified;
   }
 
-  async #ownEvidence(study, { envelope }) {
+  /** With the membership that the row names: this member may have been certified again since. */
+  async #ownEvidence(study, { envelope, membership }) {
     const submission = await envelope.digest();
     const receipts = await this.gateway.receipts(submission);
     try {
       const proof = await this.gateway.proof(study.termsDigest, submission);
-      return { membership: this.membership.envelope, submission: envelope, receipts, proof };
+      const isBefore = membership !== null && (await membership.digest()) === proof.entry?.membership;
+      return { membership: isBefore ? membership : this.membership.envelope, submission: envelope, receipts, proof };
     } catch (error) {
       if (!(error instanceof GatewayRefused) || error.kind !== "not-found") throw error;
       throw new NotCounted("the submission has no row in the roster", { reason: "no_row" });

@@ -14,7 +14,7 @@ export class Records {
     this.key = wrappingKey;
   }
 
-  /** { submissions: [{ envelope, figures }], withdrawn, used } of one study. */
+  /** { submissions: [{ envelope, membership, texts }], withdrawn, used } of one study. */
   async load(terms) {
     return (await this.vault.getSealed(`study ${terms}`, this.key)) ?? EMPTY;
   }
@@ -58,13 +58,14 @@ export class Records {
   }
 }
 
-/** The newest submission of a record, unless it was withdrawn: { envelope, document, texts }, or null. */
+/** The newest submission of a record, unless it was withdrawn: { envelope, document, membership, texts }, or null. */
 export function standing(record) {
   const newest = record.submissions.at(-1);
   if (newest === undefined) return null;
   const envelope = new Envelope(newest.envelope);
   const document = openEnvelope(envelope, "submission/v1");
-  return document.sequence <= record.withdrawn ? null : { envelope, document, texts: newest.texts };
+  const membership = newest.membership ? new Envelope(newest.membership) : null; // records of earlier versions have none
+  return document.sequence <= record.withdrawn ? null : { envelope, document, membership, texts: newest.texts };
 }
 
 /** One more than anything used so far. */
