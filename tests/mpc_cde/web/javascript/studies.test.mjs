@@ -20,6 +20,8 @@ import {
   evidenceFrom, findPinned, verifyCommunity, verifyDecisions, verifyResult, verifyStudy, verifyWithdrawalReceipts,
 } from "../../../../mpc_cde/web/pages/core/verification.js";
 import { canonicalBytes } from "../../../../mpc_cde/web/pages/core/canonical.js";
+import { Desk } from "../../../../mpc_cde/web/pages/member/desk.js";
+import { standing } from "../../../../mpc_cde/web/pages/member/records.js";
 import { vectors } from "./vectors.js";
 
 const VECTORS = vectors("browser");
@@ -109,6 +111,21 @@ test("good evidence is verified down to the own row", async () => {
   assert.deepEqual(verified.result.cells[2].values, ["120", "450"]);
   assert.deepEqual(verified.signers, ["Party 0", "Party 1", "Party 2"]);
   assert.equal((await verifyResult(evidenceFrom({ ...good, own: null }), fingerprint)).ownRow, null);
+});
+
+test("a member certified again after it submitted finds its row by the membership it was sent with", async () => {
+  const { own, roster, checkedRoster } = evidenceFrom(good);
+  const gateway = { receipts: async () => own.receipts, proof: async () => own.proof };
+  const study = { ...(await paperStudy()), file: { roster, checkedRoster } };
+  const desk = new Desk({ gateway, fingerprint });
+  const signer = await signerFromSecret(raw(VECTORS.submission.member_secret));
+  const newer = await signDocument({ ...openEnvelope(own.membership, "membership/v1"), attributes: {} }, signer);
+  desk.membership = { envelope: newer, document: openEnvelope(newer, "membership/v1") };
+  const sent = { envelope: good.own.submission, membership: good.own.membership, texts: {} };
+  const record = (entry) => standing({ submissions: [entry], withdrawn: 0, used: 1 });
+  assert.deepEqual(await desk.counted(study, record(sent)), { row: VECTORS.evidence.own_row, count: openEnvelope(roster, "roster/v1").count });
+  const { membership: _, ...before } = sent; // as a record of an earlier version of the page
+  await assert.rejects(desk.counted(study, record(before)), errors.BadSignature);
 });
 
 test("failing evidence is refused as Python refuses it", async (t) => {
