@@ -20,6 +20,8 @@ from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import BadDocument
 
 MEDIA_TYPE = "application/vnd.mpc-cde.feed"
+NEWEST_HEADER = "Feed-Newest"
+"""Number of the newest item when the answer was made: who reads knows how far behind it is."""
 MAX_HEADER_BYTES = 32 << 20
 MAX_PART_BYTES = 8 << 20
 _LENGTH = struct.Struct(">I")

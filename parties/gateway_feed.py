@@ -6,7 +6,7 @@ answer or a gateway that repeats itself nothing is missed and nothing counts twi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 import anyio
@@ -16,8 +16,7 @@ from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.submission import Submission
 from mpc_cde.errors import MpcCdeError, OwnError
-from mpc_cde.feed_format import FeedFrame
-from parties.gateway_client import FeedEndsBefore
+from parties.gateway_client import FeedEndsBefore, FeedPage
 from parties.intake import Intake, PlaceChanged
 from parties.node_health import NodeHealth
 from parties.share_store import ShareStore
@@ -50,7 +49,7 @@ def gather_seconds(taken: float, items: int) -> float:
 class FeedSource(Protocol):
     """One long poll; raises as mpc_cde.client.http does."""
 
-    async def __call__(self, *, after: int, wait_seconds: float) -> Sequence[FeedFrame]: ...
+    async def __call__(self, *, after: int, wait_seconds: float) -> FeedPage: ...
 
 
 class GatewayFeed:
@@ -76,17 +75,29 @@ class GatewayFeed:
         self._long_poll_seconds = long_poll_seconds
         self._on_batch = on_batch
         self._on_change = on_change
+        self._read_to_its_end = anyio.Event()
+
+    async def await_end(self, *, within_seconds: float) -> bool:
+        """Whether the feed was read to where it ended when `run` began, before so many seconds were over.
+
+        A party that agrees on a roster or decides before that does so without what it has not read. Only the gateway
+        knows where the end is: one that brings something new for ever is waited for no longer than this.
+        """
+        with anyio.move_on_after(within_seconds):
+            await self._read_to_its_end.wait()
+        return self._read_to_its_end.is_set()
 
     async def run(self) -> None:
         """For ever; only a fault of our own disk or place ends it."""
         after = await to_thread.run_sync(self._feed_number)
         pause = FIRST_PAUSE_SECONDS
         wait_seconds = 0.0  # the first answer tells at once how far behind we are
+        end: int | None = None
         while True:
             asked = anyio.current_time()
             try:
                 with anyio.fail_after(wait_seconds + ANSWER_GRACE_SECONDS):
-                    frames = await self._source(after=after, wait_seconds=wait_seconds)
+                    page = await self._source(after=after, wait_seconds=wait_seconds)
             except (OwnError, PlaceChanged):
                 raise
             except FeedEndsBefore as error:
@@ -102,11 +113,16 @@ class GatewayFeed:
                 await anyio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 continue
+            frames = page.frames
+            if end is None:
+                end = page.newest
             if frames:
                 began = anyio.current_time()
                 taken = await to_thread.run_sync(self._intake.take, frames)
                 after = taken.feed_number
                 self._on_batch()
+                if end is not None and after >= end:
+                    self._read_to_its_end.set()
                 is_bulk = all(frame.envelope.payload_type in IN_BULK for frame in frames)
                 if not is_bulk:
                     self._on_change()
@@ -117,14 +133,17 @@ class GatewayFeed:
                     continue
                 if is_bulk:
                     await anyio.sleep(gather_seconds(anyio.current_time() - began, len(frames)))
-            elif anyio.current_time() - asked < min(int(wait_seconds), SOON_SECONDS):
+                pause = FIRST_PAUSE_SECONDS
+                self._health.feed_answered(after)
+                continue
+            self._read_to_its_end.set()
+            if anyio.current_time() - asked < min(int(wait_seconds), SOON_SECONDS):
                 # Whoever answers "nothing" at once would have this party ask as fast as it can.
                 await anyio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 self._health.feed_answered(after)
                 continue
-            else:
-                wait_seconds = self._long_poll_seconds
+            wait_seconds = self._long_poll_seconds
             pause = FIRST_PAUSE_SECONDS
             self._health.feed_answered(after)
 

@@ -22,13 +22,13 @@ from anyio import to_thread
 from mpc_cde.documents.canonical import timestamp_of
 from mpc_cde.documents.community import Community
 from mpc_cde.errors import CallerError, Conflict, MpcCdeError, OwnError
-from mpc_cde.feed_format import FeedFrame
 from mpc_cde.keys import Passphrase, SigningKey
 from mpc_cde.reader_signatures import SignedReader
 from parties.ceremony import read_community, verify_own_place
 from parties.clock import Clock, system_clock
 from parties.computing_side import computing_side
-from parties.gateway_client import PartyGateway
+from parties.conductor import Conductor
+from parties.gateway_client import FeedPage, PartyGateway
 from parties.gateway_feed import GatewayFeed
 from parties.intake import Intake
 from parties.listening import bind
@@ -103,7 +103,7 @@ async def _follow(node: Node) -> None:
     )
     reader = SignedReader(node.identity, randomness=node.randomness, clock=node.clock)
 
-    async def poll(*, after: int, wait_seconds: float) -> tuple[FeedFrame, ...]:
+    async def poll(*, after: int, wait_seconds: float) -> FeedPage:
         return await node.gateway.feed(
             intake.own_index, after=after, wait_seconds=wait_seconds, reader=reader
         )
@@ -122,7 +122,29 @@ async def _follow(node: Node) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(feed.run)
         tasks.start_soon(_delete_in_time, node, intake)
-        tasks.start_soon(conductor.run)
+        await compute_after_reading(
+            feed,
+            conductor,
+            health=node.health,
+            log=node.log,
+            within_seconds=node.settings.limits.catch_up_seconds,
+        )
+
+
+async def compute_after_reading(
+    feed: GatewayFeed, conductor: Conductor, *, health: NodeHealth, log: NodeLog, within_seconds: float
+) -> None:
+    """Decide and compute for ever, from when the feed was read to its end: what came while the node was down counts.
+
+    A gateway that brings something new for ever is waited for so long and no longer; the log then says
+    "feed.end_not_reached".
+    """
+    health.is_catching_up = True
+    if not await feed.await_end(within_seconds=within_seconds):
+        _remarks.warning("computing without having read the feed to its end", seconds=within_seconds)
+        log.append("feed.end_not_reached", {"number": health.feed_number})
+    health.is_catching_up = False
+    await conductor.run()
 
 
 async def _delete_in_time(node: Node, intake: Intake) -> None:

@@ -24,6 +24,8 @@ class NodeHealth:
     feed_number: int = 0
     feed_answered_at: datetime | None = None
     feed_problem: str | None = None
+    is_catching_up: bool = False
+    """From the start until the feed was read to its end, or the limit for that passed."""
     phase: str = "idle"
     _feed_gauge: Gauge = field(init=False)
     _outbox_gauge: Gauge = field(init=False)
@@ -61,4 +63,6 @@ class NodeHealth:
         answered = self.feed_answered_at
         if answered is None or self.clock() - answered > STALE_AFTER:
             return f"the feed does not answer: {self.feed_problem or 'no answer yet'}"
+        if self.is_catching_up:
+            return f"reading what came before it started, up to {self.feed_number} so far"
         return None

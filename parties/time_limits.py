@@ -23,6 +23,7 @@ class TimeLimits:
     retry_max_seconds: float = 15.0
     decision_seconds: float = 24 * 3600.0  # for every party to decide a query
     long_poll_seconds: float = 25.0
+    catch_up_seconds: float = 600.0  # for a node that starts to read its feed to the end before it computes
     max_frame_bytes: int = 16 << 20
     max_message_bytes: int = 1 << 30  # one message of a computation, in all its frames
     max_agreement_bytes: int = 64 << 20  # what one party shows the others in a step

@@ -11,13 +11,16 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 from pydantic import ValidationError
 
 from mpc_cde.client.http import GatewayClient, GatewayFailed, Reader
-from mpc_cde.documents.canonical import canonical_bytes, decode_base64url, encode_base64url
+from mpc_cde.documents.canonical import MAX_INTEGER, canonical_bytes, decode_base64url, encode_base64url
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.roster import RosterProof
 from mpc_cde.errors import BadDocument, NotCanonical
+
+FIRST_EVENT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +198,16 @@ class GatewayCalls:
 
     async def study_progress(self, terms: bytes) -> StudyProgress:
         """How far a study has come, by the first of its events."""
-        async with aclosing(self.progress(terms)) as events:
-            event: dict[str, Any] = await anext(events, {})
+        event: dict[str, Any] = {}
+        with anyio.move_on_after(FIRST_EVENT_SECONDS):  # a stream may be kept alive for ever without one
+            async with aclosing(self.progress(terms)) as events:
+                event = await anext(events, {})
         members = _member(event, "members")
-        if not isinstance(members, int) or isinstance(members, bool) or members < 0:
+        if type(members) is not int or not 0 <= members <= MAX_INTEGER:
             raise GatewayFailed("the gateway's answer: members is no number")
-        return StudyProgress(members, tuple(str(name)[:200] for name in _items(event, "waiting_for")))
+        return StudyProgress(
+            members, tuple(_printable(str(name)[:200]) for name in _items(event, "waiting_for"))
+        )
 
 
 def _member(answer: Any, name: str) -> Any:
@@ -220,7 +227,12 @@ def _text(answer: Any, name: str) -> str:
     value = _member(answer, name)
     if not isinstance(value, str):
         raise GatewayFailed(f"the gateway's answer: {name} is no text")
-    return "".join(character if character.isprintable() else " " for character in value[:500])
+    return _printable(value[:500])
+
+
+def _printable(text: str) -> str:
+    """Without what moves a terminal's cursor or turns the direction of what is shown."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _digest(answer: Any, name: str) -> bytes:

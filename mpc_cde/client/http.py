@@ -333,13 +333,13 @@ def _retry_after(answer: httpx.Response) -> float | None:
     return min(float(text), 30.0) if text.isascii() and text.isdigit() and len(text) < 6 else None
 
 
-def _plain(headers: httpx.Headers) -> dict[str, str]:
-    """Headers of a body that is decoded already."""
-    return {
-        name: value
-        for name, value in headers.items()
-        if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
-    }
+def _plain(headers: httpx.Headers) -> list[tuple[bytes, bytes]]:
+    """Headers of a body that is decoded already; as bytes, since a gateway may send what is no text."""
+    return [
+        (name, value)
+        for name, value in headers.raw
+        if name.lower() not in (b"content-encoding", b"content-length", b"transfer-encoding")
+    ]
 
 
 def _json_of(answer: httpx.Response) -> Any:

@@ -16,6 +16,7 @@ from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.feed_format import FeedFrame, read_frames, write_frames
 from parties import gateway_feed, intake
+from parties.gateway_client import FeedPage
 from parties.gateway_feed import GatewayFeed
 from parties.node_health import NodeHealth
 from tests.checks.attack_tables import attack_of
@@ -117,9 +118,9 @@ async def pauses_of(
     pauses: list[float] = []
     answers = iter(served)
 
-    async def poll(**_: object) -> Sequence[FeedFrame]:
+    async def poll(**_: object) -> FeedPage:
         try:
-            return next(answers)
+            return FeedPage(tuple(next(answers)))
         except StopIteration:
             raise Ends from None
 

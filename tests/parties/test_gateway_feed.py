@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
 from mpc_cde.errors import BadDocument
-from mpc_cde.feed_format import FeedFrame, write_frames
+from mpc_cde.feed_format import NEWEST_HEADER, write_frames
 from mpc_cde.reader_signatures import SignedReader
 from parties import gateway_feed
 from parties.clock import system_clock
-from parties.gateway_client import PartyGateway
+from parties.gateway_client import FeedPage, PartyGateway
 from parties.gateway_feed import GatewayFeed, gather_seconds
+from parties.node import compute_after_reading
 from parties.node_health import NodeHealth
 from protocols.randomness import SystemRandomness
 from tests.mpc_cde.client.paper import PaperCommunity
@@ -51,7 +53,7 @@ async def follow(
     client = connect(gateway)
     reader = SignedReader(node.paper.party_keys[node.index], randomness=SystemRandomness())
 
-    async def poll(*, after: int, wait_seconds: float) -> Sequence[FeedFrame]:
+    async def poll(*, after: int, wait_seconds: float) -> FeedPage:
         return await client.feed(node.index, after=after, wait_seconds=wait_seconds, reader=reader)
 
     feed = GatewayFeed(
@@ -130,7 +132,7 @@ async def test_a_gateway_that_repeats_itself_is_not_believed(node: PaperNode) ->
     client = connect(gateway)
     reader = SignedReader(node.paper.party_keys[0], randomness=SystemRandomness())
     gateway.frames = [frame(item.number + 10, item.envelope) for item in gateway.frames]
-    assert len(await client.feed(0, after=0, wait_seconds=0, reader=reader)) == 5
+    assert len((await client.feed(0, after=0, wait_seconds=0, reader=reader)).frames) == 5
 
     async def repeats(*_: object, **__: object) -> httpx.Response:
         return httpx.Response(200, content=write_frames(gateway.frames))
@@ -153,7 +155,7 @@ async def test_what_came_before_a_broken_frame_stands(node: PaperNode) -> None:
         return httpx.Response(200, content=whole.content[:-5])
 
     client._request = cut  # type: ignore[method-assign]  # the gateway's answer itself is what is wrong
-    frames = await client.feed(0, after=0, wait_seconds=0, reader=reader)
+    frames = (await client.feed(0, after=0, wait_seconds=0, reader=reader)).frames
     assert [item.number for item in frames] == [1, 2, 3, 4]
 
 
@@ -189,3 +191,116 @@ def test_members_documents_gather_longer_the_longer_a_page_takes(
     taken: float, items: int, pause: float
 ) -> None:
     assert gather_seconds(taken, items) == pytest.approx(pause)
+
+
+class Scripted:
+    """A source of these pages, one a poll, and then of something new at every poll, or of nothing.
+
+    `newest` is what the first answer says of the feed's end.
+    """
+
+    def __init__(self, node: PaperNode, pages: int, *, has_end: bool, newest: int | None = None) -> None:
+        self.node, self.pages, self.has_end, self.newest = node, pages, has_end, newest
+        self.polls = 0
+
+    async def __call__(self, *, after: int, wait_seconds: float) -> FeedPage:
+        await anyio.lowlevel.checkpoint()
+        self.polls += 1
+        if self.polls > self.pages and self.has_end:
+            await anyio.sleep(wait_seconds)
+            return FeedPage((), self.polls - 1)
+        item = frame(self.polls, self.node.paper.membership_envelope(self.polls % 20))
+        return FeedPage((item,), self.newest)
+
+
+class Watching:
+    """A conductor that notes how far the feed was read when it began."""
+
+    def __init__(self, node: PaperNode) -> None:
+        self.node = node
+        self.began_at: int | None = None
+        self.began = anyio.Event()
+
+    async def run(self) -> None:
+        with self.node.store.reading() as view:
+            self.began_at = view.feed_number
+        self.began.set()
+
+
+async def computing_begins(
+    node: PaperNode, source: Scripted, *, within_seconds: float
+) -> tuple[Watching, NodeHealth]:
+    health, conductor = NodeHealth(node.clock, community_stands=True), Watching(node)
+    feed = GatewayFeed(
+        source=source,
+        intake=node.intake,
+        store=node.store,
+        health=health,
+        long_poll_seconds=1,
+        on_batch=lambda: None,
+    )
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(feed.run)
+            await compute_after_reading(
+                feed,
+                conductor,  # type: ignore[arg-type]  # stands in for one
+                health=health,
+                log=node.log,
+                within_seconds=within_seconds,
+            )
+            tasks.cancel_scope.cancel()
+    return conductor, health
+
+
+async def test_a_node_that_starts_computes_once_its_feed_is_read_to_the_end(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a restart would take it into an agreement without the withdrawals that came meanwhile."""
+    monkeypatch.setattr(gateway_feed, "gather_seconds", lambda taken, items: 0.0)
+    conductor, health = await computing_begins(node, Scripted(node, 7, has_end=True), within_seconds=9)
+    assert conductor.began_at == 7
+    assert not health.is_catching_up
+    assert not [entry for entry in node.log.entries() if entry.event == "feed.end_not_reached"]
+
+
+async def test_a_node_that_starts_amid_a_rush_computes_once_it_has_read_what_was_there(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_feed, "gather_seconds", lambda taken, items: 0.0)
+    source = Scripted(node, 0, has_end=False, newest=5)
+    conductor, _ = await computing_begins(node, source, within_seconds=9)
+    assert conductor.began_at is not None
+    assert 5 <= conductor.began_at <= source.polls < 100
+    assert not [entry for entry in node.log.entries() if entry.event == "feed.end_not_reached"]
+
+
+@pytest.mark.parametrize(
+    ("told", "newest"),
+    [("7", 7), ("", None), ("-1", None), ("1e3", None), ("\u0667", None), ("9" * 400, None)],
+)
+async def test_the_end_of_the_feed_is_a_number_or_nothing(told: str, newest: int | None) -> None:
+    async def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers=[(NEWEST_HEADER.encode(), told.encode())], content=b"")
+
+    client = PartyGateway("http://127.0.0.1:9", transport=httpx.MockTransport(answer), attempts=1)
+    reader = SignedReader(PaperCommunity().party_keys[0], randomness=SystemRandomness())
+    assert (await client.feed(0, after=0, wait_seconds=0, reader=reader)).newest == newest
+
+
+async def test_a_gateway_that_brings_something_new_for_ever_does_not_keep_a_node_from_computing(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_feed, "gather_seconds", lambda taken, items: 0.0)
+    source = Scripted(node, 0, has_end=False, newest=2**53 - 1)
+    conductor, _ = await computing_begins(node, source, within_seconds=0.1)
+    assert conductor.began_at is not None
+    assert [entry.event for entry in node.log.entries()].count("feed.end_not_reached") == 1
+
+
+async def test_a_node_says_that_it_is_still_reading(node: PaperNode) -> None:
+    health = NodeHealth(node.clock, community_stands=True, is_catching_up=True)
+    health.feed_answered(12)
+    assert health.not_ready() == "reading what came before it started, up to 12 so far"
+    health.is_catching_up = False
+    assert health.not_ready() is None

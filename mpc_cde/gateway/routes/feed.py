@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from mpc_cde.documents.canonical import MAX_INTEGER
-from mpc_cde.feed_format import MEDIA_TYPE
+from mpc_cde.feed_format import MEDIA_TYPE, NEWEST_HEADER
 from mpc_cde.gateway.bell import wait_for_ring
 from mpc_cde.gateway.desk import Desk, DeskOf
 from mpc_cde.gateway.feeds import feed_batch
@@ -28,6 +28,12 @@ router = APIRouter(prefix="/v1", tags=["parties"])
         200: {
             "description": "Frames as mpc_cde/feed_format.py has them; none if nothing came in time",
             "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+            "headers": {
+                NEWEST_HEADER: {
+                    "description": "Number of the newest item of the feed, 0 if there is none",
+                    "schema": {"type": "integer"},
+                }
+            },
         },
         **PROBLEMS,
     },
@@ -47,14 +53,16 @@ async def get_feed(
     with desk.metrics.waiting.track_inprogress():
         while True:
             ring = desk.bell.next_ring()
-            batch = await desk.read(lambda view: _batch(desk, view, reader, party, after))
+            batch, newest = await desk.read(lambda view: _batch(desk, view, reader, party, after))
             left = end - time.monotonic()
             if batch or left <= 0 or desk.bell.is_stopping:
-                return Response(batch, 200, {"Cache-Control": "no-store"}, MEDIA_TYPE)
+                headers = {"Cache-Control": "no-store", NEWEST_HEADER: str(newest)}
+                return Response(batch, 200, headers, MEDIA_TYPE)
             await wait_for_ring(ring, left)
 
 
-def _batch(desk: Desk, view: StoreView, reader: Reader, party: int, after: int) -> bytes:
+def _batch(desk: Desk, view: StoreView, reader: Reader, party: int, after: int) -> tuple[bytes, int]:
+    """Frames, and the number of the newest item."""
     community = desk.chain(view).current
     if party >= community.party_count or community.party_key(party) != reader.key:
         raise RequestRefused(ProblemKind.READER_NOT_ENTITLED, f"this is the feed of party {party} alone")
@@ -64,6 +72,7 @@ def _batch(desk: Desk, view: StoreView, reader: Reader, party: int, after: int) 
             ProblemKind.FEED_ENDS_BEFORE, f"the newest item is {newest}, asked for was what follows {after}"
         )
     limits = desk.limits
-    return feed_batch(
+    batch = feed_batch(
         view, party, after=after, max_bytes=limits.feed_batch_bytes, max_items=limits.feed_batch_items
     )
+    return batch, newest

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import stamina
 
-from mpc_cde.client import http
+from mpc_cde.client import gateway_calls, http
 from mpc_cde.client.gateway_calls import GatewayCalls
 from mpc_cde.client.http import GatewayClient, GatewayFailed, GatewayRefused, checked_url, multipart_body
 from mpc_cde.errors import CallerError, Conflict, MpcCdeError, NotFound, TooLarge, TransportError
@@ -221,6 +221,7 @@ async def test_a_first_attempt_counts_among_all_attempts() -> None:
         (b'data: {"members": "many", "waiting_for": []}\n\n', GatewayFailed, "members is no number"),
         (b'data: {"members": 1, "waiting_for": 1}\n\n', GatewayFailed, "waiting_for is no list"),
         (b'data: {"members": true, "waiting_for": []}\n\n', GatewayFailed, "members is no number"),
+        (b'data: {"members": 9007199254740992, "waiting_for": []}\n\n', GatewayFailed, "no number"),
         (b'data: {"state": "open"}\n\n', GatewayFailed, "lacks members"),
         (b"data: {\n\n", GatewayFailed, "not what a gateway says"),
         (b": still here\n\n", GatewayFailed, "lacks members"),
@@ -248,3 +249,25 @@ async def test_progress_is_the_first_event_whatever_it_is_cut_into() -> None:
     async with GatewayClient(URL, transport=transport) as client:
         found = await GatewayCalls(client).study_progress(bytes(32))
     assert (found.members, found.waiting_for) == (3, ("University",))
+
+
+async def test_stream_that_is_kept_alive_without_an_event_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_calls, "FIRST_EVENT_SECONDS", 0.05)
+
+    async def nothing_for_ever() -> AsyncIterator[bytes]:
+        while True:
+            yield b": still here\n\n"
+            await anyio.sleep(0.001)
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=nothing_for_ever()))
+    with anyio.fail_after(10):
+        async with GatewayClient(URL, transport=transport) as client:
+            with pytest.raises(GatewayFailed, match="lacks members"):
+                await GatewayCalls(client).study_progress(bytes(32))
+
+
+async def test_names_in_progress_cannot_turn_what_a_steward_reads() -> None:
+    stream = b'data: {"members": 3, "waiting_for": ["\\u202eytisrevinU\\u001b[2J"]}\n\n'
+    async with Gateway(httpx.Response(200, content=stream)).client() as client:
+        (name,) = (await GatewayCalls(client).study_progress(bytes(32))).waiting_for
+    assert name == " ytisrevinU [2J"

@@ -42,6 +42,13 @@ async def test_feed_brings_everything_in_order_with_the_own_envelope_only(gatewa
         assert paper.sealed(0, 1) not in served
 
 
+async def test_feed_says_how_far_it_goes(gateway: PaperGateway) -> None:
+    await gateway.found()
+    for after in (0, 1):  # whatever is asked for
+        answer = await gateway.read(FEED.replace("=0", f"={after}"), gateway.paper.party_keys[0])
+        assert answer.headers["Feed-Newest"] == "1"
+
+
 async def test_feed_goes_on_where_it_was_left(gateway: PaperGateway) -> None:
     await gateway.open_study()
     assert [frame.number for frame in await gateway.feed(0, after=3)] == [4, 5]
