@@ -60,6 +60,12 @@ def tool(name: str, *arguments: str) -> list[str]:
 
 
 def call(command: Sequence[str]) -> list[str]:
+    status, said = said_by(command)
+    return [] if status == 0 else [f"{' '.join([Path(command[0]).name, *command[1:]])}: {said}"]
+
+
+def said_by(command: Sequence[str]) -> tuple[int, str]:
+    """The exit status, and what it wrote."""
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -68,11 +74,11 @@ def call(command: Sequence[str]) -> list[str]:
         check=False,
         preexec_fn=tied_to(os.getpid()),  # a check that is stopped leaves nobody running
     )
-    return (
-        []
-        if done.returncode == 0
-        else [f"{' '.join([Path(command[0]).name, *command[1:]])}: {(done.stdout + done.stderr).strip()}"]
-    )
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+class Note(str):
+    """Said, and no fault."""
 
 
 def no_registry_addresses() -> list[str]:
@@ -118,6 +124,12 @@ def every_attack_has_its_tests() -> list[str]:
     return run("tests.checks.attacks", "--check")
 
 
+def what_mutants_came_to_is_shown() -> list[str]:
+    """docs/mutation.md has the table of the last run; how many guards changed since then is said, and no fault."""
+    status, said = said_by([sys.executable, "-m", "tests.mutation", "--check"])
+    return [said if status else Note(said)] if said else []
+
+
 CHECKS: tuple[Callable[[], list[str]], ...] = (
     commands_in_docs_work,
     the_format_is_ruffs,
@@ -130,6 +142,7 @@ CHECKS: tuple[Callable[[], list[str]], ...] = (
     generated_files_are_current,
     pages_bundle_comes_from_its_lock_file,
     every_attack_has_its_tests,
+    what_mutants_came_to_is_shown,
 )
 """The first takes as long as all others."""
 AT_ONCE = 2
@@ -141,9 +154,10 @@ def main() -> int:
         running = {check: pool.submit(check) for check in CHECKS}
         for check in (*CHECKS[1:], CHECKS[0]):
             faults = running[check].result()
-            sys.stdout.write(f"{'FAIL' if faults else 'ok':>4}  {check.__name__.replace('_', ' ')}\n")
+            is_fault = any(not isinstance(fault, Note) for fault in faults)
+            failed = failed or is_fault
+            sys.stdout.write(f"{'FAIL' if is_fault else 'ok':>4}  {check.__name__.replace('_', ' ')}\n")
             for fault in faults:
-                failed = True
                 sys.stdout.write(f"      {fault}\n")
             sys.stdout.flush()
     return int(failed)

@@ -3,7 +3,10 @@
 sites          finds the guards of a module and writes a switch into each
 switch         the switches at run time, and the import hook that brings modules with switches
 session        one pytest session that forks for every mutant, so that nothing is imported or collected twice
+hunt           in which order tests are tried on mutants
+forks          jobs in processes of their own
 results        what was found so far, and which survivors are explained in survivors.toml
+page           the table in docs/mutation.md
 site/          what child processes import first, so that the switches reach them too
 
 Nothing is ever changed in the tree: the files are copied to a directory of their own, and there the modules are

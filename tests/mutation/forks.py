@@ -19,6 +19,8 @@ from tests.mutation.switch import Switches
 
 _BECOME_REAPER = 36
 """PR_SET_CHILD_SUBREAPER: what a test left running becomes a child of the job, and is ended by it."""
+_STOPPED_SECONDS = 1.0
+"""A loop that takes longer was stopped by somebody, and its jobs with it: their time is not up for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,11 @@ class Forks:
         """The number of each job that ended, and what it returned; None if it did not end in time."""
         waiting = enumerate(jobs)
         running: dict[Path, _Running] = {}
-        more = True
+        more, woken = True, time.monotonic()
         while more or running:
+            slept, woken = time.monotonic() - woken, time.monotonic()
+            for one in running.values():
+                one.end += max(0.0, slept - _STOPPED_SECONDS)
             while more and self._free:
                 following = next(waiting, None)
                 if following is None:

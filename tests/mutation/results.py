@@ -1,4 +1,4 @@
-"""What each mutant came to, kept on disk after each, and which survivors are explained."""
+"""What each mutant came to, kept after each in a committed file, and which survivors are explained."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from typing import Any
 from tests.mutation.sites import Site
 
 TIME_LIMIT = "time limit"
+_SURVIVED = "-"
+_HEAD = "file\tfunction\tkind\tcheck\tplace\tfunction's text\ttests that saw it\tfound by\tits text"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`found_by` is the test that failed, or TIME_LIMIT; None for a survivor. `tests` is how many could see it.
+    """`found_by` is the test that failed, or TIME_LIMIT; None for a survivor. `tests` is how many were tried.
 
     `test_text` is a digest of the text of the test that failed.
     """
@@ -29,36 +31,67 @@ class Entry:
     test_text: str = ""
 
 
+class TextsOfTests:
+    """The texts of tests, by the name that pytest gives them."""
+
+    def __init__(self, tree: Path) -> None:
+        self._tree = tree
+        self._files: dict[str, tuple[list[str], ast.Module] | None] = {}
+
+    def text(self, name: str) -> str:
+        """A digest of the function's lines, or of the whole file if it is no function there; empty without a file."""
+        file, *inside = name.partition("[")[0].split("::")
+        if file not in self._files:
+            path = self._tree / file
+            source = path.read_text("utf-8") if path.is_file() else None
+            self._files[file] = None if source is None else (source.splitlines(True), ast.parse(source))
+        kept = self._files[file]
+        if kept is None:
+            return ""
+        lines, node = kept
+        found: ast.AST | None = node
+        for part in inside:
+            found = next(
+                (each for each in getattr(found, "body", ()) if getattr(each, "name", "") == part), None
+            )
+        if not isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef):
+            return digest_of("".join(lines).encode())
+        first = min([found.lineno, *(decorator.lineno for decorator in found.decorator_list)])
+        return digest_of("".join(lines[first - 1 : found.end_lineno]).encode())
+
+
 class Results:
-    """A JSON file of entries by the key of their site. An entry counts until the text of its function changes."""
+    """A file with a line for each mutant that ran, in the order of their keys.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._entries: dict[str, dict[str, Any]] = {}
-        if path.exists():
-            self._entries = json.loads(path.read_text("utf-8"))
+    An entry counts until the text of the guard's function changes, or that of the test which found it.
+    """
 
-    def is_open(self, site: Site, *, again: bool) -> bool:
-        """Whether it is still to run; with `again` survivors are too."""
-        entry = self._entries.get(site.key)
-        return entry is None or entry["text"] != _digest(site) or (again and entry["found_by"] is None)
+    def __init__(self, path: Path, tests: TextsOfTests) -> None:
+        self.path, self._tests = path, tests
+        self._entries: dict[str, tuple[str, Entry]] = {}
+        lines = path.read_text("utf-8").splitlines()[1:] if path.exists() else []
+        for line in lines:
+            *key, text, seen, found_by, test_text = line.split("\t")
+            entry = Entry(None if found_by == _SURVIVED else found_by, int(seen), test_text)
+            self._entries["::".join(key)] = (text, entry)
 
-    def entry(self, site: Site) -> Entry:
-        """Of a site that has run."""
-        kept = self._entries[site.key]
-        return Entry(kept["found_by"], kept["tests"], kept["test_text"])
+    def is_open(self, site: Site) -> bool:
+        """Whether it is still to run."""
+        text, entry = self._entries.get(site.key, ("", None))
+        if entry is None or text != _digest(site):
+            return True
+        return entry.found_by is not None and entry.test_text != self._tests.text(entry.found_by)
 
-    def put(self, site: Site, entry: Entry) -> None:
-        self._entries[site.key] = {
-            "line": site.line,
-            "found_by": entry.found_by,
-            "tests": entry.tests,
-            "test_text": entry.test_text,
-            "text": _digest(site),
-        }
-        draft = self.path.with_suffix(".draft")
-        draft.write_text(json.dumps(self._entries, indent=1), "utf-8")
-        draft.rename(self.path)
+    def last(self, site: Site) -> Entry | None:
+        """What it came to when it ran, whatever has changed since."""
+        kept = self._entries.get(site.key)
+        return None if kept is None else kept[1]
+
+    def put(self, site: Site, found_by: str | None, tests: int) -> None:
+        """Keep what a mutant came to, in the file too."""
+        test_text = self._tests.text(found_by) if found_by else ""
+        self._entries[site.key] = (_digest(site), Entry(found_by, tests, test_text))
+        self._write()
 
     def forget_all_but(self, sites: Iterable[Site]) -> None:
         """Drop entries of guards that are no longer there, in the files and of the kinds of these sites."""
@@ -71,15 +104,36 @@ class Results:
 
     def survivors(self, sites: Iterable[Site]) -> list[Site]:
         """Those that ran on the text as it is now and that no test found."""
-        entries = self._entries
         return [
-            site
-            for site in sites
-            if not self.is_open(site, again=False) and entries[site.key]["found_by"] is None
+            site for site in sites if not self.is_open(site) and self._entries[site.key][1].found_by is None
         ]
 
-    def left(self, sites: Iterable[Site]) -> int:
-        return sum(self.is_open(site, again=False) for site in sites)
+    def left(self, sites: Iterable[Site]) -> list[Site]:
+        return [site for site in sites if self.is_open(site)]
+
+    def came_to(self) -> list[tuple[str, str, bool]]:
+        """File, kind, and whether a test found it, of each that is kept."""
+        found = []
+        for key, (_, entry) in sorted(self._entries.items()):
+            file, _, kind, *_ = _fields(key)
+            found.append((file, kind, entry.found_by is not None))
+        return found
+
+    def _write(self) -> None:
+        lines = [_HEAD]
+        for key, (text, entry) in sorted(self._entries.items()):
+            found_by = entry.found_by or _SURVIVED
+            lines.append("\t".join([*_fields(key), text, str(entry.tests), found_by, entry.test_text]))
+        draft = self.path.with_suffix(".draft")
+        draft.write_text("\n".join(lines) + "\n", "utf-8")
+        draft.rename(self.path)
+
+
+def _fields(key: str) -> list[str]:
+    """File, function, kind, check and occurrence."""
+    file, function, kind, rest = key.split("::", 3)
+    check, _, occurrence = rest.rpartition("::")
+    return [file, function, kind, check, occurrence]
 
 
 def _digest(site: Site) -> str:
@@ -142,6 +196,31 @@ class Looks:
         draft = self._path.with_suffix(".draft")
         draft.write_text(json.dumps(self._files), "utf-8")
         draft.rename(self._path)
+
+    def forget_failed(self) -> None:
+        """Look again at files in which a test failed without any mutant."""
+        for file, kept in list(self._files.items()):
+            if not all(facts["passed"] for facts in kept["tests"].values()):
+                del self._files[file]
+
+    def seconds(self, file: str) -> float | None:
+        """How long the file of tests took when it was last looked at, whatever has changed since."""
+        kept = self._files.get(file)
+        return None if kept is None else sum(facts["seconds"] for facts in kept["tests"].values())
+
+    def may_reach(self, file: str, modules: AbstractSet[str]) -> bool:
+        """Whether it came by guards of these files when it was last looked at; true if it never was."""
+        kept = self._files.get(file)
+        return kept is None or any(_file_of(name) in modules for name in kept["reached"])
+
+    def hints(self, site: Site) -> list[tuple[float, str]]:
+        """Tests in which the mutant made a difference once, quickest first."""
+        return sorted(
+            (facts["seconds"], name)
+            for kept in self._files.values()
+            for name, facts in kept["tests"].items()
+            if facts["passed"] and site.key in facts["differences"]
+        )
 
     def _beside(self, module: str) -> str:
         """Which functions with guards there are in a file."""
@@ -210,6 +289,11 @@ def read_explained(path: Path) -> list[Explained]:
     return [
         Explained(**{**facts, "kinds": tuple(facts.get("kinds", ()))}) for facts in table.get("survivor", [])
     ]
+
+
+def explained_of(sites: Iterable[Site], explained: Sequence[Explained]) -> frozenset[str]:
+    """Keys of the sites that an explanation covers."""
+    return frozenset(site.key for site in sites if any(each.covers(site) for each in explained))
 
 
 def stale(explained: Sequence[Explained], sites: Sequence[Site]) -> list[Explained]:

@@ -9,13 +9,24 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.mutation.results import Entry, Explained, Looks, Results, read_explained, stale
+from tests.mutation import page
+from tests.mutation.hunt import Facts, Ground, Hunt, Trial
+from tests.mutation.results import (
+    TIME_LIMIT,
+    Explained,
+    Looks,
+    Results,
+    TextsOfTests,
+    explained_of,
+    read_explained,
+    stale,
+)
 from tests.mutation.sites import Site, rewrite
 from tests.mutation.switch import Switches
 
@@ -137,27 +148,81 @@ def test_a_switch_does_what_its_kind_says_and_nothing_while_it_is_off(
     assert act(sample) == on
 
 
+TESTS = """
+def test_one():
+    limited(1)
+
+
+def test_two():
+    limited(2)
+"""
+
+
+def results_in(tree: Path) -> Results:
+    (tree / "tests").mkdir(exist_ok=True)
+    if not (tree / "tests" / "test_a.py").exists():
+        (tree / "tests" / "test_a.py").write_text(TESTS)
+    return Results(tree / "results.tsv", TextsOfTests(tree))
+
+
 def test_an_entry_counts_until_its_function_changes(tmp_path: Path) -> None:
-    results = Results(tmp_path / "results.json")
+    results = results_in(tmp_path)
     first, second = sites()[0], sites()[3]
-    results.put(first, Entry("tests/a.py::test_one", 1))
-    results.put(second, Entry(None, 0))
-    again = Results(tmp_path / "results.json")
+    results.put(first, "tests/test_a.py::test_one", 1)
+    results.put(second, None, 0)
+    again = results_in(tmp_path)
     assert again.survivors(sites()) == [second]
-    assert not again.is_open(first, again=True)
-    assert again.is_open(second, again=True)
+    assert not again.is_open(first)
     changed = rewrite(SAMPLE.replace('"too large"', '"larger"'), "parties/sample.py")[1]
-    assert again.is_open(changed[0], again=False)
-    assert not again.is_open(changed[3], again=False)
+    assert again.is_open(changed[0])
+    assert not again.is_open(changed[3])
     again.forget_all_but([each for each in changed if each.kind == "edge"])
     assert again.survivors(sites()) == [second], "nothing is forgotten of kinds that were not asked about"
     again.forget_all_but(changed[:1])
     assert again.survivors(sites()) == []
 
 
+@pytest.mark.parametrize(
+    ("tests", "is_open"),
+    [
+        (f"import pytest\n{TESTS}", False),
+        (TESTS.replace("limited(2)", "limited(3)"), False),
+        (TESTS.replace("limited(1)", "limited(0)"), True),
+        (TESTS.replace("def test_one", "@pytest.mark.anyio\ndef test_one"), True),
+        (TESTS.replace("test_one", "test_first"), True),
+        ("", True),
+    ],
+)
+def test_an_entry_counts_until_the_test_that_found_it_changes(
+    tmp_path: Path, tests: str, is_open: bool
+) -> None:
+    results_in(tmp_path).put(sites()[0], "tests/test_a.py::test_one[11]", 1)
+    results_in(tmp_path).put(sites()[3], TIME_LIMIT, 1)
+    (tmp_path / "tests" / "test_a.py").write_text(tests)
+    assert results_in(tmp_path).is_open(sites()[0]) == is_open
+    assert not results_in(tmp_path).is_open(sites()[3])
+
+
+def test_the_page_shows_what_came_of_each_module(tmp_path: Path) -> None:
+    results = results_in(tmp_path)
+    results.put(site("remove", "number > most"), "tests/test_a.py::test_one", 1)
+    results.put(site("operand", "a != 7"), None, 0)
+    results.put(site("edge", "number > most"), None, 0)
+    text = page.with_table(
+        "before <!-- made by make mutate -->old<!-- end of what is made --> after", results
+    )
+    assert "| `parties/sample.py` | 2 | 1 | 1 | 1 |  | 1 |\n| all | 2 | 1 | 1 | 1 |  | 1 |" in text
+    assert "old" not in text
+    assert text.startswith("before ")
+    assert text.endswith(" after")
+    assert page.with_table(text, results) == text
+    with pytest.raises(ValueError, match="no place"):
+        page.with_table("before <!-- made by make mutate -->", results)
+
+
 def test_an_explanation_covers_its_check_and_is_stale_without_it() -> None:
     explained = Explained("parties/sample.py", "refused", "because", check="name is None", kinds=("operand",))
-    assert [each.text for each in sites() if explained.covers(each)] == ["name is None"]
+    assert explained_of(sites(), [explained]) == {site("operand", "name is None").key}
     assert stale([explained], sites()) == []
     gone = Explained("parties/sample.py", "refused", "because", check="name == 1")
     assert stale([explained, gone], sites()) == [gone]
@@ -186,13 +251,14 @@ def test_a_guard_that_no_test_notices_survives_and_one_that_is_tested_does_not(t
     )
     (work / "code").mkdir(parents=True)
     plan = {
-        "results": str(work / "results.json"),
+        "results": str(work / "results.tsv"),
+        "looks": str(work / "looks.json"),
         "kinds": ["remove", "call"],
         "again": False,
         "at_a_time": 2,
         "only": [""],
         "until": time.time() + 60,
-        "tests": ["tests/test_sample.py"],
+        "stages": [["tests/test_sample.py"]],
     }
     (work / "plan.json").write_text(json.dumps(plan))
     done = subprocess.run(
@@ -204,15 +270,12 @@ def test_a_guard_that_no_test_notices_survives_and_one_that_is_tested_does_not(t
         timeout=100,
     )
     assert done.returncode == 0, done.stdout + (work / "pytest.txt").read_text()
-    found = {
-        key.partition("::")[2].rpartition("::")[0]: entry["found_by"]
-        for key, entry in json.loads((work / "results.json").read_text()).items()
-    }
-    assert found == {
-        "limited::remove::number > most": "tests/test_sample.py::test_limit",
-        "refused::remove::name is None or name not in known": None,
-        "_check::remove::isinstance(value, str)": "tests/test_sample.py::test_elsewhere",
-        "checked::call::_check(value)": "tests/test_sample.py::test_elsewhere",
+    lines = [line.split("\t") for line in (work / "results.tsv").read_text().splitlines()[1:]]
+    assert {tuple(line[1:4]): line[7] for line in lines} == {
+        ("limited", "remove", "number > most"): "tests/test_sample.py::test_limit",
+        ("refused", "remove", "name is None or name not in known"): "-",
+        ("_check", "remove", "isinstance(value, str)"): "tests/test_sample.py::test_elsewhere",
+        ("checked", "call", "_check(value)"): "tests/test_sample.py::test_elsewhere",
     }
     assert "survived: protocols/sample.py:9 refused" in done.stdout
 
@@ -268,3 +331,87 @@ def test_a_look_counts_until_a_function_changes_that_it_comes_by_or_one_is_added
     look(tree)
     assert looks(tree, source).get("tests/test_a.py", ABOUT) is None
     assert looks(tree, source).get("tests/test_a.py", {"parties/other.py"}) is not None
+
+
+def facts(*saw: Site, seconds: float = 1.0, passed: bool = True) -> dict[str, Any]:
+    return {"seconds": seconds, "passed": passed, "differences": [each.switch for each in saw]}
+
+
+class Scripted:
+    """Tests that find what they are said to find, and fail without any mutant if they are said to."""
+
+    def __init__(self, seen: dict[str, Facts], found: dict[str, Sequence[Site]], dirty: str = "") -> None:
+        self._seen, self._found, self._dirty = seen, found, dirty
+        self.looked_at: list[str] = []
+        self.tried: list[tuple[Site, tuple[str, ...]]] = []
+
+    def look(self, file: str) -> tuple[Facts, list[str]]:
+        self.looked_at.append(file)
+        return self._seen[file], [
+            switch for each in self._seen[file].values() for switch in each["differences"]
+        ]
+
+    def try_all(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, str | None]]:
+        for trial in trials:
+            self.tried.append((trial.site, trial.tests))
+            yield trial, next((test for test in trial.tests if trial.site in self._found.get(test, ())), "")
+
+    def passes(self, test: str) -> bool:
+        return test != self._dirty
+
+
+ONE, OTHER = site("remove", "number > most"), site("operand", "a != 7")
+A, B = "tests/test_a.py", "tests/test_b.py"
+
+
+def hunt(tree: Path, runner: Scripted, *todo: Site, explained: Sequence[Site] = ()) -> Results:
+    results = results_in(tree)
+    ground = Ground({A: 0, B: 1}, frozenset({f"{A}::test_one", f"{B}::test_one"}), looks(tree), results)
+    keys = frozenset(each.key for each in explained)
+    Hunt(todo, ground, runner, explained=keys, until=time.time() + 60, say=lambda text: None).run()
+    return results
+
+
+def came_to(results: Results, of: Site) -> tuple[str | None, int]:
+    entry = results.last(of)
+    assert entry is not None
+    return entry.found_by, entry.tests
+
+
+def test_files_are_looked_at_stage_by_stage_until_no_mutant_is_open(tree: Path) -> None:
+    runner = Scripted({A: {f"{A}::test_one": facts(ONE)}}, {f"{A}::test_one": [ONE]})
+    assert came_to(hunt(tree, runner, ONE), ONE) == (f"{A}::test_one", 1)
+    assert runner.looked_at == [A]
+
+
+def test_a_mutant_that_no_file_finds_has_survived(tree: Path) -> None:
+    seen = {A: {f"{A}::test_one": facts(ONE)}, B: {f"{B}::test_one": facts(ONE, passed=False)}}
+    runner = Scripted(seen, {f"{B}::test_one": [ONE]})
+    assert came_to(hunt(tree, runner, ONE), ONE) == (None, 1)
+    assert runner.looked_at == [A, B]
+
+
+def test_for_an_explained_survivor_alone_nothing_is_looked_at(tree: Path) -> None:
+    runner = Scripted({A: {f"{A}::test_one": facts(ONE, OTHER)}}, {f"{A}::test_one": [ONE]})
+    results = hunt(tree, runner, ONE, OTHER, explained=[OTHER])
+    assert came_to(results, OTHER) == (None, 1)
+    assert runner.looked_at == [A]
+
+
+@pytest.mark.parametrize(("dirty", "looked_at"), [("", []), (f"{B}::test_one", [A, B])])
+def test_the_test_that_found_a_mutant_is_tried_first_if_it_passes_without_it(
+    tree: Path, dirty: str, looked_at: list[str]
+) -> None:
+    results_in(tree).put(ONE, f"{B}::test_one", 3)
+    seen: dict[str, Facts] = {A: {}, B: {}}
+    runner = Scripted(seen, {f"{B}::test_one": [ONE]}, dirty)
+    hunt(tree, runner, ONE)
+    assert runner.tried == [(ONE, (f"{B}::test_one",))]
+    assert runner.looked_at == looked_at
+
+
+def test_quick_tests_of_a_file_come_first_and_not_all_are_tried(tree: Path) -> None:
+    seen = {f"{A}::test_{number}": facts(ONE, seconds=20 - number) for number in range(12)}
+    runner = Scripted({A: seen, B: {}}, {})
+    assert came_to(hunt(tree, runner, ONE), ONE) == (None, 10)
+    assert runner.tried == [(ONE, tuple(f"{A}::test_{number}" for number in range(11, 1, -1)))]

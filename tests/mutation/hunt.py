@@ -1,0 +1,180 @@
+"""In which order tests are tried on mutants, so that most are found soon and few tests run for nothing.
+
+First the test that found the mutant before, and those in which it made a difference when they were last looked at.
+Then one file of tests after another: what was looked at and is the same, then what came by the modules of mutants
+that are still open, quick before slow. The hunt ends when no mutant is open but explained survivors.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tests.mutation.results import TIME_LIMIT, Looks, Results
+from tests.mutation.sites import Site
+
+_SLACK_SECONDS = 30.0
+_HINTS = 4
+_HINTS_AT_ONCE = 8
+_TESTS_EACH = 25
+"""Of the tests in which a mutant makes a difference so many are run."""
+_OF_ONE_FILE = 10
+"""Of these so many of one file: what one of its tests does not notice, the next often does not either."""
+_UNKNOWN_SECONDS = 300.0
+
+Facts = dict[str, dict[str, Any]]
+"""What a look saw, by test: its seconds, whether it passed, the switches in which it saw a difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Tests to run on a mutant, quickest first, until one fails."""
+
+    site: Site
+    tests: tuple[str, ...]
+    limit_seconds: float
+
+
+class Runner(Protocol):
+    """Runs tests in processes of their own."""
+
+    def look(self, file: str) -> tuple[Facts, Sequence[str]] | None:
+        """Run a file of tests with all switches off: facts and the switches it came by; None if it did not end."""
+
+    def try_all(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, str | None]]:
+        """Each that ended, with the test that failed, or "", or None if it did not end in time."""
+
+    def passes(self, test: str) -> bool:
+        """Whether it does with all switches off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a hunt goes over: files of tests with the stage of each, their tests, and where what it finds is kept."""
+
+    stages: Mapping[str, int]
+    tests: frozenset[str]
+    looks: Looks
+    results: Results
+
+
+class Hunt:
+    """`explained` are keys of survivors that need not be found; for their sake alone no test is looked at."""
+
+    def __init__(
+        self,
+        todo: Sequence[Site],
+        ground: Ground,
+        runner: Runner,
+        *,
+        explained: frozenset[str],
+        until: float,
+        say: Callable[[str], None],
+    ) -> None:
+        self._open = {site.key: site for site in todo}
+        self._ground, self._runner, self._explained = ground, runner, explained
+        self._until, self._say = until, say
+        self._tried: Counter[str] = Counter()
+        self._clean: dict[str, bool] = {}
+
+    def run(self) -> bool:
+        """Whether it came to the end before time was up."""
+        self._follow_hints()
+        waiting = set(self._ground.stages)
+        while waiting and (wanted := frozenset(site.file for site in self._wanted())):
+            if time.time() > self._until:
+                self._say(f"time is up; {len(self._wanted())} left for the next run")
+                return False
+            file = min(waiting, key=lambda each: self._place(each, wanted))
+            waiting.remove(file)
+            self._go_through(file)
+        for site in self._open.values():
+            self._ground.results.put(site, None, self._tried[site.key])
+            if site.key not in self._explained:
+                self._say(f"survived: {site.describe()} ({self._tried[site.key]} tests)")
+        return True
+
+    def _wanted(self) -> list[Site]:
+        return [site for site in self._open.values() if site.key not in self._explained]
+
+    def _about(self) -> frozenset[str]:
+        return frozenset(site.file for site in self._open.values())
+
+    def _follow_hints(self) -> None:
+        trials = sorted(filter(None, map(self._hinted, self._open.values())), key=lambda t: t.limit_seconds)
+        self._say(f"{len(self._open)} to run, {len(trials)} of them with tests that saw them before")
+        for start in range(0, len(trials), _HINTS_AT_ONCE):
+            if time.time() > self._until:
+                return
+            for trial, failed in list(self._runner.try_all(trials[start : start + _HINTS_AT_ONCE])):
+                if failed and self._is_clean(failed):
+                    self._found(trial.site, failed)
+
+    def _hinted(self, site: Site) -> Trial | None:
+        seen = {name: seconds for seconds, name in self._ground.looks.hints(site)}
+        last = self._ground.results.last(site)
+        names = [last.found_by] if last is not None and last.found_by else []
+        names = [name for name in dict.fromkeys([*names, *seen]) if name in self._ground.tests][:_HINTS]
+        seconds = sum(seen.get(name, _SLACK_SECONDS) for name in names)
+        return Trial(site, tuple(names), _SLACK_SECONDS + 5 * seconds) if names else None
+
+    def _is_clean(self, test: str) -> bool:
+        if test not in self._clean:
+            self._clean[test] = self._runner.passes(test)
+        return self._clean[test]
+
+    def _place(self, file: str, wanted: frozenset[str]) -> tuple[bool, bool, int, float, str]:
+        looks = self._ground.looks
+        is_known = looks.get(file, self._about()) is not None
+        seconds = looks.seconds(file)
+        return (
+            not looks.may_reach(file, wanted),
+            not is_known,
+            self._ground.stages[file],
+            _UNKNOWN_SECONDS if seconds is None else seconds,
+            file,
+        )
+
+    def _go_through(self, file: str) -> None:
+        facts = self._facts(file)
+        trials = [trial for site in self._open.values() if (trial := self._trial(site, facts)) is not None]
+        for trial, failed in self._runner.try_all(sorted(trials, key=lambda t: t.limit_seconds)):
+            self._tried[trial.site.key] += len(trial.tests)
+            if failed is None:
+                self._found(trial.site, TIME_LIMIT)
+            elif failed:
+                self._found(trial.site, failed)
+
+    def _trial(self, site: Site, facts: Facts) -> Trial | None:
+        seen = sorted(
+            (each["seconds"], name)
+            for name, each in facts.items()
+            if each["passed"] and site.switch in each["differences"]
+        )
+        seen = seen[: min(_OF_ONE_FILE, _TESTS_EACH - self._tried[site.key])]
+        limit = _SLACK_SECONDS + 5 * sum(seconds for seconds, _ in seen)
+        return Trial(site, tuple(name for _, name in seen), limit) if seen else None
+
+    def _facts(self, file: str) -> Facts:
+        known = self._ground.looks.get(file, self._about())
+        if known is not None:
+            return known
+        started = time.time()
+        seen = self._runner.look(file)
+        if seen is None:
+            self._say(f"left out, did not end: {file}")
+            return {}
+        facts, reached = seen
+        self._ground.looks.put(file, facts, reached)
+        for name in (name for name, each in facts.items() if not each["passed"]):
+            self._say(f"left out, fails without any mutant: {name}")
+        self._say(f"looked at {file} in {time.time() - started:.0f} s; {len(self._wanted())} mutants open")
+        return facts
+
+    def _found(self, site: Site, by: str) -> None:
+        self._tried[site.key] = max(self._tried[site.key], 1)
+        self._ground.results.put(site, by, self._tried[site.key])
+        del self._open[site.key]
