@@ -2,7 +2,8 @@
 
 First the test that found the mutant before, and those in which it made a difference when they were last looked at.
 Then one file of tests after another: what was looked at and is the same, then what came by the modules of mutants
-that are still open, quick before slow. The hunt ends when no mutant is open but explained survivors.
+that are still open; of these what imports such a module first, and quick before slow. The hunt ends when no mutant is
+open but explained survivors.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -53,9 +55,13 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a hunt goes over: files of tests with the stage of each, their tests, and where what it finds is kept."""
+    """What a hunt goes over, and where what it finds is kept.
+
+    `stages` has every file of tests, `imports` the paths that each imports.
+    """
 
     stages: Mapping[str, int]
+    imports: Mapping[str, AbstractSet[str]]
     tests: frozenset[str]
     looks: Looks
     results: Results
@@ -126,7 +132,7 @@ class Hunt:
             self._clean[test] = self._runner.passes(test)
         return self._clean[test]
 
-    def _place(self, file: str, wanted: frozenset[str]) -> tuple[bool, bool, int, float, str]:
+    def _place(self, file: str, wanted: frozenset[str]) -> tuple[bool, bool, int, bool, float, str]:
         looks = self._ground.looks
         is_known = looks.get(file, self._about()) is not None
         seconds = looks.seconds(file)
@@ -134,6 +140,7 @@ class Hunt:
             not looks.may_reach(file, wanted),
             not is_known,
             self._ground.stages[file],
+            not wanted & self._ground.imports[file],
             _UNKNOWN_SECONDS if seconds is None else seconds,
             file,
         )

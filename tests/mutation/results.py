@@ -241,6 +241,21 @@ def _file_of(function: str) -> str:
     return function.partition("::")[0]
 
 
+def imports_of(path: Path) -> set[str]:
+    """Paths that what a file imports may have, relative to the tree."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        modules: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        for module in modules:
+            path_of_module = module.replace(".", "/")
+            found |= {f"{path_of_module}.py", f"{path_of_module}/__init__.py"}
+    return found
+
+
 def imported_of_tests(tree: Path, file: str) -> list[str]:
     """The file and what it imports of tests/, directly or not, and the conftest.py above each."""
     found: set[str] = set()
@@ -251,16 +266,7 @@ def imported_of_tests(tree: Path, file: str) -> list[str]:
             continue
         found.add(name)
         waiting += [f"{above}/conftest.py" for above in Path(name).parents]
-        for node in ast.walk(ast.parse((tree / name).read_bytes())):
-            modules: list[str] = []
-            if isinstance(node, ast.ImportFrom) and node.module is not None:
-                modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                modules = [alias.name for alias in node.names]
-            for module in modules:
-                if module.partition(".")[0] == "tests":
-                    path = module.replace(".", "/")
-                    waiting += [f"{path}.py", f"{path}/__init__.py"]
+        waiting += [path for path in imports_of(tree / name) if path.startswith("tests/")]
     return sorted(found)
 
 

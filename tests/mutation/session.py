@@ -18,7 +18,7 @@ import pytest
 
 from tests.mutation.forks import Forks, Job
 from tests.mutation.hunt import Facts, Ground, Hunt, Trial
-from tests.mutation.results import Looks, Results, TextsOfTests, explained_of, read_explained
+from tests.mutation.results import Looks, Results, TextsOfTests, explained_of, imports_of, read_explained
 from tests.mutation.sites import modules, rewrite
 from tests.mutation.switch import Switches, install
 
@@ -114,7 +114,8 @@ class Forking:
         if again:
             looks.forget_failed()
         stages = {file: self._stage(file) for file in self._files}
-        ground = Ground(stages, frozenset(self._items), looks, results)
+        imports = {file: imports_of(tree / file) for file in stages}
+        ground = Ground(stages, imports, frozenset(self._items), looks, results)
         wanted = frozenset() if again else explained
         hunt = Hunt(todo, ground, self, explained=wanted, until=self._plan["until"], say=self._say)
         hunt.run()

@@ -362,11 +362,20 @@ class Scripted:
 
 ONE, OTHER = site("remove", "number > most"), site("operand", "a != 7")
 A, B = "tests/test_a.py", "tests/test_b.py"
+IMPORTS = {A: {"parties/other.py"}, B: {"parties/sample.py"}}
 
 
-def hunt(tree: Path, runner: Scripted, *todo: Site, explained: Sequence[Site] = ()) -> Results:
+def hunt(
+    tree: Path, runner: Scripted, *todo: Site, explained: Sequence[Site] = (), stages: Sequence[int] = (0, 1)
+) -> Results:
     results = results_in(tree)
-    ground = Ground({A: 0, B: 1}, frozenset({f"{A}::test_one", f"{B}::test_one"}), looks(tree), results)
+    ground = Ground(
+        dict(zip((A, B), stages, strict=True)),
+        IMPORTS,
+        frozenset({f"{A}::test_one", f"{B}::test_one"}),
+        looks(tree),
+        results,
+    )
     keys = frozenset(each.key for each in explained)
     Hunt(todo, ground, runner, explained=keys, until=time.time() + 60, say=lambda text: None).run()
     return results
@@ -382,6 +391,12 @@ def test_files_are_looked_at_stage_by_stage_until_no_mutant_is_open(tree: Path) 
     runner = Scripted({A: {f"{A}::test_one": facts(ONE)}}, {f"{A}::test_one": [ONE]})
     assert came_to(hunt(tree, runner, ONE), ONE) == (f"{A}::test_one", 1)
     assert runner.looked_at == [A]
+
+
+def test_within_a_stage_the_file_that_imports_the_module_comes_first(tree: Path) -> None:
+    runner = Scripted({B: {f"{B}::test_one": facts(ONE)}}, {f"{B}::test_one": [ONE]})
+    hunt(tree, runner, ONE, stages=(0, 0))
+    assert runner.looked_at == [B]
 
 
 def test_a_mutant_that_no_file_finds_has_survived(tree: Path) -> None:
