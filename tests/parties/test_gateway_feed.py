@@ -126,6 +126,16 @@ async def test_a_restart_reads_on_from_the_stored_number(node: PaperNode) -> Non
     assert [receipt.verdict for receipt in node.receipts()] == ["accepted", "accepted"]
 
 
+async def test_a_feed_that_does_not_go_so_far_is_read_again_from_its_beginning(node: PaperNode) -> None:
+    gateway = ScriptedGateway()
+    open_study(gateway, node.paper)
+    await follow(node, gateway, lambda: node.events().count("document.kept") == 5)
+    restored = ScriptedGateway(faults=[416])
+    put_submission(restored, node)
+    await follow(node, restored, lambda: len(node.receipts()) == 1)
+    assert node.receipts()[0].accepted
+
+
 async def test_a_gateway_that_repeats_itself_is_not_believed(node: PaperNode) -> None:
     gateway = ScriptedGateway()
     open_study(gateway, node.paper)

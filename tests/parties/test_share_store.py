@@ -165,6 +165,35 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
         ShareStore.open(path)
 
 
+def test_a_document_that_comes_again_stays_where_it_came_first(store: ShareStore) -> None:
+    one = closing(TestSigner(b"one"))
+    with store.writing() as transaction:
+        assert transaction.put_document(stored(one, number=1))
+        assert not transaction.put_document(stored(one, number=7))
+    with store.reading() as view:
+        found = view.document(one.digest())
+    assert found is not None
+    assert found.feed_number == 1
+
+
+def test_a_store_that_does_not_say_which_schema_it_has_is_refused(store: ShareStore, tmp_path: Path) -> None:
+    with store.writing() as transaction:
+        transaction.set_fact("schema", "two")
+    with pytest.raises(StoreDamaged, match="does not say which schema"):
+        ShareStore.open(tmp_path / "node.sqlite3")
+
+
+def test_a_store_of_the_first_schema_may_have_the_columns_of_the_next(
+    store: ShareStore, tmp_path: Path
+) -> None:
+    with store.writing() as transaction:
+        transaction.set_fact("schema", "1")
+        transaction.enqueue("/v1/receipts", closing(TestSigner(b"one")), queued=NOW)
+    with ShareStore.open(tmp_path / "node.sqlite3").reading() as view:
+        assert view.fact("schema") == str(tables.SCHEMA_VERSION)
+        assert len(view.outbox()) == 1
+
+
 def test_a_store_of_a_later_version_is_refused(store: ShareStore, tmp_path: Path) -> None:
     with store.writing() as transaction:
         transaction.set_fact("schema", "999")

@@ -29,7 +29,7 @@ from protocols.moments import shared_total
 from protocols.mpyc_engine import open_runtime
 from protocols.order_statistics import Walk, percentiles
 from protocols.own_rank import OwnPlace
-from protocols.party_engine import PartyEngine
+from protocols.party_engine import PartyEngine, _words
 from protocols.plans import limb_bound, verify_plan
 from protocols.randomness import ScriptedRandomness
 from protocols.ranks import ranks_are_safe
@@ -486,6 +486,16 @@ def test_words_of_another_length_than_agreed_are_malformed(size: int) -> None:
     assert len(fp.view_words(bytes(16), 2)) == 2
     with pytest.raises(MalformedMessage, match="expected 16 bytes"):
         fp.view_words(bytes(size), 2)
+
+
+@pytest.mark.parametrize(
+    "payload", [bytes(8), bytes(24), (memoryview(bytes(12)), memoryview(bytes(4))), (memoryview(bytes(8)),)]
+)
+def test_elements_come_whole_and_as_many_as_agreed_or_the_peer_is_named(payload: effects.Payload) -> None:
+    assert [len(piece) for piece in _words(2, (memoryview(bytes(8)),) * 2, 2)] == [1, 1]
+    with pytest.raises(MalformedMessage, match="party 2: expected 2 elements of 8 bytes") as caught:
+        _words(2, payload, 2)
+    assert caught.value.peer == 2
 
 
 def test_a_category_is_asked_of_a_category_and_a_place_by_a_record() -> None:
