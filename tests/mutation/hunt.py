@@ -135,12 +135,13 @@ class Hunt:
     def _place(self, file: str, wanted: frozenset[str]) -> tuple[bool, bool, int, bool, float, str]:
         looks = self._ground.looks
         is_known = looks.get(file, self._about()) is not None
+        imports = bool(wanted & self._ground.imports[file])
         seconds = looks.seconds(file)
         return (
-            not looks.may_reach(file, wanted),
+            not (imports or looks.may_reach(file, wanted)),
             not is_known,
             self._ground.stages[file],
-            not wanted & self._ground.imports[file],
+            not imports,
             _UNKNOWN_SECONDS if seconds is None else seconds,
             file,
         )
