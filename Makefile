@@ -38,7 +38,7 @@ test-tools:  ## what some tests use: strace, node, Chromium and PostgreSQL (as r
 	  echo "missing:$$missing; tests that need them are skipped"; \
 	fi
 
-mutate: $(VENV)/ready  ## remove one guard at a time and see whether a test notices (long; goes on where it stopped)
+mutate: $(VENV)/ready  ## remove one guard at a time and see whether a test notices (long at first; goes on where it stopped)
 	@nice -n 19 $(BIN)/python -m tests.mutation $(MUTATE_ARGS)
 
 check: $(VENV)/ready  ## format, lint, types, import contracts, vectors, commands in the docs

@@ -6,6 +6,7 @@ session        one pytest session that forks for every mutant, so that nothing i
 hunt           in which order tests are tried on mutants
 forks          jobs in processes of their own
 results        what was found so far, and which survivors are explained in survivors.toml
+looks          which mutants each test can see
 page           the table in docs/mutation.md
 site/          what child processes import first, so that the switches reach them too
 

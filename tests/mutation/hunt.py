@@ -15,7 +15,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tests.mutation.results import TIME_LIMIT, Looks, Results
+from tests.mutation.looks import Looks
+from tests.mutation.results import TIME_LIMIT, Results
 from tests.mutation.sites import Site
 
 _SLACK_SECONDS = 30.0

@@ -18,7 +18,8 @@ import pytest
 
 from tests.mutation.forks import Forks, Job
 from tests.mutation.hunt import Facts, Ground, Hunt, Trial
-from tests.mutation.results import Looks, Results, TextsOfTests, explained_of, imports_of, read_explained
+from tests.mutation.looks import Looks, imports_of
+from tests.mutation.results import Results, TextsOfTests, explained_of, read_explained
 from tests.mutation.sites import modules, rewrite
 from tests.mutation.switch import Switches, install
 
@@ -105,7 +106,7 @@ class Forking:
             if site.kind in self._plan["kinds"] and site.file.startswith(tuple(self._plan["only"]))
         ]
         results = Results(Path(self._plan["results"]), TextsOfTests(tree))
-        results.forget_all_but(sites)
+        results.forget_all_but(everything)
         explained = explained_of(sites, read_explained(Path(__file__).with_name("survivors.toml")))
         again = self._plan["again"]
         survivors = {site.key for site in results.survivors(sites) if again or site.key not in explained}
