@@ -32,10 +32,11 @@ ANSWER_GRACE_SECONDS = 60.0
 GATHER_SECONDS = 0.25
 LONGEST_GATHER_SECONDS = 1.0
 BUSY_SHARE = 0.5
-WORTH_TAKING = 250
+MANY = 32
+WORTH_TAKING = 500
 """A page of nothing but what comes once for each member costs hardly more if it holds many than if it holds one. So
-the next is taken a quarter of a second later at the soonest; on a busy machine so much later that pages take half of
-the time; and at once if this one held so many that there will be more."""
+the next is taken a quarter of a second later at the soonest; while many come, or the machine is so busy that pages
+take half of the time, up to a second later; and at once if this one held so many that there will be more."""
 IN_BULK = frozenset(kind.payload_type() for kind in (Membership, Submission, Receipt, WithdrawalReceipt))
 
 
@@ -43,7 +44,8 @@ def gather_seconds(taken: float, items: int) -> float:
     """How long to let members' documents gather after a page of so many that took `taken` seconds."""
     if items >= WORTH_TAKING:
         return 0.0
-    return max(0.0, min(max(GATHER_SECONDS, taken / BUSY_SHARE), LONGEST_GATHER_SECONDS) - taken)
+    wanted = LONGEST_GATHER_SECONDS if items >= MANY else max(GATHER_SECONDS, taken / BUSY_SHARE)
+    return max(0.0, min(wanted, LONGEST_GATHER_SECONDS) - taken)
 
 
 class FeedSource(Protocol):

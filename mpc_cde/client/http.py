@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
@@ -65,7 +65,11 @@ class _TryAgain(Exception):
 
 
 class GatewayClient:
-    """A connection to one gateway; `transport` replaces the network in tests."""
+    """A connection to one gateway.
+
+    `transport` replaces the network, and is asked directly: what a client of the whole web adds to a request
+    (cookies, redirects, logins) no gateway uses, and it costs more than sharing and sealing.
+    """
 
     def __init__(
         self,
@@ -77,16 +81,21 @@ class GatewayClient:
     ) -> None:
         self.url = checked_url(url)
         self._attempts = attempts
+        self._timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
         by_environment = not _is_local(httpx.URL(self.url))  # a proxy has no business with this machine
         self._client = httpx.AsyncClient(
             base_url=self.url,
             transport=transport,
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            timeout=self._timeout,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             follow_redirects=False,
             trust_env=by_environment,
             verify=_trusted_authorities(by_environment=by_environment),
         )
+        self._exchange: Callable[[httpx.Request], Awaitable[httpx.Response]] = (
+            partial(self._client.send, stream=True) if transport is None else transport.handle_async_request
+        )
+        self._headers = dict(self._client.headers)
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -140,9 +149,8 @@ class GatewayClient:
 
     async def events(self, path: str) -> AsyncGenerator[dict[str, Any], None]:
         """The data of a stream of server-sent events, until either side ends it. Raises as `get`."""
-        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
         try:
-            async with self._client.stream("GET", path, timeout=timeout) as answer:
+            async with self._client.stream("GET", path) as answer:
                 if answer.status_code != 200:
                     content = await self._read(answer)
                     raise self._error_of(
@@ -167,8 +175,13 @@ class GatewayClient:
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         async def attempt() -> httpx.Response:
-            request = self._client.build_request(
-                method, path, params=parameters, content=content, headers=headers
+            request = httpx.Request(
+                method,
+                self.url + path,
+                params=parameters,
+                content=content,
+                headers={**self._headers, **(headers or {})},
+                extensions={"timeout": self._timeout.as_dict()},
             )
             if reader is not None:  # signed anew each time, since a nonce serves once
                 request.headers.update(reader.headers(method, str(request.url)))
@@ -191,7 +204,7 @@ class GatewayClient:
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
             with anyio.fail_after(WHOLE_ANSWER_SECONDS):
-                answer = await self._client.send(request, stream=True)
+                answer = await self._exchange(request)
                 try:
                     content = await self._read(answer)
                 finally:

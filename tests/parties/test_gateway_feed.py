@@ -195,7 +195,15 @@ async def test_what_comes_once_a_member_does_not_have_every_study_looked_at(node
 
 @pytest.mark.parametrize(
     ("taken", "items", "pause"),
-    [(0.05, 4, 0.2), (0.2, 90, 0.2), (0.4, 90, 0.4), (0.9, 90, 0.1), (3.0, 90, 0.0), (0.2, 250, 0.0)],
+    [
+        (0.05, 4, 0.2),
+        (0.2, 9, 0.2),
+        (0.4, 9, 0.4),
+        (0.2, 90, 0.8),
+        (0.9, 90, 0.1),
+        (3.0, 90, 0.0),
+        (0.2, 500, 0.0),
+    ],
 )
 def test_members_documents_gather_longer_the_longer_a_page_takes(
     taken: float, items: int, pause: float
