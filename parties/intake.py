@@ -31,6 +31,7 @@ from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument, CallerError, PeerError
 from mpc_cde.feed_format import FeedFrame
 from mpc_cde.keys import Passphrase, SigningKey
+from mpc_cde.life_cycles.roster_rules import is_standing
 from mpc_cde.sealing import SealingPrivateKey
 from parties import roster_table
 from parties.clock import Clock
@@ -79,7 +80,8 @@ class _Batch:
     may_open: dict[bytes, bool] = field(default_factory=dict)
     """Whether the sealing key of a study is here; looked for once a batch."""
     members: dict[bytes, int] = field(default_factory=dict)
-    revoked: dict[bytes, int] = field(default_factory=dict)
+    gone: dict[bytes, int] = field(default_factory=dict)
+    """How many of these members have nothing that stands, being revoked or withdrawn; by study, once it is full."""
     refused: int = 0
 
     @cached_property
@@ -266,7 +268,7 @@ class Intake:
             batch.transaction.claim_register_entry(membership.register_id, membership.member)
         self._keep(batch, item, stored)
         if stored.type_name == Revocation.type_name():
-            batch.revoked.clear()
+            batch.gone.clear()
         if stored.study is not None and stored.type_name in STUDY_TYPES:
             batch.studies.pop(stored.study, None)
 
@@ -276,6 +278,7 @@ class Intake:
         stored = verify_document(item.envelope, self._context(batch))
         self._keep(batch, item, stored)
         withdrawal = stored.parse(Withdrawal)
+        batch.gone.pop(withdrawal.study_terms, None)
         if roster_table.has_signed_with(
             batch.transaction, withdrawal.study_terms, withdrawal.member, up_to=withdrawal.sequence
         ):
@@ -368,25 +371,38 @@ class Intake:
             revoked=is_revoked(documents, member),
             accepted=frozenset(record.sequence for record in accepted),
             withdrawn=withdrawn_sequences(transaction, study, member),
-            holding_members=frozenset(other for other in under_it if not is_revoked(documents, other)),
-            members=self._members_that_may_count(batch, documents, known),
+            holding_members=frozenset(other for other in under_it if self._stands(documents, study, other)),
+            members=self._members_that_stand(batch, documents, study, roster_cap=known.terms.roster_cap),
             now=batch.now_text,
         )
 
-    def _members_that_may_count(self, batch: _Batch, documents: DocumentContext, known: KnownStudy) -> int:
-        """Members with an accepted submission; once these fill the roster, less those that were revoked since."""
-        study = known.terms_digest
+    def _members_that_stand(
+        self, batch: _Batch, documents: DocumentContext, study: bytes, *, roster_cap: int
+    ) -> int:
+        """Members with an accepted submission; once these fill the roster, less those of whom none stands."""
         members = batch.members[study]
-        if members < known.terms.roster_cap:
+        if members < roster_cap:
             return members
-        if study not in batch.revoked:
-            subjects = {stored.subject for stored in batch.transaction.documents(Revocation.type_name())}
-            batch.revoked[study] = sum(
-                bool(subject and batch.transaction.submissions(study, member=subject, state="accepted"))
-                for subject in subjects
-                if is_revoked(documents, subject)
+        if study not in batch.gone:
+            left = (
+                *batch.transaction.documents(Revocation.type_name()),
+                *batch.transaction.documents(Withdrawal.type_name(), study=study),
             )
-        return members - batch.revoked[study]
+            batch.gone[study] = sum(
+                bool(subject and batch.transaction.submissions(study, member=subject, state="accepted"))
+                and not self._stands(documents, study, subject)
+                for subject in {stored.subject for stored in left}
+            )
+        return members - batch.gone[study]
+
+    def _stands(self, documents: DocumentContext, study: bytes, member: bytes | None) -> bool:
+        """Whether the member, if it is one, was not revoked and has figures in the study that it did not withdraw."""
+        if member is None or is_revoked(documents, member):
+            return False
+        accepted = documents.view.submissions(study, member=member, state="accepted")
+        return is_standing(
+            [record.sequence for record in accepted], withdrawn_sequences(documents.view, study, member)
+        )
 
     def _sealing_key(self, study_terms: bytes) -> SealingPrivateKey:
         if study_terms not in self._sealing_keys:
@@ -442,6 +458,7 @@ class Intake:
             self._vaults[record.study] = SeedVault(self._sealing_key(record.study), record.study)
         locked = self._vaults[record.study].lock(record.digest, accepted.seeds, self._randomness)
         first = not batch.transaction.submissions(record.study, member=record.member, state="accepted")
+        batch.gone.pop(record.study, None)  # who withdrew may be back
         batch.transaction.put_submission(record, correction=correction, sealed_seeds=locked)
         if first and record.study in batch.members:
             batch.members[record.study] += 1

@@ -15,7 +15,7 @@ from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.documents.submission import Submission
 from mpc_cde.errors import SealRefused
 from mpc_cde.life_cycles import study as life
-from mpc_cde.life_cycles.roster_rules import is_within_reach
+from mpc_cde.life_cycles.roster_rules import is_standing, is_within_reach
 from mpc_cde.sealing import SealingContext, SealingPrivateKey, open_sealed, parse_seeds
 from parties.studies import KnownStudy
 from protocols import field as fp
@@ -40,8 +40,8 @@ class SubmissionContext:
     """What the judgement rests on, all of it verified.
 
     `accepted` and `withdrawn` are the sequences of this member in this study; `holding_members` the members
-    with an accepted submission under the same holding; `members` how many members have one; `now` this
-    party's clock.
+    under the same holding of whom a submission stands; `members` of how many one stands; `now` this party's clock.
+    A submission stands that was accepted and not withdrawn, of a member that was not revoked.
     """
 
     place: PartyPlace
@@ -53,6 +53,11 @@ class SubmissionContext:
     holding_members: frozenset[bytes]
     members: int
     now: str
+
+    @property
+    def stands(self) -> bool:
+        """Whether the member has figures in the study already: sending others then takes no other place."""
+        return is_standing(self.accepted, self.withdrawn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,7 @@ def _there_is_room(submission: Submission, context: SubmissionContext) -> Refuse
         return Refused("too_many", f"{MAX_ACCEPTED_EACH} submissions of this member were accepted before.")
     if context.holding_members - {submission.member}:
         return Refused("holding_counted", "Another member of the same holding has submitted; one counts.")
-    if not context.accepted and context.members >= context.known.terms.roster_cap:
+    if not context.stands and context.members >= context.known.terms.roster_cap:
         return Refused(
             "roster_full", f"The study takes {context.known.terms.roster_cap} members and is full."
         )

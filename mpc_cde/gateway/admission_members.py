@@ -23,7 +23,7 @@ from mpc_cde.gateway.standing import enrolled_researcher, is_revoked, valid_memb
 from mpc_cde.gateway.store_view import StoredDocument, StoreView
 from mpc_cde.gateway.study_files import StudyFile, get_study
 from mpc_cde.life_cycles import study as life
-from mpc_cde.life_cycles.roster_rules import is_within_reach
+from mpc_cde.life_cycles.roster_rules import is_standing, is_within_reach
 
 ELEMENT_BYTES = 8
 SEALING_OVERHEAD_BYTES = 8 + 16
@@ -52,8 +52,7 @@ def submission_rule(
         valid_membership(view, context.chain, stored, context.now_text)
         _verify_eligible(membership, file)
         _verify_sequence(view, submission)
-        own = view.submissions(submission.study_terms, member=submission.member)
-        if not own and _is_full(view, context, file):
+        if not _has_figures(view, file.terms_digest, submission.member) and _is_full(view, context, file):
             raise RequestRefused(ProblemKind.STUDY_FULL, f"it takes {file.terms.roster_cap} members")
 
     rule = Rule(
@@ -68,17 +67,30 @@ def submission_rule(
 
 
 def _is_full(view: StoreView, context: Context, file: StudyFile) -> bool:
-    """Whether members that may still count fill the roster: whoever was revoked since takes no place."""
+    """Whether members that may still count fill the roster: who was revoked or withdrew since takes no place."""
     members = view.count_members(file.terms_digest)
     if members < file.terms.roster_cap:
         return False
-    subjects = {stored.subject for stored in view.documents(Revocation.type_name())}
-    revoked = sum(
-        bool(subject and view.submissions(file.terms_digest, member=subject))
-        for subject in subjects
+    revoked = {
+        subject
+        for subject in {stored.subject for stored in view.documents(Revocation.type_name())}
         if subject and is_revoked(view, context.chain, subject)
+    }
+    withdrew = {stored.subject for stored in view.documents(Withdrawal.type_name(), study=file.terms_digest)}
+    gone = sum(
+        bool(subject and view.submissions(file.terms_digest, member=subject))
+        and (subject in revoked or not _has_figures(view, file.terms_digest, subject))
+        for subject in revoked | withdrew
     )
-    return members - revoked >= file.terms.roster_cap
+    return members - gone >= file.terms.roster_cap
+
+
+def _has_figures(view: StoreView, study: bytes, member: bytes | None) -> bool:
+    """Whether the member submitted something that it did not withdraw."""
+    if member is None:
+        return False
+    own = (row.sequence for row in view.submissions(study, member=member))
+    return is_standing(own, _withdrawn_sequences(view, study, member))
 
 
 def withdrawal_rule(envelope: Envelope, context: Context) -> Rule:

@@ -133,6 +133,14 @@ def is_within_reach(sequence: int, used: Iterable[int]) -> bool:
     return 1 <= sequence <= max(used, default=0) + MAX_SEQUENCE_GROWTH
 
 
+def is_standing(submitted: Iterable[int], withdrawn: Iterable[int]) -> bool:
+    """Whether a member has figures in a study: the highest sequence it submitted lies above all that it withdrew.
+
+    Who has none takes no place of the roster, nor that of its holding.
+    """
+    return max(submitted, default=0) > max(withdrawn, default=0)
+
+
 def roster_from_lists(
     lists: Collection[PartyList],
     *,

@@ -252,6 +252,37 @@ def test_a_member_with_new_keys_is_not_kept_out_by_its_revoked_self(
     assert node.reason(make_submission(paper, 8)) == "accepted"
 
 
+def test_a_withdrawn_member_does_not_keep_its_holding_out(node: PaperNode, paper: PaperCommunity) -> None:
+    for number in (7, 8):
+        node.take(signed(membership_with(paper, number, holding="North Group"), paper.registrar_keys))
+    assert node.reason(make_submission(paper, 7)) == "accepted"
+    node.take(paper.withdrawal(7))
+    assert node.reason(make_submission(paper, 8)) == "accepted"
+    assert node.reason(make_submission(paper, 7, sequence=2)) == "holding_counted"
+
+
+def test_a_withdrawn_member_leaves_its_place_to_another_and_takes_none_twice(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    """However it goes in and out, in one batch or in several, no more members stand than the study takes."""
+    terms = paper.study.terms.model_copy(update={"roster_cap": 2})
+    paper.study = paper.study.model_copy(update={"terms": terms})
+    paper.study_envelope = signed(paper.study, [paper.steward_key])
+    node = approved_anew(paper, tmp_path)
+    node.take(*(paper.membership_envelope(number) for number in (3, 4)))
+    node.take(make_submission(paper, 0), make_submission(paper, 1))
+    assert node.reason(make_submission(paper, 2)) == "roster_full"
+    node.take(paper.withdrawal(0))
+    assert node.reason(make_submission(paper, 0, sequence=2)) == "accepted"  # back at its own place
+    assert node.reason(make_submission(paper, 2, sequence=2)) == "roster_full"
+    again, late = make_submission(paper, 0, sequence=3), make_submission(paper, 4)
+    node.take(paper.withdrawal(0, sequence=2), make_submission(paper, 3), again, late)
+    assert [node.reason(submission) for submission in (again, late)] == ["roster_full"] * 2
+    node.take(paper.withdrawal(3))
+    assert node.reason(make_submission(paper, 0, sequence=4)) == "accepted"
+    assert node.reason(make_submission(paper, 4, sequence=2)) == "roster_full"
+
+
 def test_a_full_roster_takes_nobody_new(paper: PaperCommunity, tmp_path: Path) -> None:
     terms = paper.study.terms.model_copy(update={"roster_cap": 2})
     paper.study = paper.study.model_copy(update={"terms": terms})

@@ -194,6 +194,11 @@ async def test_study_takes_no_more_members_than_its_roster(tmp_path: Any) -> Non
         assert (await gateway.submit(gateway.paper.parts(2))).status_code == 201
         problem(await gateway.submit(gateway.paper.parts(3)), 409, "study-full")
         assert (await gateway.submit(gateway.paper.parts(1, sequence=2))).status_code == 201
+        await gateway.posted("withdrawals", gateway.paper.withdrawal(1, sequence=2))
+        assert (await gateway.submit(gateway.paper.parts(3))).status_code == 201
+        problem(await gateway.submit(gateway.paper.parts(1, sequence=3)), 409, "study-full")
+        await gateway.posted("withdrawals", gateway.paper.withdrawal(3))
+        assert (await gateway.submit(gateway.paper.parts(1, sequence=3))).status_code == 201
     finally:
         await gateway.close()
 
