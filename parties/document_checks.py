@@ -15,13 +15,13 @@ from typing import NamedTuple
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval, Refusal
 from mpc_cde.documents.authority import (
+    is_in_force,
     open_from_member,
     open_from_party,
     open_membership,
     open_proposed_closing,
     open_proposed_study,
     open_query,
-    open_revocation,
     party_name,
     signing_parties,
 )
@@ -108,7 +108,8 @@ def _membership(envelope: Envelope, context: DocumentContext) -> StoredDocument:
 def _revocation(envelope: Envelope, context: DocumentContext) -> StoredDocument:
     revocation = open_envelope(envelope, Revocation)
     _same_community(revocation.community, context)
-    kept = keep_valid_signatures(envelope, community_keys(context.community))
+    registrars = [role.key for role in context.community.registrars]
+    kept = keep_valid_signatures(envelope, [*party_keys(context.community), *registrars])
     return _kept(kept, Revocation.type_name(), subject=revocation.subject)
 
 
@@ -307,13 +308,8 @@ def is_revoked(context: DocumentContext, subject: bytes | None) -> bool:
     """Whether a registrar or t + 1 parties revoked this member id or researcher's digest."""
     if subject is None:
         return False
-    for stored in context.view.documents(Revocation.type_name(), subject=subject):
-        try:
-            open_revocation(stored.envelope, context.community)
-        except BadSignature:
-            continue
-        return True
-    return False
+    revocations = context.view.documents(Revocation.type_name(), subject=subject)
+    return any(is_in_force(stored.envelope, context.community) for stored in revocations)
 
 
 def used_sequences(view: StoreView, study: bytes, member: bytes) -> frozenset[int]:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mpc_cde.documents.authority import (
+    is_in_force,
     open_from_party,
     open_membership,
     open_revocation,
@@ -20,6 +21,7 @@ from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, has_signature, open_envelope, sign_document
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
+from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.roster import Roster, RosterEntry, roster_of
 from mpc_cde.documents.roster_list import ListedSubmission, RosterList
 from mpc_cde.documents.study_terms import StudyTerms
@@ -142,7 +144,13 @@ def read_basis(
             for row in view.each_accepted(study)
         ),
         withdrawals=_by_digest(stored.envelope for stored in withdrawals),
-        revocations=_by_digest(stored.envelope for stored in view.documents("revocation/v1")),
+        revocations=_by_digest(
+            stored.envelope
+            for stored in view.documents(Revocation.type_name())
+            if is_in_force(
+                stored.envelope, community
+            )  # others would have the list refused, and its signer accused
+        ),
         memberships=_by_digest(
             certified.envelope
             for stored in withdrawals

@@ -150,6 +150,15 @@ def open_revocation(envelope: Envelope, community: Community) -> Revocation:
     return revocation
 
 
+def is_in_force(revocation: Envelope, community: Community) -> bool:
+    """Whether a revocation has the signatures that it needs; one that parties are still signing has not."""
+    try:
+        open_revocation(revocation, community)
+    except BadSignature:
+        return False
+    return True
+
+
 def open_proposed_study(envelope: Envelope, community: Community) -> Study:
     """A study that the steward it names signed, for this version of the community."""
     study = open_envelope(envelope, Study)

@@ -14,6 +14,7 @@ from mpc_cde.client.verification import verify_receipts, verify_study
 from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.membership import Membership
+from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument
@@ -23,7 +24,7 @@ from parties.studies import KnownStudy, know_study
 from protocols.randomness import ScriptedRandomness
 from tests.checks.attack_tables import attack_of
 from tests.hostile.members import honest_vector
-from tests.hostile.story import amendment
+from tests.hostile.story import amendment, revocation
 from tests.hostile.town import AFTER_CLOSING, TownCommunity, paper_town
 from tests.mpc_cde.client.paper import sealing_key, signed, signing_key
 from tests.parties.paper_node import PaperNode, PaperSubmission, make_submission, membership_with
@@ -192,6 +193,38 @@ def test_withdrawal_by_a_key_that_one_registrar_certified_alone_is_not_kept(
     assert basis_of(node).own_list.withdrawals == ()
 
 
+# revocations ----------------------------------------------------------------------------------------------------
+
+
+def test_revocation_that_reached_one_party_alone_takes_the_member_out_everywhere(
+    nodes: list[PaperNode], paper: TownCommunity
+) -> None:
+    """And one that the gateway kept from every party takes nobody out: a registrar that must be sure asks a party."""
+    everybody = agreed(nodes)
+    assert everybody[0].roster.count == OTHERS
+    nodes[KEPT_FROM - 1].take(revocation(paper, 3))
+    rosters = agreed(nodes)
+    assert len({inputs.roster.digest() for inputs in rosters}) == 1
+    assert rosters[0].roster.count == OTHERS - 1
+
+
+@pytest.mark.parametrize("who", ["one party", "the steward"])
+def test_revocation_that_too_few_signed_stops_no_roster(
+    nodes: list[PaperNode], paper: TownCommunity, who: str
+) -> None:
+    """A list that showed it would be refused by every honest party, and its honest signer accused, for ever."""
+    key = paper.party_keys[1] if who == "one party" else paper.steward_key
+    begun = signed(Revocation.parse_payload(revocation(paper, 3).payload), [key])
+    for node in nodes:
+        node.take(begun)
+    rosters = agreed(nodes)
+    assert len({inputs.roster.digest() for inputs in rosters}) == 1
+    assert rosters[0].roster.count == OTHERS
+    for node in nodes:
+        node.take(signed(Revocation.parse_payload(begun.payload), paper.party_keys[1:]))
+    assert {inputs.roster.count for inputs in agreed(nodes)} == {OTHERS - 1}
+
+
 # approvals and presentations ------------------------------------------------------------------------------------
 
 
@@ -294,6 +327,16 @@ ATTACKS = (
         test_new_key_kept_from_one_party_accuses_nobody_of_a_forged_withdrawal,
         test_withdrawal_under_a_membership_that_is_not_certified_is_refused,
         test_withdrawal_by_a_key_that_one_registrar_certified_alone_is_not_kept,
+    ),
+    attack_of(
+        "a revocation is kept from all parties but one, or from all",
+        "one that has it is enough; from all: the figures count, and the threat model says so",
+        test_revocation_that_reached_one_party_alone_takes_the_member_out_everywhere,
+    ),
+    attack_of(
+        "a revocation that a single party or a steward signed, to have every party's list refused",
+        "it is in no list until it counts, and stops no roster",
+        test_revocation_that_too_few_signed_stops_no_roster,
     ),
     attack_of(
         "an old approval, with a sealing key that its party has destroyed",
