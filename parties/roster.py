@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mpc_cde.documents.authority import (
+    is_certified,
     is_in_force,
     open_from_party,
     open_membership,
@@ -124,7 +125,11 @@ def read_promises(view: StoreView, study: bytes) -> Promises:
 def read_basis(
     view: StoreView, community: Community, terms: StudyTerms, party: int, promises: Promises
 ) -> RosterBasis:
-    """Everything this party accepted and saw of the study; its list is to keep `promises`, as all the others."""
+    """Everything this party accepted and saw of the study; its list is to keep `promises`, as all the others.
+
+    The list shows of revocations and memberships what counts in this version of the community alone: for others it
+    would be refused, and its signer accused.
+    """
     study = terms.digest()
     memberships = {
         stored.digest: CertifiedMember.of(Membership.read_kept(stored.envelope.payload), terms)
@@ -147,15 +152,14 @@ def read_basis(
         revocations=_by_digest(
             stored.envelope
             for stored in view.documents(Revocation.type_name())
-            if is_in_force(
-                stored.envelope, community
-            )  # others would have the list refused, and its signer accused
+            if is_in_force(stored.envelope, community)
         ),
         memberships=_by_digest(
             certified.envelope
             for stored in withdrawals
             for certified in view.documents(Membership.type_name(), subject=stored.subject)
             if has_signature(stored.envelope, memberships[certified.digest].signing_key)
+            and is_certified(certified.envelope, community)
         ),
     )
     return RosterBasis(

@@ -110,6 +110,15 @@ def open_membership(envelope: Envelope, community: Community) -> Membership:
     return membership
 
 
+def is_certified(membership: Envelope, community: Community) -> bool:
+    """Whether a membership has the signatures that it needs in this version of the community."""
+    try:
+        open_membership(membership, community)
+    except BadSignature:
+        return False
+    return True
+
+
 def verify_certified(
     membership: Membership, community: Community, has_signed: Callable[[bytes], bool]
 ) -> None:

@@ -64,7 +64,7 @@ def sent_by(paper: TownCommunity, number: int) -> PaperSubmission:
 def basis_of(node: PaperNode) -> RosterBasis:
     with node.store.reading() as view:
         promises = read_promises(view, node.paper.study.terms_digest())
-        return read_basis(view, node.paper.community, node.paper.study.terms, node.index, promises)
+        return read_basis(view, node.intake.community, node.paper.study.terms, node.index, promises)
 
 
 def agreed(nodes: list[PaperNode]) -> list[AgreedInputs]:
@@ -225,6 +225,25 @@ def test_revocation_that_too_few_signed_stops_no_roster(
     assert {inputs.roster.count for inputs in agreed(nodes)} == {OTHERS - 1}
 
 
+def test_registrars_with_new_keys_stop_no_roster_with_withdrawals_under_old_ones(
+    nodes: list[PaperNode], paper: TownCommunity
+) -> None:
+    """What was certified under the version before is shown by no list, and every party kept the withdrawal itself."""
+    renewed = tuple(
+        role.model_copy(update={"key": signing_key(f"new {role.name}").public_bytes})
+        for role in paper.community.registrars
+    )
+    following = paper.community.model_copy(
+        update={"version": 2, "previous": paper.community.digest(), "registrars": renewed}
+    )
+    for node in nodes:
+        node.take(paper.withdrawal(3), signed(following, paper.party_keys))
+        assert node.intake.community == following
+    rosters = agreed(nodes)
+    assert len({inputs.roster.digest() for inputs in rosters}) == 1
+    assert rosters[0].roster.count == OTHERS - 1
+
+
 # approvals and presentations ------------------------------------------------------------------------------------
 
 
@@ -327,6 +346,7 @@ ATTACKS = (
         test_new_key_kept_from_one_party_accuses_nobody_of_a_forged_withdrawal,
         test_withdrawal_under_a_membership_that_is_not_certified_is_refused,
         test_withdrawal_by_a_key_that_one_registrar_certified_alone_is_not_kept,
+        test_registrars_with_new_keys_stop_no_roster_with_withdrawals_under_old_ones,
     ),
     attack_of(
         "a revocation is kept from all parties but one, or from all",
