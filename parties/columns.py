@@ -22,11 +22,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mpc_cde.documents.canonical import canonical_bytes, parse_canonical
+from mpc_cde.documents.canonical import canonical_bytes, digest_of, encode_base64url, parse_canonical
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.roster import Roster, RosterEntry
 from mpc_cde.documents.study import Study
 from mpc_cde.documents.study_terms import StudyTerms
+from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.suites import SUITES
 from mpc_cde.errors import BadDocument, MpcCdeError, StoreDamaged
 from mpc_cde.sealing import SealingPrivateKey
@@ -110,6 +111,9 @@ def _blocks(
     block: list[fp.FieldVector] = []
     for shares in kept:
         seeds = vault.open(shares.submission, shares.sealed_seeds, count=seeds_each)
+        if digest_of(shares.correction) != Submission.read_kept(shares.envelope.payload).correction:
+            submission = encode_base64url(shares.submission)
+            raise StoreDamaged(f"the correction of submission {submission} is not the one that was signed")
         correction = fp.from_bytes(shares.correction, terms.element_count)
         block.append(party_share(correction, seeds, m=m, t=t, party=party))
         if len(block) == BLOCK_RECORDS:

@@ -8,7 +8,9 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import Row, Select, select
 
 from mpc_cde.documents.base import Document
+from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.envelope import Envelope, parse_document
+from mpc_cde.errors import BadDocument, StoreDamaged
 from parties import store_tables as tables
 
 SubmissionState = Literal["accepted", "refused"]
@@ -75,6 +77,7 @@ class SealedShares:
     submission: bytes
     correction: bytes
     sealed_seeds: bytes
+    envelope: Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def stored_document(row: Row[Any]) -> StoredDocument:
     return StoredDocument(
         digest=row.digest,
         type_name=row.type,
-        envelope=Envelope.read_kept(row.envelope),
+        envelope=envelope_kept(row.digest, row.envelope),
         study=row.study,
         subject=row.subject,
         party=row.party,
@@ -138,5 +141,16 @@ def submission_record(row: Row[Any]) -> SubmissionRecord:
         state=row.state,
         reason=row.reason,
         judged=row.judged,
-        envelope=Envelope.read_kept(row.envelope),
+        envelope=envelope_kept(row.digest, row.envelope),
     )
+
+
+def envelope_kept(digest: bytes, kept: bytes) -> Envelope:
+    """What was signed, from the row of this digest. Raises StoreDamaged if the disk gives back another."""
+    try:
+        envelope = Envelope.read_kept(kept)
+    except BadDocument as error:
+        raise StoreDamaged(f"the store's row {encode_base64url(digest)}: {error}") from None
+    if envelope.digest() != digest:
+        raise StoreDamaged(f"the store's document {encode_base64url(digest)} is not the one that was kept")
+    return envelope

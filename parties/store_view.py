@@ -23,6 +23,7 @@ from parties.store_records import (
     StoredDocument,
     SubmissionRecord,
     SubmissionState,
+    envelope_kept,
     stored_document,
     submission_columns,
     submission_record,
@@ -229,12 +230,12 @@ class StoreView:
     def sealed_shares(self, submissions: Sequence[bytes]) -> Iterator[SealedShares]:
         """Correction and locked seeds of accepted submissions, in the order of their digests given here.
 
-        Raises StoreDamaged if one of them is not held.
+        Raises StoreDamaged if one of them is not held, or is not what was kept.
         """
         t = tables.submissions
         for start in range(0, len(submissions), _CHUNK):
             wanted = submissions[start : start + _CHUNK]
-            query = select(t.c.digest, t.c.correction, t.c.sealed_seeds).where(
+            query = select(t.c.digest, t.c.correction, t.c.sealed_seeds, t.c.envelope).where(
                 t.c.digest.in_(wanted), t.c.state == "accepted"
             )
             found = {row.digest: row for row in self.connection.execute(query)}
@@ -242,7 +243,9 @@ class StoreView:
                 row = found.get(digest)
                 if row is None or row.correction is None or row.sealed_seeds is None:
                     raise StoreDamaged("the seeds of an accepted submission are not in the store")
-                yield SealedShares(digest, row.correction, row.sealed_seeds)
+                yield SealedShares(
+                    digest, row.correction, row.sealed_seeds, envelope_kept(digest, row.envelope)
+                )
 
     def outbox(
         self, state: OutboxState = "pending", *, after: int = 0, limit: int | None = None

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from mpc_cde.documents.roster import Roster, RosterEntry, roster_of, sorted_entries
 from mpc_cde.errors import StoreDamaged
 from parties import columns, roster_table
+from parties import store_tables as tables
 from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.parties.paper_node import PaperNode, PaperSubmission, make_submission
 
@@ -81,3 +83,27 @@ def test_columns_that_were_altered_are_built_again(tmp_path: Path, monkeypatch: 
     shares.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
     assert build(node, monkeypatch, roster) == 0
     assert shares.read_bytes() == whole
+
+
+@pytest.mark.parametrize("column", ["correction", "sealed_seeds"])
+def test_columns_of_shares_that_the_disk_altered_are_not_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    """A bit of a correction would move one party's share of a figure, and with it sums that have no redundancy."""
+    paper = PaperCommunity()
+    node = PaperNode(paper, tmp_path)
+    node.home.write_envelope(node.home.community_path, paper.community_envelope)
+    node.open_study()
+    submissions = [make_submission(paper, number) for number in range(2)]
+    roster, entries = agreed_roster(paper, submissions)
+    node.take(*submissions, signed(roster, paper.party_keys))
+    with node.store.writing() as transaction:
+        roster_table.put_entries(transaction, roster.digest(), entries)
+        kept = tables.submissions.c[column]
+        whole = bytearray(transaction.connection.scalar(select(kept).where(kept.is_not(None))))
+        whole[9] ^= 1
+        transaction.connection.execute(tables.submissions.update().values({column: bytes(whole)}))
+    node.store.close()
+    with pytest.raises(StoreDamaged, match=r"not the one that was signed|do not open"):
+        build(node, monkeypatch, roster)
+    assert not (node.home.columns_path / roster.digest().hex()).exists()

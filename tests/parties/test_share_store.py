@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.envelope import Envelope, add_signature, sign_document
@@ -16,7 +17,7 @@ from mpc_cde.documents.roster import RosterEntry
 from mpc_cde.errors import StoreDamaged
 from parties import roster_table
 from parties import store_tables as tables
-from parties.share_store import ShareStore, StoredDocument, SubmissionRecord
+from parties.share_store import ShareStore, StoredDocument, StoreView, SubmissionRecord
 from tests.parties.keys import TestSigner
 
 STUDY = b"s" * 32
@@ -42,8 +43,9 @@ def stored(envelope: Envelope, number: int | None = 1) -> StoredDocument:
 def record(
     name: str, *, sequence: int = 1, state: str = "accepted", holding: str | None = None
 ) -> SubmissionRecord:
+    envelope = sign_document(Closing(study_terms=STUDY, steward=name, time=NOW), TestSigner(b"member"))
     return SubmissionRecord(
-        digest=name.encode().ljust(32, b"."),
+        digest=envelope.digest(),
         study=STUDY,
         member=b"member".ljust(16, b"."),
         sequence=sequence,
@@ -52,7 +54,7 @@ def record(
         state="accepted" if state == "accepted" else "refused",
         reason=state,
         judged=NOW,
-        envelope=closing(TestSigner(b"member")),
+        envelope=envelope,
     )
 
 
@@ -130,6 +132,40 @@ def test_shares_come_in_the_order_asked_and_a_missing_one_is_an_error(store: Sha
         assert transaction.delete_shares(STUDY) == 3
     with store.reading() as view, pytest.raises(StoreDamaged):
         list(view.sealed_shares(wanted))
+
+
+@pytest.mark.parametrize("column", ["payload", "form"])
+def test_a_row_that_the_disk_altered_is_noticed_though_it_still_parses(
+    store: ShareStore, column: str
+) -> None:
+    """One letter of a name, or of the JSON around it, in what is kept for years."""
+    with store.writing() as transaction:
+        transaction.put_document(stored(closing(TestSigner(b"one"))))
+        transaction.put_submission(record("a"), correction=b"c", sealed_seeds=b"s")
+    for table in (tables.documents, tables.submissions):
+        with store.writing() as transaction:
+            kept = transaction.connection.scalar(select(table.c.envelope))
+            altered = other_steward(kept) if column == "payload" else kept.replace(b'"payload"', b'"qayload"')
+            transaction.connection.execute(table.update().values(envelope=altered))
+    reads: tuple[Callable[[StoreView], object], ...] = (
+        lambda view: view.document(closing(TestSigner(b"one")).digest()),
+        lambda view: view.documents("closing/v1"),
+        lambda view: list(view.each_document("closing/v1")),
+        lambda view: view.submission(record("a").digest),
+        lambda view: view.submissions(STUDY),
+        lambda view: list(view.sealed_shares([record("a").digest])),
+    )
+    for read in reads:
+        with store.reading() as view, pytest.raises(StoreDamaged, match="the store's"):
+            read(view)
+
+
+def other_steward(kept: bytes) -> bytes:
+    """The same signed document with one bit of its payload another; it still parses."""
+    envelope = Envelope.read_kept(kept)
+    payload = bytearray(envelope.payload)
+    payload[payload.index(b"steward") + len('steward":"')] ^= 1
+    return envelope.model_copy(update={"payload": bytes(payload)}).to_json()
 
 
 def test_a_holding_shows_who_submitted_under_it(store: ShareStore) -> None:
