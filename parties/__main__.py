@@ -205,18 +205,11 @@ def run(home: HomeOption = None, passphrase_fd: PassphraseOption = None) -> None
     import signal
 
     import anyio
-    import structlog
 
+    from mpc_cde.remarks import write_remarks
     from parties.node import run_node
 
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    write_remarks()
     place, passphrase = _home(home), _passphrase(passphrase_fd)
 
     async def until_told() -> None:

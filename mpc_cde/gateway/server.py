@@ -23,6 +23,7 @@ from mpc_cde.gateway.app import create_app
 from mpc_cde.gateway.desk import Desk, system_clock
 from mpc_cde.gateway.settings import LOOPBACK_HOSTS, GatewaySettings
 from mpc_cde.gateway.store import Store, code_of
+from mpc_cde.remarks import write_remarks
 from mpc_cde.secret_files import delete_secret_file, make_private_directory, write_secret_file
 
 RUN_FILE = "run.json"
@@ -137,16 +138,7 @@ def listen(settings: GatewaySettings) -> socket.socket:
 
 def configure_logs() -> None:
     """One JSON object a line on stderr; what libraries log goes the same way."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
+    write_remarks()
     logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
 
 
