@@ -147,10 +147,10 @@ class Forking:
             lambda place: self._until_found(items, place / "notes"), trial.site.switch, trial.limit_seconds
         )
 
-    def passes(self, test: str) -> bool:
-        items = [self._items[test]]
+    def passes(self, tests: Sequence[str], limit_seconds: float) -> bool:
+        items = [self._items[name] for name in tests]
         ((_, answer),) = self._forks.run(
-            [Job(lambda place: self._look_at(items, place / "notes"), "", _LOOK_SECONDS)]
+            [Job(lambda place: self._look_at(items, place / "notes"), "", limit_seconds)]
         )
         return answer is not None and all(each["passed"] for each in answer["tests"].values())
 

@@ -338,10 +338,12 @@ def facts(*saw: Site, seconds: float = 1.0, passed: bool = True) -> dict[str, An
 
 
 class Scripted:
-    """Tests that find what they are said to find, and fail without any mutant if they are said to."""
+    """Tests that find what they are said to find, do not end with any mutant, or fail without one."""
 
-    def __init__(self, seen: dict[str, Facts], found: dict[str, Sequence[Site]], dirty: str = "") -> None:
-        self._seen, self._found, self._dirty = seen, found, dirty
+    def __init__(
+        self, seen: dict[str, Facts], found: dict[str, Sequence[Site]], dirty: str = "", endless: str = ""
+    ) -> None:
+        self._seen, self._found, self._dirty, self._endless = seen, found, dirty, endless
         self.looked_at: list[str] = []
         self.tried: list[tuple[Site, tuple[str, ...]]] = []
 
@@ -354,10 +356,11 @@ class Scripted:
     def try_all(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, str | None]]:
         for trial in trials:
             self.tried.append((trial.site, trial.tests))
-            yield trial, next((test for test in trial.tests if trial.site in self._found.get(test, ())), "")
+            found = next((test for test in trial.tests if trial.site in self._found.get(test, ())), "")
+            yield trial, None if self._endless in trial.tests else found
 
-    def passes(self, test: str) -> bool:
-        return test != self._dirty
+    def passes(self, tests: Sequence[str], limit_seconds: float) -> bool:
+        return self._dirty not in tests
 
 
 ONE, OTHER = site("remove", "number > most"), site("operand", "a != 7")
@@ -423,6 +426,15 @@ def test_the_test_that_found_a_mutant_is_tried_first_if_it_passes_without_it(
     hunt(tree, runner, ONE)
     assert runner.tried == [(ONE, (f"{B}::test_one",))]
     assert runner.looked_at == looked_at
+
+
+@pytest.mark.parametrize(("dirty", "found_by"), [("", TIME_LIMIT), (f"{A}::test_one", None)])
+def test_tests_that_do_not_end_find_a_mutant_if_they_end_without_it(
+    tree: Path, dirty: str, found_by: str | None
+) -> None:
+    seen: dict[str, Facts] = {A: {f"{A}::test_one": facts(ONE)}, B: {}}
+    runner = Scripted(seen, {}, dirty, endless=f"{A}::test_one")
+    assert came_to(hunt(tree, runner, ONE), ONE) == (found_by, 1)
 
 
 def test_quick_tests_of_a_file_come_first_and_not_all_are_tried(tree: Path) -> None:
