@@ -148,8 +148,9 @@ async def test_a_gateway_that_repeats_itself_is_not_believed(node: PaperNode) ->
         return httpx.Response(200, content=write_frames(gateway.frames))
 
     client._request = repeats  # type: ignore[method-assign]  # the gateway's answer itself is what is wrong
-    with pytest.raises(BadDocument, match="repeats"):
-        await client.feed(0, after=12, wait_seconds=0, reader=reader)
+    for after in (11, 12):
+        with pytest.raises(BadDocument, match="repeats"):
+            await client.feed(0, after=after, wait_seconds=0, reader=reader)
 
 
 async def test_what_came_before_a_broken_frame_stands(node: PaperNode) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -131,9 +132,10 @@ def test_a_full_disk_is_said_with_the_file_and_the_chain_goes_on(
     assert [entry.event for entry in log.entries()][-1] == "kept"
 
 
-def test_a_log_cut_while_open_stops_the_writer(path: Path) -> None:
+@pytest.mark.parametrize("cut", [lambda data: data.splitlines(keepends=True)[0], lambda data: data[:-1]])
+def test_a_log_cut_while_open_stops_the_writer(path: Path, cut: Callable[[bytes], bytes]) -> None:
     log = open_log(path)
-    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    path.write_bytes(cut(path.read_bytes()))
     with pytest.raises(LogDamaged):
         log.append("more", {})
 
@@ -181,6 +183,15 @@ def test_an_entry_longer_than_a_line_may_be_is_not_written(path: Path) -> None:
         log.append("too.long", {"text": "x" * MAX_LINE_BYTES})
     assert path.read_bytes() == before
     assert verify_log(path, PUBLIC) == log.head
+
+
+def test_an_entry_as_long_as_a_line_may_be_is_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = open_log(path)
+    log.append("long", {"text": "x" * 100})
+    monkeypatch.setattr("parties.log.MAX_LINE_BYTES", len(path.read_bytes().splitlines(keepends=True)[-1]))
+    log.append("long", {"text": "y" * 100})
+    with pytest.raises(ValueError, match="at most"):
+        log.append("long", {"text": "y" * 101})
 
 
 def test_a_reader_does_not_take_half_a_line_for_the_end(path: Path) -> None:

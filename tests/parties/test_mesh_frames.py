@@ -78,6 +78,13 @@ def test_garbage_is_no_frame(data: bytes) -> None:
         read(FrameReader(CAP), data, 3)
 
 
+def test_a_frame_is_as_long_as_agreed_and_no_longer() -> None:
+    ((header, payload),) = read(FrameReader(13), encode_header(FrameKind.MESSAGE, 7, 4) + b"four", 5)
+    assert (header.label, payload) == (7, b"four")
+    with pytest.raises(FrameError, match="9 to 13 bytes"):
+        read(FrameReader(13), encode_header(FrameKind.MESSAGE, 7, 5), 5)
+
+
 def test_heartbeat_is_a_bare_header() -> None:
     assert read(FrameReader(CAP), HEARTBEAT_FRAME, 1) == [(FrameHeader(FrameKind.HEARTBEAT, 0, 0), b"")]
 

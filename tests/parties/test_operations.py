@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parties.node_health import NodeHealth
+from parties.node_health import STALE_AFTER, NodeHealth
 from parties.operations import create_operations_app
 from parties.share_store import ShareStore
 from tests.mpc_cde.client.paper import PaperCommunity
@@ -48,8 +48,10 @@ async def test_a_node_whose_feed_answers_is_ready_until_it_goes_silent(store: Sh
             "phase": "idle",
             "feed": 7,
         }
-        clock.now += timedelta(minutes=4)
+        clock.now += STALE_AFTER
         health.feed_failed("no route")
+        assert (await pages.get("/readyz")).status_code == 200
+        clock.now += timedelta(seconds=1)
         answer = await pages.get("/readyz")
     assert answer.status_code == 503
     assert "no route" in answer.json()["reason"]

@@ -9,17 +9,29 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import load_der_x509_certificate
 
+from mpc_cde.demo.organisations import free_addresses
 from parties.clock import system_clock
 from parties.operator_desk import open_desk
 from parties.self_check import check_party
+from parties.settings import read_settings
 from tests.parties.test_operator_desk import Office
 from tests.parties.test_share_store import damage_last_page, fill
 
 
 @pytest.fixture
 def office(tmp_path: Path) -> Office:
-    return Office(tmp_path)
+    office = Office(tmp_path)
+    (nobodys,) = free_addresses(1)
+    listen_at(office, nobodys)
+    return office
+
+
+def listen_at(office: Office, address: str) -> None:
+    mesh = read_settings(office.home.settings_path).mesh
+    text = office.home.settings_path.read_text()
+    office.home.settings_path.write_text(text.replace(f"{mesh.host}:{mesh.port}", address))
 
 
 def problems(office: Office, now: datetime | None = None) -> dict[str, str]:
@@ -48,6 +60,12 @@ def test_an_expired_mesh_certificate_is_found(office: Office) -> None:
     assert "has expired" in problems(office, datetime.now(UTC) + timedelta(days=365 * 40))["mesh certificate"]
 
 
+def test_a_mesh_certificate_is_valid_until_its_end(office: Office) -> None:
+    end = load_der_x509_certificate(office.home.load_mesh_credentials(None).certificate).not_valid_after_utc
+    assert "has expired" in problems(office, end)["mesh certificate"]
+    assert "mesh certificate" not in problems(office, end - timedelta(seconds=1))
+
+
 def test_a_card_of_another_party_is_found(office: Office) -> None:
     office.home.card_path.write_bytes(office.parties[1].home.card_path.read_bytes())
     assert "another identity key" in problems(office)["keys and card"]
@@ -62,9 +80,7 @@ def test_a_port_that_is_taken_is_found(office: Office) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = taken.getsockname()[1]
-        text = office.home.settings_path.read_text().replace("127.0.0.1:7800", f"127.0.0.1:{port}")
-        office.home.settings_path.write_text(text)
+        listen_at(office, f"127.0.0.1:{taken.getsockname()[1]}")
         assert "mesh port" in problems(office)
 
 
@@ -87,9 +103,7 @@ def test_a_port_that_the_own_node_holds_is_no_problem(office: Office) -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         held.listen()
-        text = office.home.settings_path.read_text()
-        port = held.getsockname()[1]
-        office.home.settings_path.write_text(text.replace("127.0.0.1:7800", f"127.0.0.1:{port}"))
+        listen_at(office, f"127.0.0.1:{held.getsockname()[1]}")
         run = {"pid": os.getpid(), "operations": "http://127.0.0.1:7801"}
         office.home.run_path.write_text(json.dumps(run))
         assert "mesh port" not in problems(office)

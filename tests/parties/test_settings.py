@@ -30,6 +30,12 @@ def test_time_limits_may_be_set_one_by_one(tmp_path: Path) -> None:
     assert (limits.decision_seconds, limits.max_frame_bytes, limits.connect_seconds) == (5, 1024, 10)
 
 
+def test_a_group_may_need_as_few_contributors_as_everybody(tmp_path: Path) -> None:
+    text = 'gateway = "http://127.0.0.1:8080"\n[policy]\nminimum_contributors = 8\n'
+    policy = read_settings(written(tmp_path, text)).policy
+    assert policy.minimum_contributors == policy.minimum_contributors_group == 8
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -44,6 +50,7 @@ def test_time_limits_may_be_set_one_by_one(tmp_path: Path) -> None:
         ('gateway = "http://127.0.0.1:8080"\n[policy]\nminimum_contributors = 9', "policy"),
         ('gateway = "http://127.0.0.1:8080"\n[time_limits]\npatience = 1', "no limit named patience"),
         ('gateway = "http://127.0.0.1:8080"\n[time_limits]\ndecision_seconds = -1', "decision_seconds"),
+        ('gateway = "http://127.0.0.1:8080"\n[time_limits]\ndecision_seconds = 0', "decision_seconds"),
         ('gateway = "http://127.0.0.1:8080"\n[time_limits]\nmax_frame_bytes = 1.5', "whole numbers"),
         (
             'gateway = "http://127.0.0.1:8080"\n[time_limits]\nsilent_peer_seconds = 2',

@@ -95,6 +95,15 @@ async def test_garbage_on_the_pipe_is_refused(data: bytes) -> None:
     other.close()
 
 
+async def test_the_longest_message_is_waited_for_on_the_pipe() -> None:
+    one, other = socket.socketpair()
+    node = await node_end(one)
+    other.sendall(MAX_PIPE_BYTES.to_bytes(4, "big"))
+    other.close()
+    assert await node.receive() is None
+    await node.close()
+
+
 def test_no_message_prints_a_key() -> None:
     assert "PRIVATE" not in repr(START)
 
