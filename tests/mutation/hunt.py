@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from tests.mutation.looks import Looks
 from tests.mutation.results import TIME_LIMIT, Results
 from tests.mutation.sites import Site
 
-_SLACK_SECONDS = 30.0
+_SLACK_SECONDS = 20.0
 _HINTS = 4
 _HINTS_AT_ONCE = 8
 _TESTS_EACH = 25
@@ -116,9 +116,23 @@ class Hunt:
         for start in range(0, len(trials), _HINTS_AT_ONCE):
             if time.time() > self._until:
                 return
-            for trial, failed in list(self._runner.try_all(trials[start : start + _HINTS_AT_ONCE])):
-                if failed and self._is_clean(failed, trial.limit_seconds):
-                    self._found(trial.site, failed)
+            answers = list(self._runner.try_all(trials[start : start + _HINTS_AT_ONCE]))
+            self._settle(
+                (trial, failed)
+                for trial, failed in answers
+                if not failed or self._is_clean(failed, trial.limit_seconds)
+            )
+
+    def _settle(self, answers: Iterable[tuple[Trial, str | None]]) -> None:
+        late: list[Trial] = []
+        for trial, failed in answers:
+            if failed:
+                self._found(trial.site, failed)
+            elif failed is None:
+                late.append(trial)
+        for trial in late:  # without the mutant they must be in time now: else the machine is what is slow
+            if self._runner.passes(trial.tests, trial.limit_seconds):
+                self._found(trial.site, TIME_LIMIT)
 
     def _hinted(self, site: Site) -> Trial | None:
         seen = {name: seconds for seconds, name in self._ground.looks.hints(site)}
@@ -149,17 +163,11 @@ class Hunt:
 
     def _go_through(self, file: str) -> None:
         facts = self._facts(file)
-        late: list[Trial] = []
         trials = [trial for site in self._open.values() if (trial := self._trial(site, facts)) is not None]
-        for trial, failed in self._runner.try_all(sorted(trials, key=lambda t: t.limit_seconds)):
+        trials.sort(key=lambda trial: trial.limit_seconds)
+        for trial in trials:
             self._tried[trial.site.key] += len(trial.tests)
-            if failed:
-                self._found(trial.site, failed)
-            elif failed is None:
-                late.append(trial)
-        for trial in late:  # without the mutant they must be in time now: else the machine is what is slow
-            if self._runner.passes(trial.tests, trial.limit_seconds):
-                self._found(trial.site, TIME_LIMIT)
+        self._settle(self._runner.try_all(trials))
 
     def _trial(self, site: Site, facts: Facts) -> Trial | None:
         seen = sorted(
