@@ -12,7 +12,7 @@ from starlette.routing import Route
 from mpc_cde.errors import MpcCdeError, OwnError
 from mpc_cde.gateway.cross_origin import CrossOrigin
 from mpc_cde.gateway.desk import Clock, Desk, system_clock
-from mpc_cde.gateway.express import add_express_calls
+from mpc_cde.gateway.express import ExpressCalls
 from mpc_cde.gateway.guard import Guard
 from mpc_cde.gateway.problems import ProblemKind, answer_to_error, answer_to_status, problem_answer
 from mpc_cde.gateway.routes import (
@@ -63,11 +63,11 @@ def create_app(settings: GatewaySettings, store: Store, clock: Clock = system_cl
     app.state.desk = desk
     for router in _ROUTERS:
         app.include_router(router)
-    add_express_calls(app, desk)
     _serve_public_pages(app, desk)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(MpcCdeError, _answer_own)
+    app.add_middleware(ExpressCalls, desk=desk, answer_error=_answer_own)
     app.add_middleware(CrossOrigin, origins=desk.origins)
     app.add_middleware(Guard, desk=desk)
     return app

@@ -1,5 +1,5 @@
 """The calls that come once for each member go past the framework's general machinery, which costs more than
-they do: it resolves dependencies, keeps exit stacks and validates for every request.
+they do: it tries routes one by one, resolves dependencies, keeps exit stacks and validates for every request.
 
 The same functions stand in the routers too, from which the interface is described; this only answers sooner.
 """
@@ -7,44 +7,63 @@ The same functions stand in the routers too, from which the interface is describ
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mpc_cde.errors import MpcCdeError
 from mpc_cde.gateway.desk import Desk
 from mpc_cde.gateway.routes import enrolment, party_documents, submissions
 
 Answer = Callable[[Request, Desk], Awaitable[Response]]
-
-_CALLS: tuple[tuple[str, str, Answer], ...] = (
-    ("POST", "/v1/submissions", submissions.post_submission),
-    ("GET", "/v1/submissions/{submission}", submissions.read_submission),
-    ("POST", "/v1/receipts", party_documents.post_receipt),
-    ("POST", "/v1/memberships", enrolment.post_membership),
-)
+_SUBMISSIONS = "/v1/submissions/"
 
 
-class _Express:
-    """One call as an application of its own; errors are answered by the layers around it."""
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What a route is to the log and the metrics: its path."""
 
-    def __init__(self, answer: Answer, desk: Desk) -> None:
-        self._answer = answer
+    path: str
+    answer: Answer
+
+
+_CALLS = {
+    (method, call.path): call
+    for method, call in (
+        ("POST", _Call("/v1/submissions", submissions.post_submission)),
+        ("GET", _Call("/v1/submissions/{submission}", submissions.read_submission)),
+        ("POST", _Call("/v1/receipts", party_documents.post_receipt)),
+        ("POST", _Call("/v1/memberships", enrolment.post_membership)),
+    )
+}
+
+
+class ExpressCalls:
+    """The innermost layer; what it does not know goes on to the framework. `answer_error` is the framework's own."""
+
+    def __init__(
+        self, app: ASGIApp, *, desk: Desk, answer_error: Callable[[Request, Exception], Awaitable[Response]]
+    ) -> None:
+        self._app = app
         self._desk = desk
-        self.route: Route | None = None
+        self._answer_error = answer_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["route"] = self.route
-        response = await self._answer(Request(scope, receive), self._desk)
+        path: str = scope.get("path", "")
+        name = path.removeprefix(_SUBMISSIONS) if path.startswith(_SUBMISSIONS) else ""
+        if name and "/" not in name:
+            path = _SUBMISSIONS + "{submission}"
+        call = _CALLS.get((scope.get("method", ""), path))
+        if call is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = call
+        scope["path_params"] = {"submission": name}
+        request = Request(scope, receive)
+        try:
+            response = await call.answer(request, self._desk)
+        except MpcCdeError as error:
+            response = await self._answer_error(request, error)
         await response(scope, receive, send)
-
-
-def add_express_calls(app: FastAPI, desk: Desk) -> None:
-    """Put them before all other routes."""
-    for method, path, answer in _CALLS:
-        express = _Express(answer, desk)
-        express.route = Route(path, express, methods=[method], include_in_schema=False)
-        express.route.methods = {method}  # Starlette adds HEAD to GET, which the routers do not know
-        app.router.routes.insert(0, express.route)
