@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from mpc_cde.http_connections import server_config
 from parties.node_health import NodeHealth
 from parties.share_store import ShareStore
 
@@ -58,9 +59,7 @@ class _Server(uvicorn.Server):
 
 async def serve_operations(app: Starlette, listening: socket.socket) -> None:
     """Serve until cancelled, then close in order."""
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
-    )
+    config = server_config(app, log_config=None, timeout_graceful_shutdown=1)
     server = _Server(config)
 
     async def serve() -> None:

@@ -23,6 +23,7 @@ from mpc_cde.gateway.app import create_app
 from mpc_cde.gateway.desk import Desk, system_clock
 from mpc_cde.gateway.settings import LOOPBACK_HOSTS, GatewaySettings
 from mpc_cde.gateway.store import Store, code_of
+from mpc_cde.http_connections import server_config
 from mpc_cde.remarks import write_remarks
 from mpc_cde.secret_files import delete_secret_file, make_private_directory, write_secret_file
 
@@ -70,16 +71,12 @@ def _serve(settings: GatewaySettings, store: Store, listener: socket.socket) -> 
     port = int(listener.getsockname()[1])
     url = settings.public_url or f"http://{_bracketed(settings.host)}:{port}"
     desk.reader_origins = frozenset({url, *_loopback_origins(settings, port)})
-    config = uvicorn.Config(
+    config = server_config(  # our own line a request, without addresses and queries
         app,
         log_config=None,
-        access_log=False,  # our own line a request, without addresses and queries
-        server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=GRACE_SECONDS,
-        lifespan="off",
-        ws="none",
     )
     run_file = settings.home / RUN_FILE
     announcement: dict[str, Any] = {"pid": os.getpid(), "url": url, "started": timestamp_of(system_clock())}

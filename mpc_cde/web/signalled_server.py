@@ -11,6 +11,8 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from mpc_cde.http_connections import server_config
+
 
 class _Server(uvicorn.Server):
     """Ends without raising the signal once more, so that what was opened is closed."""
@@ -30,13 +32,9 @@ def serve_until_signal(
     app: ASGIApp, listening: socket.socket, *, certificate: str | Path | None = None, key: str | None = None
 ) -> None:
     """Serve on a bound socket, with TLS where a certificate is given; nothing is written about who reads."""
-    config = uvicorn.Config(
+    config = server_config(
         app,
         log_level="warning",
-        access_log=False,  # who reads is nobody's business
-        server_header=False,
-        lifespan="off",
-        ws="none",
         ssl_certfile=certificate,
         ssl_keyfile=key,
         timeout_graceful_shutdown=2,
