@@ -27,6 +27,7 @@ from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.study import Study
 from mpc_cde.errors import BadDocument, CallerError, KeyFileRefused
 from mpc_cde.keys import Passphrase, SigningKey
+from mpc_cde.lookalikes import with_remarks
 from mpc_cde.sealing import SealingPrivateKey
 from parties.party_home import CommunityHome
 from parties.policy import PartyPolicy
@@ -206,16 +207,14 @@ def describe_for_operator(envelope: Envelope) -> str:
     digest = encode_base64url(envelope.digest())[:11]
     match document:
         case Study():
-            return f"study {encode_base64url(document.terms_digest())[:11]}: {document.terms.title}"
+            return f"study {encode_base64url(document.terms_digest())[:11]}: {with_remarks(document.terms.title)}"
         case Researcher():
-            functions = ", ".join(document.functions)
-            return (
-                f"researcher {digest}: {document.name}, may ask for {functions} until {document.valid_until}"
-            )
+            who, functions = with_remarks(document.name), ", ".join(document.functions)
+            return f"researcher {digest}: {who}, may ask for {functions} until {document.valid_until}"
         case Membership():
             return f"membership {digest}: certified by registrar {document.registrar}"
         case Revocation():
-            return f"revocation {digest}: of a {document.kind}, {document.reason}"
+            return f"revocation {digest}: of a {document.kind}, {with_remarks(document.reason)}"
         case Closing():
             return f"closing {digest}: proposed by {document.steward} at {document.time}"
         case LogCheckpoint():

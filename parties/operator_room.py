@@ -30,6 +30,7 @@ from mpc_cde.documents.study_differences import differences
 from mpc_cde.errors import BadDocument, CallerError, KeyFileRefused, NotFound
 from mpc_cde.keys import Passphrase
 from mpc_cde.life_cycles import study as life
+from mpc_cde.lookalikes import with_remarks
 from mpc_cde.node_log import verify_log
 from mpc_cde.secret_files import read_secret_file
 from mpc_cde.web.local_room import Described, Room, optional_text_of, text_of
@@ -339,7 +340,7 @@ def _as_it_stands(stored: StoredDocument, kind: type[Any], community: Community)
         return {
             "kind": "researcher",
             **common,
-            "title": document.name,
+            "title": with_remarks(document.name),
             "functions": list(document.functions),
             "every_study": document.studies is None,
             "closes": document.valid_until,

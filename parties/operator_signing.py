@@ -17,6 +17,7 @@ from mpc_cde.documents.study import Study
 from mpc_cde.errors import Conflict, NotFound
 from mpc_cde.keys import Passphrase
 from mpc_cde.life_cycles import study as life
+from mpc_cde.lookalikes import with_remarks
 from mpc_cde.node_log import LogHead
 from parties.approvals import (
     COSIGNED,
@@ -43,12 +44,14 @@ def sign_community(
     """Show a community, have its fingerprint compared, sign it and hand it in; returns what was signed."""
     home.verify()
     community = open_envelope(draft, Community)
-    say(
-        f"{community.name}, version {community.version}, {community.party_count} parties, t = {community.threshold}"
-    )
+    name, parties = with_remarks(community.name), community.party_count
+    say(f"{name}, version {community.version}, {parties} parties, t = {community.threshold}")
     say_table(
         ["party", "name", "mesh"],
-        [[str(index), card.name, card.mesh_address] for index, card in enumerate(community.cards)],
+        [
+            [str(index), with_remarks(card.name), card.mesh_address]
+            for index, card in enumerate(community.cards)
+        ],
     )
     say(f"Fingerprint: {format_fingerprint(community.fingerprint())}")
     if compared is not None:

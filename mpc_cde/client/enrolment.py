@@ -23,6 +23,7 @@ from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.suites import PUBLIC_KEY_LENGTHS, SUITES, PublicSealingKey
 from mpc_cde.errors import CallerError
 from mpc_cde.keys import SigningKey
+from mpc_cde.lookalikes import remarks_on
 
 CARD_COLUMNS = ("signing_key", "sealing_key", "register_id", "holding", "sole_trader")
 REQUIRED_COLUMNS = ("signing_key", "sealing_key", "register_id")
@@ -68,7 +69,7 @@ def parse_register(table: Table) -> tuple[RegisterRow, ...]:
             rows.append(_parse_row(row, attributes))
         except ValueError as error:
             faults.append(f"row {row.number}: {error}")
-    faults += _repeated(((row.row, row.register_id) for row in rows), "register_id")
+    faults += _repeated(((row.row, _folded(row.register_id)) for row in rows), "register_id")
     faults += _repeated(((row.row, row.signing_key) for row in rows), "signing_key")
     if faults:
         more = [f"and {len(faults) - MAX_FAULTS_SHOWN} more"] if len(faults) > MAX_FAULTS_SHOWN else []
@@ -184,6 +185,11 @@ def register_id_digest(register_id: str) -> bytes:
     return hashlib.sha256(b"mpc-cde/register-id/v1\x00" + register_id.encode("utf-8")).digest()
 
 
+def _folded(register_id: str) -> str:
+    """Without what people write one way or the other: two rows of one entry are one too many."""
+    return "".join(character for character in register_id.casefold() if character.isalnum())
+
+
 def _parse_row(row: Row, attributes: Sequence[str]) -> RegisterRow:
     if row.fault is not None:
         raise ValueError(f"expected {row.fault}")
@@ -191,6 +197,12 @@ def _parse_row(row: Row, attributes: Sequence[str]) -> RegisterRow:
     register_id = cells.get("register_id", "")
     if not register_id:
         raise ValueError("column register_id: expected an id in an external register, found a blank")
+    for column in ("register_id", "holding"):
+        remarks = remarks_on(cells.get(column, ""))
+        if remarks:  # what looks like another entry would get a second membership of the same organisation
+            raise ValueError(
+                f"column {column}: expected text that is as it looks, found {'; '.join(remarks)}"
+            )
     return RegisterRow(
         row=row.number,
         signing_key=_key(cells.get("signing_key", ""), "signing_key", 32),

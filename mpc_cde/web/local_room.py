@@ -28,8 +28,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mpc_cde.documents.canonical import encode_base64url
-from mpc_cde.errors import CallerError, MpcCdeError
+from mpc_cde.documents.canonical import encode_base64url, parse_strict_json
+from mpc_cde.errors import BadDocument, CallerError, MpcCdeError
 from mpc_cde.secret_files import write_secret_file
 from mpc_cde.web.assets import load_assets
 from mpc_cde.web.serving import FIXED_HEADERS, PagesApp, PagesSettings, content_security_policy
@@ -137,8 +137,8 @@ class LocalRoom:
         if request.method == "POST":
             body = await _body(request)
             try:
-                asked = json.loads(body or b"")
-            except ValueError:
+                asked = parse_strict_json(body, max_bytes=MAX_BODY_BYTES)
+            except BadDocument:
                 return _problem(400, "no_json", "expected a JSON object")
             if not isinstance(asked, dict):
                 return _problem(400, "no_json", "expected a JSON object")
@@ -218,7 +218,8 @@ async def _body(request: Request) -> bytes:
 
 
 def _json(status: int, value: Any) -> Response:
-    return Response(json.dumps(value, ensure_ascii=False), status, media_type="application/json")
+    # as ASCII: what somebody else wrote may hold half a character, which has no bytes
+    return Response(json.dumps(value), status, media_type="application/json")
 
 
 def _problem(status: int, code: str, message: str) -> Response:

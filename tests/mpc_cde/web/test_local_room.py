@@ -142,9 +142,45 @@ async def test_what_looks_does_not_act_and_what_acts_is_not_read(
     assert counter.value == 0
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"3", b"{", b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"3",
+        b"{",
+        b"\xff",
+        b"[" * 50_000,
+        b'{"by":1,"by":3}',
+        b'{"by":1.5}',
+        b'{"by":NaN}',
+        b"9" * 5_000,
+    ],
+    ids=[
+        "nothing",
+        "list",
+        "number",
+        "cut",
+        "no text",
+        "nested",
+        "doubled",
+        "fraction",
+        "no number",
+        "digits",
+    ],
+)
 async def test_what_is_no_object_is_refused(client: httpx.AsyncClient, counter: Counter, body: bytes) -> None:
     assert (await client.post("/room/add", content=body, headers=POSTED)).status_code == 400
+
+
+async def test_half_a_character_of_somebody_else_does_not_end_the_answer(
+    client: httpx.AsyncClient, counter: Counter
+) -> None:
+    """A gateway's JSON may hold one, and no bytes stand for it."""
+    counter.fail = CallerError("\ud800")
+    answer = await client.post("/room/add", json={"by": 1}, headers=POSTED)
+    assert answer.status_code == 409
+    assert answer.json()["message"] == "\ud800"
 
 
 async def test_a_body_without_end_is_not_kept(client: httpx.AsyncClient, counter: Counter) -> None:

@@ -173,4 +173,10 @@ test("personal links", () => {
   assert.equal(parseInvitation(`#community=${community}&register=B1&reply=a@b?cc=c@d`).replyTo, null);
   assert.throws(() => parseInvitation(`#community=${community}`), BadDocument);
   assert.throws(() => parseInvitation("#community=abc&register=B1"), BadDocument);
+  for (const hidden of ["\u202e", "\u2066", "\u0007", "\n"]) {
+    for (const field of ["register", "name"]) {
+      const link = new URLSearchParams({ community, register: "B1", [field]: `A${hidden}B` });
+      assert.throws(() => parseInvitation(`#${link}`), BadDocument, field);
+    }
+  }
 });
