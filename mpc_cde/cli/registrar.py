@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,16 @@ import typer
 
 from mpc_cde.cli.connection import community_home, known_gateway, run_connected
 from mpc_cde.cli.offices import make_office
-from mpc_cde.cli.options import FingerprintOption, GatewayOption, HomeOption, OutputOption, YesOption
-from mpc_cde.cli.showing import remark, say, say_table
+from mpc_cde.cli.options import (
+    FingerprintOption,
+    GatewayOption,
+    HomeOption,
+    JsonOption,
+    OutputOption,
+    StudyOption,
+    YesOption,
+)
+from mpc_cde.cli.showing import remark, say, say_json, say_table
 from mpc_cde.cli.surroundings import confirm, open_home, write_file
 
 if TYPE_CHECKING:
@@ -156,6 +165,66 @@ def countersign(
 
 
 @app.command()
+def submitted(
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="CSV", help="The register: columns register_id and, if you like, more."
+        ),
+    ] = None,
+    study: StudyOption = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Whom to remind, for your mails.")
+    ] = Path("reminders.csv"),
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    gateway: GatewayOption = None,
+    fingerprint: FingerprintOption = None,
+) -> None:
+    """Show which of this registrar's own members have submitted (never what), and write whom to remind.
+
+    Without --from it counts. Nobody but their own registrar is told who has submitted.
+    """
+    from mpc_cde.client.enrolment import with_cards
+    from mpc_cde.client.membership_ledger import MembershipLedger
+    from mpc_cde.client.reminders import STANDINGS, Turnout, read_turnout, still_to_come
+    from mpc_cde.client.tables import read_table
+    from mpc_cde.reader_signatures import SignedReader
+    from protocols.randomness import SystemRandomness
+
+    register = None if table is None else with_cards(read_table(table), table.parent)
+    reader = SignedReader(_key(home), randomness=SystemRandomness())
+    ledger = MembershipLedger(community_home(home, fingerprint).role("registrar"))
+
+    async def look(connection: Connection) -> Turnout:
+        listing = await connection.find_study(study)
+        return await read_turnout(connection, listing.terms, ledger=ledger, reader=reader)
+
+    turnout = run_connected(look, home=home, gateway=gateway, fingerprint=fingerprint)
+    entries = [] if register is None else turnout.entries(register)
+    counts = turnout.counts if register is None else Counter(entry.standing for entry in entries)
+    if as_json:
+        listed = [{"register_id": e.register_id, "name": e.name, "standing": e.standing} for e in entries]
+        say_json({"study": turnout.study.study.terms.title, "counts": dict(counts), "entries": listed})
+    else:
+        say(turnout.study.study.terms.title)
+        say_table(
+            ["", "members"],
+            [
+                [standing.replace("_", " "), str(counts[standing])]
+                for standing in STANDINGS
+                if counts[standing]
+            ],
+            right=[1],
+        )
+    if register is not None:
+        write_file(output, still_to_come(register, entries).encode())
+        remark(
+            f"{output} is written: those to remind, and those whose link has to be sent again (not joined)."
+        )
+
+
+@app.command()
 def serve(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="On this machine alone; 0: a free one.")
@@ -164,7 +233,7 @@ def serve(
     gateway: GatewayOption = None,
     fingerprint: FingerprintOption = None,
 ) -> None:
-    """Serve the registrar's page on this machine alone: invite members, certify their keys, countersign."""
+    """Serve the registrar's page on this machine alone: invite, certify, countersign, remind."""
     from mpc_cde.cli.failures import describe
     from mpc_cde.client.membership_ledger import MembershipLedger
     from mpc_cde.web.local_room import serve_room

@@ -7,11 +7,9 @@ fault and says so.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-import anyio
 from pydantic import ValidationError
 
 from mpc_cde.client.http import GatewayClient, GatewayFailed, Reader
@@ -20,7 +18,8 @@ from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.roster import RosterProof
 from mpc_cde.errors import BadDocument, NotCanonical
 
-FIRST_EVENT_SECONDS = 20.0
+DIGEST_BYTES = 32
+MEMBER_ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,8 @@ class StudyListing:
     terms: bytes
     title: str
     state: str
+    members: int
+    waiting_for: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +76,6 @@ class ResultListing:
     query: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class StudyProgress:
-    """How many members have submitted, and which parties are waited for; a claim of the gateway."""
-
-    members: int
-    waiting_for: tuple[str, ...]
-
-
 class GatewayCalls:
     """The calls of documents.md's table that clients make."""
 
@@ -100,7 +93,13 @@ class GatewayCalls:
     async def studies(self) -> tuple[StudyListing, ...]:
         answer = await self._client.get("/v1/studies")
         return tuple(
-            StudyListing(_digest(item, "terms"), _text(item, "title"), _text(item, "state"))
+            StudyListing(
+                _digest(item, "terms"),
+                _text(item, "title"),
+                _text(item, "state"),
+                _count(item, "members"),
+                _names(item, "waiting_for"),
+            )
             for item in _items(answer, "studies")
         )
 
@@ -158,6 +157,11 @@ class GatewayCalls:
         """The membership of the key that the reader signs with, with all countersignatures."""
         return _envelope(await self._client.get("/v1/memberships/own", reader=reader), "membership")
 
+    async def submitted(self, terms: bytes, reader: Reader) -> frozenset[bytes]:
+        """Ids of the reading registrar's own members that have submitted to the study; a claim of the gateway."""
+        answer = await self._client.get(f"/v1/studies/{encode_base64url(terms)}/submitted", reader=reader)
+        return frozenset(_decoded(text, length=MEMBER_ID_BYTES) for text in _items(answer, "members"))
+
     async def enrolment(self, reader: Reader) -> Envelope:
         """The researcher's document of the key that the reader signs with."""
         return _envelope(await self._client.get("/v1/researchers/own", reader=reader), "researcher")
@@ -196,19 +200,6 @@ class GatewayCalls:
         """Events of a study or query, as they come."""
         return self._client.events(f"/v1/progress/{encode_base64url(digest)}")
 
-    async def study_progress(self, terms: bytes) -> StudyProgress:
-        """How far a study has come, by the first of its events."""
-        event: dict[str, Any] = {}
-        with anyio.move_on_after(FIRST_EVENT_SECONDS):  # a stream may be kept alive for ever without one
-            async with aclosing(self.progress(terms)) as events:
-                event = await anext(events, {})
-        members = _member(event, "members")
-        if type(members) is not int or not 0 <= members <= MAX_INTEGER:
-            raise GatewayFailed("the gateway's answer: members is no number")
-        return StudyProgress(
-            members, tuple(_printable(str(name)[:200]) for name in _items(event, "waiting_for"))
-        )
-
 
 def _member(answer: Any, name: str) -> Any:
     if not isinstance(answer, Mapping) or name not in answer:
@@ -235,18 +226,29 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
+def _count(answer: Any, name: str) -> int:
+    value = _member(answer, name)
+    if type(value) is not int or not 0 <= value <= MAX_INTEGER:
+        raise GatewayFailed(f"the gateway's answer: {name} is no number")
+    return value
+
+
+def _names(answer: Any, name: str) -> tuple[str, ...]:
+    return tuple(_printable(str(one)[:200]) for one in _items(answer, name))
+
+
 def _digest(answer: Any, name: str) -> bytes:
     return _decoded(_member(answer, name))
 
 
-def _decoded(value: Any) -> bytes:
+def _decoded(value: Any, *, length: int = DIGEST_BYTES) -> bytes:
     try:
-        digest = decode_base64url(value) if isinstance(value, str) else b""
+        name = decode_base64url(value) if isinstance(value, str) else b""
     except ValueError:
-        digest = b""
-    if len(digest) != 32:
-        raise GatewayFailed("the gateway's answer: expected a digest")
-    return digest
+        name = b""
+    if len(name) != length:
+        raise GatewayFailed(f"the gateway's answer: expected the base64url of {length} bytes")
+    return name
 
 
 def _envelope(answer: Any, name: str) -> Envelope:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterator
 from urllib.parse import urlencode, urlsplit
 
-from mpc_cde.client.tables import Table
+from mpc_cde.client.tables import Row, Table
 from mpc_cde.documents.community import format_fingerprint
 from mpc_cde.errors import CallerError
 
@@ -28,20 +28,10 @@ def invitation_link(
     return f"{parts.scheme}://{parts.netloc}/#{urlencode(fields)}"
 
 
-def invitations(table: Table, *, pages: str, fingerprint: str, reply_to: str | None) -> str:
-    """CSV of register_id, name and link, for mail merge. Raises CallerError for a table without ids."""
+def register_entries(table: Table) -> Iterator[tuple[str, str, Row]]:
+    """Each entry of a register: its id, its name or "", its row. Raises CallerError for what is no register."""
     if "register_id" not in table.headings:
         raise CallerError("row 1: missing column register_id", hint="A column name may stand beside it.")
-    output = io.StringIO()
-    writer = csv.writer(output, lineterminator="\n")
-    writer.writerow(("register_id", "name", "link"))
-    writer.writerows(_lines(table, pages=pages, fingerprint=fingerprint, reply_to=reply_to))
-    return output.getvalue()
-
-
-def _lines(
-    table: Table, *, pages: str, fingerprint: str, reply_to: str | None
-) -> Iterable[tuple[str, str, str]]:
     seen: dict[str, int] = {}
     for row in table.rows:
         register_id = (row.cells.get("register_id") or "").strip()
@@ -49,8 +39,17 @@ def _lines(
             raise CallerError(f"row {row.number}: expected {row.fault or 'a register_id'}")
         if seen.setdefault(register_id, row.number) != row.number:
             raise CallerError(f"row {row.number}: register_id is the same as in row {seen[register_id]}")
-        name = (row.cells.get("name") or "").strip()
+        yield register_id, (row.cells.get("name") or "").strip(), row
+
+
+def invitations(table: Table, *, pages: str, fingerprint: str, reply_to: str | None) -> str:
+    """CSV of register_id, name and link, for mail merge. Raises CallerError for a table without ids."""
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow(("register_id", "name", "link"))
+    for register_id, name, _ in register_entries(table):
         link = invitation_link(
             pages, fingerprint=fingerprint, register_id=register_id, name=name, reply_to=reply_to
         )
-        yield register_id, name, link
+        writer.writerow((register_id, name, link))
+    return output.getvalue()

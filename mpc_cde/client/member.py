@@ -24,6 +24,7 @@ from mpc_cde.documents.base import Part
 from mpc_cde.documents.canonical import Digest, Sequence
 from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.membership import Membership
+from mpc_cde.documents.study_terms import GroupTerms
 from mpc_cde.documents.submission import Submission
 from mpc_cde.errors import BadDocument, CallerError, NotFound, StoreDamaged
 from mpc_cde.keys import SigningKey
@@ -202,14 +203,13 @@ async def own_evidence(
 
 
 def _verify_eligible(study: VerifiedStudy, membership: Membership) -> None:
-    for rule in study.study.terms.eligibility:
-        if membership.attributes.get(rule.attribute) not in rule.values:
-            raise CallerError(
-                f"this study is for members whose {rule.attribute} is one of {', '.join(rule.values)}"
-            )
-    for group in study.study.terms.groups:
-        if membership.attributes.get(group.attribute) not in group.values:
-            raise CallerError(
-                f"the membership certifies no {group.attribute} that this study knows",
-                hint=f"Ask the registrar; expected one of {', '.join(group.values)}.",
-            )
+    lacking = study.study.terms.lacking(membership.attributes)
+    if lacking is None:
+        return
+    values = ", ".join(lacking.values)
+    if isinstance(lacking, GroupTerms):
+        raise CallerError(
+            f"the membership certifies no {lacking.attribute} that this study knows",
+            hint=f"Ask the registrar; expected one of {values}.",
+        )
+    raise CallerError(f"this study is for members whose {lacking.attribute} is one of {values}")

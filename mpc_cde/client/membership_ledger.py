@@ -50,13 +50,17 @@ class MembershipLedger:
         revocations = [open_envelope(envelope, Revocation) for envelope in _read(self._revocations_path)]
         return frozenset(revocation.subject for revocation in revocations if revocation.kind == "member")
 
+    def in_force(self) -> dict[bytes, Membership]:
+        """The membership that stands for each register id, by the digest of that id; revoked ones are left out."""
+        revoked = self.revoked()
+        issued = (open_envelope(envelope, Membership) for envelope in self.load())
+        return {one.register_id: one for one in issued if one.member not in revoked}
+
     def member_of(self, register_id: str) -> bytes:
         """The member id that stands for this register id, unless it was revoked. Raises CallerError."""
-        digest, revoked = register_id_digest(register_id), self.revoked()
-        for envelope in reversed(self.load()):
-            membership = open_envelope(envelope, Membership)
-            if membership.register_id == digest and membership.member not in revoked:
-                return membership.member
+        membership = self.in_force().get(register_id_digest(register_id))
+        if membership is not None:
+            return membership.member
         raise CallerError(
             f"this registrar has issued no membership in force for {register_id!r}",
             hint="The registrar that issued it can revoke it so; any registrar by --member.",

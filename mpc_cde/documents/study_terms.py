@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Literal, Self
@@ -174,6 +175,11 @@ class StudyTerms(Part):
 
     def group(self, attribute: str) -> GroupTerms | None:
         return next((group for group in self.groups if group.attribute == attribute), None)
+
+    def lacking(self, attributes: Mapping[str, str]) -> Eligibility | GroupTerms | None:
+        """The first condition or group for which a member so certified has none of the values, or None."""
+        asked: tuple[Eligibility | GroupTerms, ...] = (*self.eligibility, *self.groups)
+        return next((one for one in asked if attributes.get(one.attribute) not in one.values), None)
 
     def values_of(self, by: str) -> tuple[str, ...]:
         """The cells of a group: an attribute's values; of a category its own, and `BLANK` if it may be blank."""

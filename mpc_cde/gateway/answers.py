@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mpc_cde.documents.base import Part
-from mpc_cde.documents.canonical import Digest, digest_of, encode_base64url
+from mpc_cde.documents.canonical import Digest, MemberId, digest_of, encode_base64url
 from mpc_cde.documents.envelope import Envelope
 
 JSON = "application/json"
@@ -74,6 +74,7 @@ class StudyListing(Answer):
     state: str
     opens: str
     closes: str
+    members: int
     waiting_for: tuple[str, ...]
 
 
@@ -127,6 +128,14 @@ class WithdrawalAnswer(Answer):
 class MembershipAnswer(Answer):
     membership: Envelope
     waiting_for: tuple[str, ...]
+
+
+class SubmittedAnswer(Answer):
+    """Members of one registrar that have submitted at least once, sorted; a withdrawal does not show."""
+
+    study: Digest
+    registrar: str
+    members: tuple[MemberId, ...]
 
 
 class ResearcherAnswer(Answer):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mpc_cde.documents.authority import verify_certified
-from mpc_cde.documents.community import Community
+from mpc_cde.documents.community import Community, RoleKey
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.revocation import Revocation
@@ -27,6 +27,12 @@ class Reader:
 def party_of(chain: CommunityChain, reader: Reader) -> int | None:
     """The index of the party that reads, or None."""
     return chain.current.party_index(reader.key) if chain.versions else None
+
+
+def registrar_of(chain: CommunityChain, reader: Reader) -> RoleKey | None:
+    """The registrar that reads, by its key in the version in force, or None."""
+    registrars = chain.current.registrars if chain.versions else ()
+    return next((role for role in registrars if role.key == reader.key), None)
 
 
 def is_revoked(view: StoreView, chain: CommunityChain, subject: bytes) -> bool:

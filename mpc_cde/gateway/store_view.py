@@ -267,6 +267,11 @@ class StoreView:
             ),
         )
 
+    def memberships_of_members(self, study: bytes) -> list[tuple[bytes, bytes]]:
+        """Each member of the study with each membership that it submitted under: (member, digest)."""
+        statement = select(_s.member, _s.membership).where(_s.study == study).distinct().order_by(_s.member)
+        return [(bytes(row.member), bytes(row.membership)) for row in self._rows(statement)]
+
     def _count_rows_of_members(self, study: bytes) -> int:
         column = tables.submissions.c
         statement = select(func.count(func.distinct(column.member))).where(column.study == study)

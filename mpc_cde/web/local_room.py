@@ -28,7 +28,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mpc_cde.documents.canonical import encode_base64url, parse_strict_json
+from mpc_cde.documents.canonical import decode_base64url, encode_base64url, parse_strict_json
 from mpc_cde.errors import BadDocument, CallerError, MpcCdeError
 from mpc_cde.secret_files import write_secret_file
 from mpc_cde.web.assets import load_assets
@@ -40,6 +40,7 @@ HOST = "127.0.0.1"
 CALLS = "/room/"
 TOKEN_HEADER = "x-mpc-cde-room"  # noqa: S105 - the header's name
 TOKEN_BYTES = 32
+DIGEST_BYTES = 32
 MAX_BODY_BYTES = 4 << 20
 TOKEN_FIELD = "token"  # noqa: S105 - the field's name in the link
 
@@ -206,6 +207,17 @@ def text_of(asked: Mapping[str, Any], name: str, *, longest: int = 2000) -> str:
 def optional_text_of(asked: Mapping[str, Any], name: str, *, longest: int = 2000) -> str | None:
     """The same, or None where it is missing or empty. Raises CallerError."""
     return None if asked.get(name) in (None, "") else text_of(asked, name, longest=longest)
+
+
+def digest_of_text(asked: Mapping[str, Any], name: str) -> bytes:
+    """A whole digest among what was asked with. Raises CallerError."""
+    try:
+        digest = decode_base64url(text_of(asked, name, longest=43))
+    except ValueError:
+        digest = b""
+    if len(digest) != DIGEST_BYTES:
+        raise CallerError(f"{name}: expected the whole digest of its terms")
+    return digest
 
 
 async def _body(request: Request) -> bytes:

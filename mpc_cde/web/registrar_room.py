@@ -1,4 +1,5 @@
-"""The registrar's page: personal links for members, their requests certified, another registrar's countersigned.
+"""The registrar's page: personal links for members, their requests certified, another registrar's countersigned,
+and which of its own members have submitted.
 
 Served by `mpc-cde registrar serve`; it signs by the same code as `mpc-cde registrar issue` and `countersign`. It has
 public keys and certified attributes of members before it, and nothing that any of them submitted.
@@ -29,6 +30,7 @@ from mpc_cde.client.membership_ledger import (
     parse_memberships,
     post_memberships,
 )
+from mpc_cde.client.reminders import Turnout, read_turnout, still_to_come
 from mpc_cde.client.role_cards import MemberCard
 from mpc_cde.client.tables import Row, Table, parse_csv_table
 from mpc_cde.client.verification import verify_proposed_study
@@ -36,7 +38,8 @@ from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import BadDocument, CallerError, PeerError
 from mpc_cde.keys import SigningKey
-from mpc_cde.web.local_room import Described, Room, optional_text_of, text_of
+from mpc_cde.reader_signatures import SignedReader
+from mpc_cde.web.local_room import Described, Room, digest_of_text, optional_text_of, text_of
 from mpc_cde.web.serving import PagesSettings
 from protocols.randomness import Randomness
 
@@ -64,13 +67,14 @@ class RegistrarRoom:
         """What can be asked here; nothing else can."""
         return Room(
             page=PAGE,
-            looks={"overview": self.overview},
+            looks={"overview": self.overview, "studies": self.studies},
             acts={
                 "invite": self.invite,
                 "read": self.read,
                 "certify": self.certify,
                 "compare": self.compare,
                 "countersign": self.countersign,
+                "turnout": self.turnout,
             },
             settings=PagesSettings(self.gateway, self.fingerprint, None, frozenset()),
             describe=self.describe,
@@ -100,6 +104,48 @@ class RegistrarRoom:
             }
 
         return self.connected(look)
+
+    def studies(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Studies that members may submit to or could, with how many of this registrar's members have."""
+
+        async def look(connection: Connection) -> list[dict[str, Any]]:
+            found = []
+            for listing in await connection.calls.studies():
+                if listing.state != "open":
+                    continue
+                turnout = await self._turnout(connection, listing.terms)
+                counts = turnout.counts
+                study = turnout.study
+                found.append(
+                    {
+                        "study": encode_base64url(listing.terms),
+                        "title": study.study.terms.title,
+                        "closes": study.presentation.closes,
+                        "submitted": counts["submitted"],
+                        "to_remind": counts["to_remind"],
+                    }
+                )
+            return found
+
+        return self.connected(look)
+
+    def turnout(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Entry by entry of a register: who has submitted (never what), and a table of those who have not."""
+        terms = digest_of_text(asked, "study")
+        register = parse_csv_table(text_of(asked, "table", longest=MAX_TEXT_CHARACTERS).encode("utf-8"))
+        turnout = self.connected(lambda connection: self._turnout(connection, terms))
+        entries = turnout.entries(register)
+        return {
+            "csv": still_to_come(register, entries),
+            "entries": [
+                {"register_id": one.register_id, "name": one.name, "standing": one.standing}
+                for one in entries
+            ],
+        }
+
+    async def _turnout(self, connection: Connection, terms: bytes) -> Turnout:
+        reader = SignedReader(self.signing_key, randomness=self.randomness, clock=self.clock)
+        return await read_turnout(connection, terms, ledger=self.ledger, reader=reader)
 
     def invite(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A personal link for every entry of a register; the same text as `mpc-cde registrar invite` writes."""

@@ -16,14 +16,14 @@ from mpc_cde.client.connection import Connected, Connection
 from mpc_cde.client.gateway_calls import StudyListing
 from mpc_cde.client.stewardship import approving_parties, propose_closing, propose_study, steward_of
 from mpc_cde.client.verification import verify_proposed_study
-from mpc_cde.documents.canonical import decode_base64url, encode_base64url, timestamp_of
+from mpc_cde.documents.canonical import encode_base64url, timestamp_of
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.study import Study
 from mpc_cde.errors import CallerError, PeerError
 from mpc_cde.keys import SigningKey
 from mpc_cde.study_templates import StudyTemplate, parse_template, study_from_template
 from mpc_cde.study_templates.shipped_templates import TRADES, shipped_template, shipped_text
-from mpc_cde.web.local_room import Described, Room, text_of
+from mpc_cde.web.local_room import Described, Room, digest_of_text, text_of
 from mpc_cde.web.serving import PagesSettings
 
 PAGE = "steward.html"
@@ -32,7 +32,6 @@ PILOT = "pilot"
 PILOT_RETENTION_DAYS = 7
 MAX_TEMPLATE_CHARACTERS = 1 << 20
 MAX_OPEN_DAYS = 366
-DIGEST_BYTES = 32
 
 
 def pilot_of(template: StudyTemplate) -> StudyTemplate:
@@ -61,7 +60,12 @@ class StewardRoom:
         """What can be asked here; nothing else can."""
         return Room(
             page=PAGE,
-            looks={"overview": self.overview, "templates": self.templates, "template": self.template},
+            looks={
+                "overview": self.overview,
+                "pulse": self.pulse,
+                "templates": self.templates,
+                "template": self.template,
+            },
             acts={"draft": self.draft, "propose": self.propose, "close": self.close},
             settings=PagesSettings(self.gateway, self.fingerprint, None, frozenset()),
             describe=self.describe,
@@ -76,6 +80,17 @@ class StewardRoom:
             for listing in await connection.calls.studies():
                 studies.append(await _shown(connection, listing))
             return {"community": community.name, "steward": self._name(community), "studies": studies}
+
+        return self.connected(look)
+
+    def pulse(self, _: Mapping[str, Any]) -> list[list[Any]]:
+        """What changes by itself, in one call of the gateway: the overview is worth another look if this differs."""
+
+        async def look(connection: Connection) -> list[list[Any]]:
+            return [
+                [encode_base64url(one.terms), one.state, one.members, list(one.waiting_for)]
+                for one in await connection.calls.studies()
+            ]
 
         return self.connected(look)
 
@@ -143,12 +158,7 @@ class StewardRoom:
 
     def close(self, asked: Mapping[str, Any]) -> dict[str, str]:
         """Propose to close a study before its time; it closes when every party has signed."""
-        try:
-            terms = decode_base64url(text_of(asked, "study", longest=43))
-        except ValueError:
-            terms = b""
-        if len(terms) != DIGEST_BYTES:
-            raise CallerError("study: expected the whole digest of its terms")
+        terms = digest_of_text(asked, "study")
 
         async def send(connection: Connection) -> str:
             verified = await connection.verified_study(terms)
@@ -184,19 +194,16 @@ async def _shown(connection: Connection, listing: StudyListing) -> dict[str, Any
         "missing": [],
         "pilot": False,
         "closes": None,
-        "members": 0,
-        "waiting_for": [],
+        "members": listing.members,
+        "waiting_for": listing.waiting_for,
     }
     try:
         community, study = verify_proposed_study(connection.trusted, file.study)
     except PeerError:  # its community is gone, or the gateway lies: nothing more is said of it
         return shown
     approved = approving_parties(community, study, file.approvals)
-    progress = await connection.calls.study_progress(listing.terms)
     return {
         **shown,
-        "members": progress.members,
-        "waiting_for": progress.waiting_for,
         "approved": [community.cards[party].name for party in sorted(approved)],
         "missing": [card.name for party, card in enumerate(community.cards) if party not in approved],
         "pilot": study.terms.disclosure.name == PILOT,

@@ -47,7 +47,7 @@ CALLS: dict[str, Callable[[GatewayCalls], Awaitable[object]]] = {
     "query": lambda calls: calls.query(DIGEST, READER),
     "results": lambda calls: calls.results(READER),
     "result": lambda calls: calls.result(DIGEST, READER),
-    "progress": lambda calls: calls.study_progress(DIGEST),
+    "who has submitted": lambda calls: calls.submitted(DIGEST, READER),
     "one document": lambda calls: calls.post("studies", DOCUMENT),
     "several documents": lambda calls: calls.post_several("memberships", [DOCUMENT]),
     "a submission": lambda calls: calls.submit([("document", b"{}", "application/json")]),

@@ -10,22 +10,38 @@ from starlette.responses import Response
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.gateway.admission_offices import amendment_rule, closing_rule, study_rule
 from mpc_cde.gateway.admission_parties import approval_rule, refusal_rule
-from mpc_cde.gateway.answers import SignedBy, StudiesAnswer, StudyAnswer, StudyListing, send_cacheable
+from mpc_cde.gateway.answers import (
+    SignedBy,
+    StudiesAnswer,
+    StudyAnswer,
+    StudyListing,
+    SubmittedAnswer,
+    send,
+    send_cacheable,
+)
 from mpc_cde.gateway.desk import DeskOf
 from mpc_cde.gateway.postings import post_one_of
+from mpc_cde.gateway.problems import ProblemKind, RequestRefused
+from mpc_cde.gateway.readers import SignedReader
 from mpc_cde.gateway.routes.described import ACKNOWLEDGED, answered, digest_in_path, document_body
-from mpc_cde.gateway.store_view import StoredDocument
+from mpc_cde.gateway.standing import registrar_of
+from mpc_cde.gateway.store_view import StoredDocument, StoreView
 from mpc_cde.gateway.study_files import StudyFile, all_studies, get_study
+from mpc_cde.gateway.submitted import submitted_members
 
 router = APIRouter(prefix="/v1", tags=["studies"])
 
 
 @router.get("/studies", responses=answered(StudiesAnswer))
 async def get_studies(request: Request, desk: DeskOf) -> Response:
-    """Every study with its state by the gateway's clock."""
+    """Every study with its state by the gateway's clock, and how many members have submitted."""
     now = desk.clock()
-    files = await desk.read(lambda view: list(all_studies(view, desk.chain(view), now)))
-    return send_cacheable(request, StudiesAnswer(studies=tuple(_listing(file) for file in files)))
+
+    def find(view: StoreView) -> tuple[StudyListing, ...]:
+        files = all_studies(view, desk.chain(view), now)
+        return tuple(_listing(file, view.count_members(file.terms_digest)) for file in files)
+
+    return send_cacheable(request, StudiesAnswer(studies=await desk.read(find)))
 
 
 @router.get("/studies/{study}", responses=answered(StudyAnswer))
@@ -48,6 +64,25 @@ async def get_one_study(request: Request, study: str, desk: DeskOf) -> Response:
         waiting_for=names_of(file, file.waiting_for),
     )
     return send_cacheable(request, answer)
+
+
+@router.get("/studies/{study}/submitted", responses=answered(SubmittedAnswer))
+async def get_submitted(study: str, desk: DeskOf, reader: SignedReader) -> Response:
+    """Which members of the registrar that signed the request have submitted: who, never what, never when."""
+    terms, now = digest_in_path(study), desk.clock()
+
+    def find(view: StoreView) -> SubmittedAnswer:
+        chain = desk.chain(view)
+        registrar = registrar_of(chain, reader)
+        if registrar is None:
+            raise RequestRefused(
+                ProblemKind.READER_NOT_ENTITLED, "this is for registrars, each about the members it certified"
+            )
+        get_study(view, chain, terms, now)
+        members = submitted_members(view, terms, registrar)
+        return SubmittedAnswer(study=terms, registrar=registrar.name, members=members)
+
+    return send(await desk.read(find))
 
 
 @router.post("/studies", responses=ACKNOWLEDGED, status_code=201, openapi_extra=document_body("study/v1"))
@@ -86,7 +121,7 @@ def names_of(file: StudyFile, parties: Iterable[int]) -> tuple[str, ...]:
     return tuple(file.community.cards[party].name for party in parties)
 
 
-def _listing(file: StudyFile) -> StudyListing:
+def _listing(file: StudyFile, members: int) -> StudyListing:
     return StudyListing(
         terms=file.terms_digest,
         document=file.stored.digest,
@@ -94,6 +129,7 @@ def _listing(file: StudyFile) -> StudyListing:
         state=file.state.name,
         opens=file.presentation.opens,
         closes=file.presentation.closes,
+        members=members,
         waiting_for=names_of(file, file.waiting_for),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from math import comb
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -337,9 +338,10 @@ class PaperCommunity:
             own=None if own is None else self.own_evidence(own),
         )
 
-    def next_community(self, *, name: str = "Community, renamed") -> tuple[Community, Envelope]:
-        """Version 2, signed by every party."""
+    def next_community(self, **changed: Any) -> tuple[Community, Envelope]:
+        """Version 2, signed by every party; another name if nothing else is `changed`."""
+        changed = changed or {"name": "Community, renamed"}
         following = self.community.model_copy(
-            update={"name": name, "version": 2, "previous": self.community.digest()}
+            update={**changed, "version": 2, "previous": self.community.digest()}
         )
         return following, signed(following, self.party_keys)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import anyio
 import httpx
 import pytest
 import stamina
 
-from mpc_cde.client import gateway_calls, http
+from mpc_cde.client import http
 from mpc_cde.client.gateway_calls import GatewayCalls
 from mpc_cde.client.http import GatewayClient, GatewayFailed, GatewayRefused, checked_url, multipart_body
 from mpc_cde.errors import CallerError, Conflict, MpcCdeError, NotFound, TooLarge, TransportError
 from mpc_cde.gateway.bodies import parse_multipart
+from mpc_cde.keys import SigningKey
+from mpc_cde.reader_signatures import SignedReader
+from protocols.randomness import ScriptedRandomness
 from tests.mpc_cde.client.paper import PaperCommunity
 
 PAPER = PaperCommunity()
@@ -215,16 +220,58 @@ async def test_a_first_attempt_counts_among_all_attempts() -> None:
     assert len(gateway.requests) == 3
 
 
+def listed(**changed: Any) -> bytes:
+    study = {
+        "terms": "A" * 43,
+        "title": "Energy",
+        "state": "open",
+        "members": 1,
+        "waiting_for": [],
+        **changed,
+    }
+    return json.dumps({"studies": [study]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        (listed(members="many"), "members is no number"),
+        (listed(members=True), "members is no number"),
+        (listed(members=-1), "members is no number"),
+        (listed(members=1 << 53), "members is no number"),
+        (listed(waiting_for=1), "waiting_for is no list"),
+        (listed(terms="A" * 42), "expected the base64url of 32 bytes"),
+        (b'{"studies": [{"state": "open"}]}', "lacks terms"),
+        (b"{", "not what a gateway says"),
+    ],
+)
+async def test_a_list_of_studies_that_is_none_is_the_gateways_fault(answer: bytes, word: str) -> None:
+    async with Gateway(httpx.Response(200, content=answer)).client() as client:
+        with pytest.raises(GatewayFailed, match=word):
+            await GatewayCalls(client).studies()
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        ({"members": ["A" * 22, "A" * 43]}, "expected the base64url of 16 bytes"),
+        ({"members": "A" * 22}, "members is no list"),
+        ({}, "lacks members"),
+    ],
+)
+async def test_a_list_of_members_that_is_none_is_the_gateways_fault(
+    answer: dict[str, Any], word: str
+) -> None:
+    async with Gateway(httpx.Response(200, json=answer)).client() as client:
+        reader = SignedReader(SigningKey(bytes(32)), randomness=ScriptedRandomness(b"reader"))
+        with pytest.raises(GatewayFailed, match=word):
+            await GatewayCalls(client).submitted(bytes(32), reader)
+
+
 @pytest.mark.parametrize(
     ("stream", "error", "word"),
     [
-        (b'data: {"members": "many", "waiting_for": []}\n\n', GatewayFailed, "members is no number"),
-        (b'data: {"members": 1, "waiting_for": 1}\n\n', GatewayFailed, "waiting_for is no list"),
-        (b'data: {"members": true, "waiting_for": []}\n\n', GatewayFailed, "members is no number"),
-        (b'data: {"members": 9007199254740992, "waiting_for": []}\n\n', GatewayFailed, "no number"),
-        (b'data: {"state": "open"}\n\n', GatewayFailed, "lacks members"),
         (b"data: {\n\n", GatewayFailed, "not what a gateway says"),
-        (b": still here\n\n", GatewayFailed, "lacks members"),
         (b"data: " + b"9" * (http.MAX_EVENT_BYTES + 1), TooLarge, "an event of more than"),
     ],
 )
@@ -233,13 +280,11 @@ async def test_progress_that_is_none_is_the_gateways_fault(
 ) -> None:
     async with Gateway(httpx.Response(200, content=stream)).client() as client:
         with pytest.raises(error, match=word):
-            await GatewayCalls(client).study_progress(bytes(32))
+            await anext(GatewayCalls(client).progress(bytes(32)))
 
 
-async def test_progress_is_the_first_event_whatever_it_is_cut_into() -> None:
-    stream = (
-        b': still here\n\ndata: {"members": 3, "waiting_for": ["University"]}\n\ndata: {"members": 4}\n\n'
-    )
+async def test_progress_is_read_whatever_it_is_cut_into() -> None:
+    stream = b': still here\n\ndata: {"members": 3}\n\ndata: {"members": 4}\n\n'
 
     async def bit_by_bit() -> AsyncIterator[bytes]:
         for start in range(len(stream)):
@@ -247,27 +292,12 @@ async def test_progress_is_the_first_event_whatever_it_is_cut_into() -> None:
 
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=bit_by_bit()))
     async with GatewayClient(URL, transport=transport) as client:
-        found = await GatewayCalls(client).study_progress(bytes(32))
-    assert (found.members, found.waiting_for) == (3, ("University",))
+        found = [event["members"] async for event in GatewayCalls(client).progress(bytes(32))]
+    assert found == [3, 4]
 
 
-async def test_stream_that_is_kept_alive_without_an_event_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_calls, "FIRST_EVENT_SECONDS", 0.05)
-
-    async def nothing_for_ever() -> AsyncIterator[bytes]:
-        while True:
-            yield b": still here\n\n"
-            await anyio.sleep(0.001)
-
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=nothing_for_ever()))
-    with anyio.fail_after(10):
-        async with GatewayClient(URL, transport=transport) as client:
-            with pytest.raises(GatewayFailed, match="lacks members"):
-                await GatewayCalls(client).study_progress(bytes(32))
-
-
-async def test_names_in_progress_cannot_turn_what_a_steward_reads() -> None:
-    stream = b'data: {"members": 3, "waiting_for": ["\\u202eytisrevinU\\u001b[2J"]}\n\n'
-    async with Gateway(httpx.Response(200, content=stream)).client() as client:
-        (name,) = (await GatewayCalls(client).study_progress(bytes(32))).waiting_for
-    assert name == " ytisrevinU [2J"
+async def test_names_in_a_list_cannot_turn_what_a_steward_reads() -> None:
+    answer = listed(waiting_for=["\u202eytisrevinU\u001b[2J"])
+    async with Gateway(httpx.Response(200, content=answer)).client() as client:
+        (study,) = await GatewayCalls(client).studies()
+    assert study.waiting_for == (" ytisrevinU [2J",)

@@ -10,12 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from mpc_cde.client.membership_ledger import MembershipLedger
+from mpc_cde.client.membership_ledger import LEDGER_FILE, MembershipLedger
 from mpc_cde.client.role_cards import MemberCard
 from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.membership import Membership
 from mpc_cde.errors import CallerError
 from mpc_cde.keys import SigningKey
+from mpc_cde.secret_files import write_secret_file
 from mpc_cde.web.registrar_room import RegistrarRoom
 from protocols.randomness import ScriptedRandomness
 from tests.mpc_cde.client.paper import sealing_key, signing_key
@@ -24,11 +25,13 @@ from tests.mpc_cde.web.test_steward_room import Office
 
 ROUTES = {
     ("GET", "/room/overview"),
+    ("GET", "/room/studies"),
     ("POST", "/room/invite"),
     ("POST", "/room/read"),
     ("POST", "/room/certify"),
     ("POST", "/room/compare"),
     ("POST", "/room/countersign"),
+    ("POST", "/room/turnout"),
 }
 PAGES = "https://pages.example"
 
@@ -115,6 +118,24 @@ def test_a_request_is_certified_and_countersigned(register: Register) -> None:
     assert membership.signing_key == signing_key("17").public_bytes
     assert dict(membership.attributes) == {"size": "small"}
     assert register.first.overview({})["issued"] == 2
+
+
+def test_who_has_submitted_is_told_of_the_own_members_alone(register: Register, tmp_path: Path) -> None:
+    """Members 0 and 1 are the first registrar's, on paper; 0 has submitted."""
+    paper = register.office.paper
+    lines = [paper.membership_envelope(number).to_json() for number in (0, 1)]
+    write_secret_file(tmp_path / "0" / LEDGER_FILE, b"\n".join(lines) + b"\n")
+    register.office.play(lambda: register.office.gateway.submitted(0))
+    (study,) = register.first.studies({})
+    assert (study["submitted"], study["to_remind"]) == (1, 1)
+    (others,) = register.second.studies({})
+    assert (others["submitted"], others["to_remind"]) == (0, 0)
+    told = register.first.turnout({"study": study["study"], "table": "register_id,name\n17,Rise\n"})
+    assert told["entries"] == [{"register_id": "17", "name": "Rise", "standing": "not_joined"}]
+    assert told["csv"].splitlines() == ["register_id,name,standing", "17,Rise,not_joined"]
+    for wrong in ("", "A" * 42, "not a digest!"):
+        with pytest.raises(CallerError, match="study"):
+            register.first.turnout({"study": wrong, "table": "register_id\n17\n"})
 
 
 def test_one_entry_of_the_register_gets_one_key(register: Register) -> None:

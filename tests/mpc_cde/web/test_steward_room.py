@@ -29,6 +29,7 @@ from tests.mpc_cde.gateway.paper_gateway import ORIGIN, PaperGateway
 T = TypeVar("T")
 ROUTES = {
     ("GET", "/room/overview"),
+    ("GET", "/room/pulse"),
     ("GET", "/room/templates"),
     ("GET", "/room/template"),
     ("POST", "/room/draft"),
@@ -148,7 +149,9 @@ def test_members_are_a_number_and_a_closing_waits_for_the_parties(office: Office
         await gateway.open_study()
         await gateway.submitted(0, 1)
 
+    quiet = office.room.pulse({})
     office.play(open_with_two)
+    assert office.room.pulse({}) != quiet
     (study,) = office.room.overview({})["studies"]
     assert (study["state"], study["members"], study["missing"]) == ("open", 2, [])
     told = json.dumps(office.room.overview({}))

@@ -1,31 +1,25 @@
 // Personal links for the entries of a register: as a table for a mail merge, and as the text of each mail.
 
-import { el, fill, saveFile } from "../shared/dom.js";
+import { el, saveFile } from "../shared/dom.js";
+import { register } from "./register.js";
 
-const kept = { table: "register_id,name\n", reply_to: "", pages: undefined }; // what was typed stays through other places and languages
+const kept = { reply_to: "", pages: undefined }; // what was typed stays through other places and languages
 
 export async function inviteView(page) {
   const { room, t } = page;
   const found = await room.look("overview");
   const message = el("div", { "aria-live": "polite" });
-  const table = el("textarea", { id: "register", rows: 8, spellcheck: false, value: kept.table, oninput: () => { kept.table = table.value; } });
-  const file = el("input", { id: "register-file", type: "file", accept: ".csv,.txt", onchange: async () => {
-    if (file.files.length === 0) return;
-    kept.table = await file.files[0].text();
-    table.value = kept.table;
-  } });
   const reply = el("input", { id: "reply", type: "email", value: kept.reply_to, oninput: () => { kept.reply_to = reply.value; } });
   kept.pages ??= found.pages[0] ?? "";
   const pages = el("input", { id: "pages", type: "url", value: kept.pages, oninput: () => { kept.pages = pages.value; } });
   const make = page.button(t("registrar.make_links"), async () => {
-    const made = await room.act("invite", kept);
+    const made = await room.act("invite", { ...kept, table: register.table });
     return links(made, found.community, t);
   }, { message, class: "primary" });
   return el("div", {}, el("h1", {}, t("registrar.invite_heading")), el("p", { class: "lead" }, t("registrar.invite_lead", { community: found.community })),
     found.pages.length === 0 ? el("div", { class: "notice wrong" }, el("p", {}, t("registrar.no_pages"))) : null,
     el("section", { class: "card" },
-      el("div", { class: "field" }, el("label", { htmlFor: "register-file" }, t("registrar.register_file")), file),
-      el("div", { class: "field" }, el("label", { htmlFor: "register" }, t("registrar.register")), table),
+      ...register.fields(t),
       el("div", { class: "field" }, el("label", { htmlFor: "pages" }, t("registrar.pages")), pages),
       el("div", { class: "field" }, el("label", { htmlFor: "reply" }, t("registrar.reply")), reply),
       el("div", { class: "actions" }, make), message));

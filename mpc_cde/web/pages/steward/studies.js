@@ -8,8 +8,8 @@ export async function studiesView(page) {
   const { room, t } = page;
   const found = await room.look("overview");
   const view = page.shown;
-  const seen = JSON.stringify(found.studies);
-  page.follow(view, async () => JSON.stringify((await room.look("overview")).studies) !== seen);
+  const seen = JSON.stringify(await room.look("pulse"));
+  page.follow(view, async () => JSON.stringify(await room.look("pulse")) !== seen);
   return el("div", {}, el("h1", {}, t("steward.studies.heading")), el("p", { class: "lead" }, t("steward.studies.lead", { community: found.community, steward: found.steward })),
     found.studies.length ? found.studies.map((study) => studyCard(page, study)) : el("section", { class: "card" }, el("p", {}, t("steward.studies.none"))),
     el("div", { class: "actions" }, el("a", { class: "button primary", href: "#new" }, t("steward.new"))));
@@ -27,7 +27,7 @@ function studyCard(page, study) {
     study.state === "open" ? [reminder(study, t), closing(page, study)] : null);
 }
 
-/** Text for a mail to everybody who was invited: who has submitted already is told that it may be ignored. */
+/** Text for a mail: registrars send it, each to those of its own members who have not submitted. */
 function reminder(study, t) {
   const text = t("steward.reminder.text", { title: study.title, closes: showTime(study.closes, t.language) });
   return el("details", {}, el("summary", {}, t("steward.reminder.heading")), el("p", { class: "quiet" }, t("steward.reminder.lead")),
