@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +14,7 @@ from pydantic import Field, StringConstraints
 
 from mpc_cde.documents.base import Part
 from mpc_cde.documents.canonical import Digest, digest_of
+from mpc_cde.web.html_pages import PLACES, html_page
 
 PAGES = Path(__file__).parent / "pages"
 MANIFEST_PATH = "manifest.json"
@@ -47,18 +50,38 @@ class Asset:
     media_type: str
     digest: bytes
 
+    @property
+    def compressed(self) -> bytes:
+        """The same for whoever takes gzip."""
+        return _compressed(self.content)
+
+
+@cache
+def _compressed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
+
 
 @cache
 def load_assets() -> Mapping[str, Asset]:
-    """All files by their path under the origin."""
-    found = {}
+    """All files by their path under the origin; the bare pages are made here, from their words."""
+    catalogues = load_catalogues()
+    found = {path: _asset(path, html_page(place, catalogues)) for path, place in sorted(PLACES.items())}
     for file in sorted(PAGES.rglob("*")):
         if not file.is_file():
             continue
         path = str(PurePosixPath(*file.relative_to(PAGES).parts))
-        content = file.read_bytes()
-        found[path] = Asset(path, content, MEDIA_TYPES[file.suffix], digest_of(content))
+        found[path] = _asset(path, file.read_bytes())
     return found
+
+
+def load_catalogues() -> Mapping[str, Mapping[str, str]]:
+    """Every word of the pages by language and key."""
+    files = sorted((PAGES / "catalogues").glob("*.json"))
+    return {file.stem: json.loads(file.read_bytes()) for file in files}
+
+
+def _asset(path: str, content: bytes) -> Asset:
+    return Asset(path, content, MEDIA_TYPES[PurePosixPath(path).suffix], digest_of(content))
 
 
 @cache

@@ -17,7 +17,8 @@ from html import escape
 
 from mpc_cde.documents.community import parse_fingerprint
 from mpc_cde.errors import BadDocument, CallerError
-from mpc_cde.web.assets import load_assets
+from mpc_cde.web.assets import load_assets, load_catalogues
+from mpc_cde.web.html_pages import HEAD, body
 from mpc_cde.web.serving import FIXED_POLICY
 
 ENTRY = "member/main.js"
@@ -59,17 +60,15 @@ def saved_page(*, gateway: str, fingerprint: str) -> bytes:
         "connect-src": gateway,
     }
     policy_text = "; ".join(f"{name} {value}" for name, value in policy.items())
-    body = _text("index.html").partition("<body>")[2]
+    before, after = HEAD
     return "\n".join(
         [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{escape(policy_text)}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light">\n<title>mpc-cde</title>',
+            f'{before}<meta http-equiv="Content-Security-Policy" content="{escape(policy_text)}">',
+            after.rstrip(),
             f'<link rel="icon" href="{mark}" type="image/svg+xml">',
             f"<style>{style}</style>\n</head>\n<body>",
             f'<script type="application/json" id="saved-files">{data}</script>',
-            body.partition("</body>")[0].strip(),
+            body("member", load_catalogues()),
             f'<script type="module">{script}</script>\n</body>\n</html>\n',
         ]
     ).encode("utf-8")

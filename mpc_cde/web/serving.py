@@ -113,11 +113,26 @@ class PagesApp:
         asset = self._assets.get(path)
         if asset is None:
             return Response("there is nothing at this address\n", 404, media_type="text/plain")
-        return _file(request, asset.content, asset.media_type)
+        return _file(request, asset.content, asset.media_type, compressed=lambda: asset.compressed)
 
 
-def _file(request: Request, content: bytes, media_type: str) -> Response:
+def _file(
+    request: Request, content: bytes, media_type: str, *, compressed: Callable[[], bytes] | None = None
+) -> Response:
     tag = f'"{encode_base64url(digest_of(content))}"'
+    headers = {"ETag": tag}
+    if compressed is not None:
+        headers["Vary"] = "Accept-Encoding"
+        if _takes_gzip(request):
+            tag = f'{tag[:-1]}.gzip"'
+            headers |= {"ETag": tag, "Content-Encoding": "gzip"}
+            content = compressed()
     if tag in [known.strip() for known in request.headers.get("if-none-match", "").split(",")]:
         return Response(None, 304, {"ETag": tag})
-    return Response(content, 200, {"ETag": tag}, media_type)
+    return Response(content, 200, headers, media_type)
+
+
+def _takes_gzip(request: Request) -> bool:
+    """A coding with a weight is not counted: who would rather have it plain gets it plain."""
+    codings = request.headers.get("accept-encoding", "").split(",")
+    return "gzip" in [coding.strip().casefold() for coding in codings]

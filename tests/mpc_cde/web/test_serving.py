@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import posixpath
 import re
@@ -16,8 +15,9 @@ from typer.testing import CliRunner
 from mpc_cde.cli.app import app as command_line
 from mpc_cde.documents.canonical import canonical_bytes, encode_base64url
 from mpc_cde.errors import BadDocument, CallerError, TransportError
-from mpc_cde.web.assets import PAGES, PagesManifest, load_assets, pages_manifest
+from mpc_cde.web.assets import PAGES, PagesManifest, load_assets, load_catalogues, pages_manifest
 from mpc_cde.web.checking import check_pages
+from mpc_cde.web.html_pages import PLACES
 from mpc_cde.web.serving import PagesApp, PagesSettings, content_security_policy
 
 ORIGIN = "https://party.example"
@@ -45,7 +45,7 @@ class Served(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def ask() -> httpx.Response:
             async with httpx.AsyncClient(transport=self._app, base_url=ORIGIN) as client:
-                answer = await client.get(request.url.path)
+                answer = await client.get(request.url.path, headers={"Accept-Encoding": "identity"})
             return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
         return self._alter(request.url.path, anyio.run(ask))
@@ -54,11 +54,18 @@ class Served(httpx.BaseTransport):
 def test_manifest_names_every_file_by_its_digest() -> None:
     manifest = pages_manifest()
     files = {str(file.relative_to(PAGES)) for file in PAGES.rglob("*") if file.is_file()}
-    assert set(manifest.files) == files
+    assert set(manifest.files) == files | set(PLACES)
     assert (
         manifest.files["vendor/hpke.js"] == hashlib.sha256((PAGES / "vendor/hpke.js").read_bytes()).digest()
     )
     assert PagesManifest.parse_payload(manifest.payload_bytes()).digest() == manifest.digest()
+
+
+def test_who_runs_no_scripts_reads_why_in_every_language() -> None:
+    for path, place in PLACES.items():
+        text = load_assets()[path].content.decode()
+        for language, words in load_catalogues().items():
+            assert f'<p lang="{language}">{words[f"noscript.{place}"]}</p>' in text
 
 
 def test_pages_name_no_other_origin_and_hold_no_inline_code() -> None:
@@ -107,11 +114,26 @@ def loaded_by(page: str) -> set[str]:
     return found
 
 
+async def test_files_travel_compressed_to_who_takes_that(client: httpx.AsyncClient) -> None:
+    for path in ("/", "/core/bytes.js", "/catalogues/nl.json"):
+        plain = await client.get(path, headers={"Accept-Encoding": "br, gzip;q=0"})
+        small = await client.get(path, headers={"Accept-Encoding": "br, gzip"})
+        assert "content-encoding" not in plain.headers
+        assert small.headers["content-encoding"] == "gzip"
+        assert small.content == plain.content  # the client unpacks
+        assert int(small.headers["content-length"]) < len(plain.content)
+        assert plain.headers["etag"] != small.headers["etag"]
+        assert plain.headers["vary"] == small.headers["vary"] == "Accept-Encoding"
+        for answer, coding in ((plain, "identity"), (small, "gzip")):
+            known = {"If-None-Match": answer.headers["etag"], "Accept-Encoding": coding}
+            assert (await client.get(path, headers=known)).status_code == 304
+
+
 @pytest.mark.parametrize("page", sorted(path for path in load_assets() if path.endswith(".html")))
 def test_a_page_loads_in_less_than_150_kilobytes(page: str) -> None:
     loaded = loaded_by(page)
     assert {"shared/frame.js", "style/pages.css"} < loaded
-    assert sum(len(gzip.compress(load_assets()[path].content)) for path in loaded) < 150_000
+    assert sum(len(load_assets()[path].compressed) for path in loaded) < 150_000
 
 
 def test_every_file_belongs_to_a_page() -> None:
