@@ -11,13 +11,16 @@ import hashlib
 import json
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from mpc_cde.client.export import ExportFile, export_result
 from mpc_cde.client.figures import FigureColumn, columns_of
+from mpc_cde.client.query import signed_query
 from mpc_cde.client.recovery_file import lock_keys
+from mpc_cde.client.release_rules import items_of
 from mpc_cde.client.verification import Evidence, verify_result, verify_withdrawal_receipts
 from mpc_cde.documents.base import Part
 from mpc_cde.documents.canonical import encode_base64url as b64
@@ -26,6 +29,7 @@ from mpc_cde.documents.figure import Figure, Formula
 from mpc_cde.documents.query import GroupCell
 from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.result import Cell, Result
+from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import BadDocument, BadFigure, BadSignature, PeerError
 from mpc_cde.reader_signatures import sign_read
@@ -451,6 +455,79 @@ def recovery_vectors() -> dict[str, Any]:
     }
 
 
+def asking_terms() -> StudyTerms:
+    """The study on paper with a secret category that may be blank, and functions of every kind of asking."""
+    terms = PAPER.study.terms
+    branch = Figure(
+        name="branch",
+        label="Branch",
+        kind="category",
+        categories=("Bread", "Pastry"),
+        radices=(2,),
+        blank_allowed=True,
+    )
+    first = terms.functions[0]
+    asked = (
+        first,
+        first.model_copy(update={"by": "branch"}),
+        first.model_copy(update={"by": "size", "scheduled": True}),
+        first.model_copy(update={"function": "own_rank@1", "audience": "self"}),
+        first.model_copy(update={"function": "histogram@1", "by": "size", "edges": ("100", "2500")}),
+        first.model_copy(update={"function": "mean@1", "grid": "5"}),
+    )
+    return terms.model_copy(update={"figures": (*terms.figures, branch), "functions": asked})
+
+
+def question_vectors() -> dict[str, Any]:
+    """Cells of each function, which functions a researcher may ask for, and a question signed by one."""
+    terms, digest = asking_terms(), PAPER.study.terms_digest()
+    enrolled = [
+        PAPER.researcher().model_copy(update={"functions": functions, "studies": studies})
+        for functions in (("histogram@1", "mean@1"), ("own_rank@1",))
+        for studies in (None, (digest,), (secret("another study"),))
+    ]
+    now = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+    askable = [one for one in terms.functions if not one.scheduled and one.audience != "self"]
+    study = PAPER.verified_study()
+    items = tuple(item for function in askable for item in items_of(function, terms))
+    question = signed_query(
+        study,
+        items,
+        PAPER.researcher_key,
+        asker_kind="researcher",
+        asker=PAPER.researcher().digest(),
+        randomness=ScriptedRandomness(b"browser vectors: question"),
+        now=now,
+        valid_seconds=3600,
+    )
+    return {
+        "terms": json.loads(terms.payload_bytes()),
+        "terms_digest": b64(digest),
+        "items": [
+            [json.loads(item.payload_bytes()) for item in items_of(function, terms)]
+            for function in terms.functions
+        ],
+        "researchers": [
+            {
+                "document": json.loads(one.payload_bytes()),
+                "permitted": [
+                    number
+                    for number, function in enumerate(terms.functions)
+                    if function in askable and one.may_ask(function.function, digest)
+                ],
+            }
+            for one in enrolled
+        ],
+        "question": {
+            "seed_text": "browser vectors: question",
+            "secret": b64(PAPER.researcher_key.secret_bytes()),
+            "asker": b64(PAPER.researcher().digest()),
+            "now": now.isoformat(),
+            "envelope": json.loads(question.to_json()),
+        },
+    }
+
+
 def build() -> dict[str, Any]:
     return {
         "withdrawal": withdrawal_vectors(),
@@ -460,6 +537,7 @@ def build() -> dict[str, Any]:
         "evidence": evidence_vectors(),
         "form": form_vectors(),
         "place": place_vectors(),
+        "questions": question_vectors(),
         "csv": csv_vectors(),
         "recovery": recovery_vectors(),
     }

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from mpc_cde.client.release_rules import items_of
-from mpc_cde.client.verification import Evidence, OwnEvidence
+from mpc_cde.client.trust import verify_community
+from mpc_cde.client.verification import Evidence, OwnEvidence, VerifiedStudy, verify_study
 from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.base import Document
 from mpc_cde.documents.checked_roster import CheckedRoster, RemovedSubmission
@@ -323,6 +324,11 @@ class PaperCommunity:
             receipts=self.receipts(number),
             proof=self.proof(number),
         )
+
+    def verified_study(self) -> VerifiedStudy:
+        """As a client has it after following the community."""
+        trusted = verify_community((self.community_envelope,), self.fingerprint)
+        return verify_study(trusted, self.study_envelope, self.approvals)
 
     def evidence(self, *, own: int | None = None) -> Evidence:
         session_keys = [self.party_keys[j] for j in self.session]

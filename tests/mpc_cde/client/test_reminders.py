@@ -7,8 +7,6 @@ import pytest
 from mpc_cde.client.enrolment import register_id_digest
 from mpc_cde.client.reminders import Turnout, still_to_come
 from mpc_cde.client.tables import Table, parse_csv_table
-from mpc_cde.client.trust import verify_community
-from mpc_cde.client.verification import verify_study
 from mpc_cde.documents.membership import Membership
 from mpc_cde.errors import CallerError
 from tests.mpc_cde.client.paper import PaperCommunity
@@ -37,9 +35,7 @@ def turnout() -> Turnout:
         member(paper, 2, "20", attributes={"size": "gigantic"}),
     ]
     submitted = frozenset({members[0].member, bytes(16)})
-    trusted = verify_community((paper.community_envelope,), paper.fingerprint)
-    study = verify_study(trusted, paper.study_envelope, paper.approvals)
-    return Turnout(study, {one.register_id: one for one in members}, submitted)
+    return Turnout(paper.verified_study(), {one.register_id: one for one in members}, submitted)
 
 
 def register() -> Table:

@@ -13,7 +13,7 @@ import pytest
 from mpc_cde.life_cycles import query_states
 from mpc_cde.life_cycles.study import State
 from mpc_cde.web.assets import PAGES
-from parties import policy
+from parties import intake, policy, submission_checks
 from protocols.catalog import FUNCTIONS
 
 CATALOGUES = {
@@ -77,6 +77,14 @@ def test_every_rule_by_which_a_party_decides_has_its_words() -> None:
     assert {"approved_study", "budget", "own_minimum"} <= rules
     for rule in rules:
         assert f"decision.rule.{rule}" in CATALOGUES["en"], rule
+
+
+def test_every_reason_for_which_a_party_refuses_a_submission_has_its_words() -> None:
+    code = inspect.getsource(submission_checks) + inspect.getsource(intake)
+    reasons = set(re.findall(r'Refused\(\s*"(\w+)"', code))
+    assert {"study_closed", "holding_counted", "seed_differs"} <= reasons
+    told = {key.removeprefix("receipts.reason.") for key in CATALOGUES["en"] if ".reason." in key}
+    assert told == reasons
 
 
 def test_every_state_of_a_question_has_its_words() -> None:

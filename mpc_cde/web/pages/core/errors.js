@@ -22,11 +22,12 @@ export class BadSignature extends MpcCdeError {}
 /** A Merkle proof or a receipt that does not lead to what was signed. */
 export class BadProof extends MpcCdeError {}
 
-/** The member's own submission is no part of what was computed; `reason` is one word for why. */
+/** The member's own submission is no part of what was computed; `reason` is one word for why, `refusal` a party's receipt. */
 export class NotCounted extends MpcCdeError {
-  constructor(message, { reason = "other", ...more } = {}) {
+  constructor(message, { reason = "other", refusal = null, ...more } = {}) {
     super(message, more);
     this.reason = reason;
+    this.refusal = refusal;
   }
 }
 

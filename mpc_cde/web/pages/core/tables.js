@@ -68,10 +68,15 @@ export function readFigures(rows, { inputs, terms, from = inputs[0]?.name }) {
   return bareShape(body, inputs, from, offset);
 }
 
-/** A blank template, figures down, for any spreadsheet: name, label, unit, value. */
-export function templateText({ terms, inputs }) {
+/** A blank template, figures down: name, label, unit, value. No text in it is a formula. */
+export function templateRows({ terms, inputs }) {
+  return [[TEMPLATE_MARK, terms], ...inputs.map(({ name, label, unit }) => [name, harmless(label), harmless(unit ?? ""), ""])];
+}
+
+/** The same as CSV for any spreadsheet. */
+export function templateText(asked) {
   const quote = (cell) => (/[";\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-  const rows = [[TEMPLATE_MARK, terms], ...inputs.map(({ name, label, unit }) => [name, harmless(label), harmless(unit ?? ""), ""])];
+  const rows = templateRows(asked);
   return `\ufeff${rows.map((row) => row.map(quote).join(";")).join("\r\n")}\r\n`;
 }
 

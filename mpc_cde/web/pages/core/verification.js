@@ -193,7 +193,7 @@ export async function verifyOwnPlace(study, roster, checked, own) {
     const receipt = receipts.get(party);
     if (receipt === undefined) throw new BadProof(`there is no receipt of ${card.name}`, { whom: card.name });
     if (receipt.verdict !== "accepted") {
-      throw new NotCounted(`${card.name} refused the submission: ${receipt.explanation}`, { whom: card.name, reason: "refused" });
+      throw new NotCounted(`${card.name} refused the submission: ${receipt.explanation}`, { whom: card.name, reason: "refused", refusal: receipt });
     }
   }
   await during("proof of the own row", async () => {

@@ -16,6 +16,14 @@ import { nextSequence, standing } from "./records.js";
 const MAX_DEVICES_SEQUENCES = 20;
 const UNANSWERED = ["declined", "failed", "refused", "expired"];
 
+/** A party said no to a question of this member. */
+class QuestionRefused extends CallerError {
+  constructor(refusal) {
+    super(`${refusal.name}: ${refusal.explanation}`, { whom: refusal.name });
+    this.refusal = refusal;
+  }
+}
+
 export class Desk {
   constructor({ gateway, fingerprint, randomBytes }) {
     Object.assign(this, { gateway, fingerprint, randomBytes });
@@ -134,13 +142,13 @@ export class Desk {
     return verifyWithdrawalReceipts(study, digest, await this.gateway.withdrawalReceipts(digest));
   }
 
-  /** Verified receipts by party: { party, name, verdict, explanation } with verdict null while one is awaited. */
+  /** Verified receipts by party: { party, name, verdict, reason, explanation } with verdict null while one is awaited. */
   async receipts(study, submission) {
     const envelopes = await this.gateway.receipts(submission);
     const found = await verifyReceipts(study, submission, envelopes);
     const parties = study.community.cards.map(({ name }, party) => {
       const receipt = found.get(party);
-      return { party, name, verdict: receipt?.verdict ?? null, explanation: receipt?.explanation ?? null };
+      return { party, name, verdict: receipt?.verdict ?? null, reason: receipt?.reason ?? null, explanation: receipt?.explanation ?? null };
     });
     return { parties, envelopes, held: parties.filter(({ verdict }) => verdict === "accepted").length };
   }
@@ -175,7 +183,7 @@ export class Desk {
       const { decisions, results, state, waitingFor } = await this.gateway.query(query);
       if (results.length > 0) return;
       const refusal = (await verifyDecisions(study, query, decisions)).find(({ agrees }) => !agrees);
-      if (refusal) throw new CallerError(`${refusal.name}: ${refusal.explanation}`, { whom: refusal.name });
+      if (refusal) throw new QuestionRefused(refusal);
       if (UNANSWERED.includes(state)) throw new CallerError(`the question is ${state}`);
       onWait(waitingFor);
       await pause();

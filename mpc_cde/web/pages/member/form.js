@@ -4,8 +4,9 @@ import { BadFigure } from "../core/errors.js";
 import { columnsOf, inputNames } from "../core/figures.js";
 import { isAmbiguous, readTyped, showPlain } from "../core/numbers.js";
 import { Rational, ZERO } from "../core/rational.js";
-import { parseText, readFigures, TableRefused, templateText } from "../core/tables.js";
+import { parseText, readFigures, TableRefused, templateRows, templateText } from "../core/tables.js";
 import { readWorkbook } from "../core/xlsx.js";
+import { workbookOf } from "../core/xlsx_template.js";
 import { el, fill, saveFile } from "../shared/dom.js";
 
 const FACTOR = new Rational(1000n);
@@ -71,7 +72,8 @@ export class FigureForm {
       el("p", { class: "prose" }, t("form.blank_is_fine")),
       el("div", { class: "tools" },
         el("button", { class: "link", type: "button", onclick: () => file.click() }, t("form.use_file")),
-        el("button", { class: "link", type: "button", onclick: () => this.#saveTemplate() }, t("form.template")),
+        el("button", { class: "link", type: "button", onclick: () => this.#saveTemplate("xlsx") }, t("form.template_xlsx")),
+        el("button", { class: "link", type: "button", onclick: () => this.#saveTemplate("csv") }, t("form.template_csv")),
         el("span", { class: "quiet" }, t("form.paste_hint")), file),
       this.message,
       ...this.columns.map((column) => this.#row(column)));
@@ -316,9 +318,12 @@ export class FigureForm {
     this.#changed(name, text, true);
   }
 
-  #saveTemplate() {
-    const text = templateText({ terms: this.study.termsDigest, inputs: this.inputs });
-    saveFile(`${this.study.study.terms.title.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}.csv`, text, "text/csv");
+  #saveTemplate(kind) {
+    const asked = { terms: this.study.termsDigest, inputs: this.inputs };
+    const { title } = this.study.study.terms;
+    const name = `${title.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}.${kind}`;
+    if (kind === "csv") saveFile(name, templateText(asked), "text/csv");
+    else saveFile(name, workbookOf(templateRows(asked), { sheet: title }), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet");
   }
 
   #summary(open) {

@@ -11,6 +11,7 @@ import { readFile } from "../shared/files.js";
 import { frameIn } from "../shared/frame.js";
 import { Gateway } from "../shared/gateway.js";
 import { preferredLanguage } from "../shared/language.js";
+import { decisionRefusal } from "../shared/refusals.js";
 import { resultView } from "../shared/result_view.js";
 import { isPilot, pilotBanner } from "../shared/pilot.js";
 import { Vault } from "../shared/vault.js";
@@ -328,7 +329,7 @@ class Page {
         await desk.askPlaces({ study, keyring, onWait: (names) => tell(names.length ? t("own_place.waiting", { names: names.join(", ") }) : t("own_place.computing")), pause: () => sleep(POLL_MS) });
       } catch (error) {
         note(error);
-        tell(`${t("own_place.refused")} ${error.message}`);
+        tell(t("own_place.refused"), " ", ...(error.refusal ? [`${error.whom}: `, decisionRefusal(error.refusal, t)] : [el("span", { lang: "en" }, error.message)]));
         return;
       }
       await this.#guarded(() => this.#open(study.termsDigest));

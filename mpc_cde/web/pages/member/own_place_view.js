@@ -2,7 +2,7 @@
 
 import { showPlain } from "../core/numbers.js";
 import { Rational } from "../core/rational.js";
-import { el } from "../shared/dom.js";
+import { el, fill } from "../shared/dom.js";
 import { marksOf } from "../shared/result_view.js";
 
 /** A function from a figure's name to its places in words; `places` are { figures, group, percent, withheld }. */
@@ -23,7 +23,7 @@ export function askCard({ t, onAsk }) {
   const button = el("button", { type: "button", onclick: async () => {
     button.disabled = true;
     try {
-      await onAsk((text) => { progress.textContent = text; });
+      await onAsk((...said) => fill(progress, ...said));
     } finally {
       button.disabled = false;
     }

@@ -2,6 +2,7 @@
 
 import { el } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
+import { receiptRefusal } from "../shared/refusals.js";
 import { functionInWords } from "../shared/words.js";
 
 /** Why the figures are asked, what is published to whom, who holds the shares, when they are deleted. */
@@ -52,7 +53,7 @@ export class ReceiptsCard {
     this.bar = el("progress", { class: "bar", max: this.count, value: 0, "aria-label": t("receipts.bar") });
     this.list = el("ul", { class: "parties" });
     this.element = el("section", { class: "card" }, this.headline, this.bar, this.list);
-    this.show({ parties: study.community.cards.map(({ name }) => ({ name, verdict: null, explanation: null })), held: 0 }, false);
+    this.show({ parties: study.community.cards.map(({ name }) => ({ name, verdict: null })), held: 0 }, false);
   }
 
   step(name) {
@@ -64,9 +65,9 @@ export class ReceiptsCard {
     const { t } = this;
     if (counted) this.headline.textContent = t("receipts.held", { held, parties: parties.length });
     this.bar.value = held;
-    this.list.replaceChildren(...parties.map(({ name, verdict, explanation }) => el("li", { "data-verdict": verdict ?? "awaited" },
+    this.list.replaceChildren(...parties.map(({ name, verdict, ...why }) => el("li", { "data-verdict": verdict ?? "awaited" },
       el("span", { class: "sign", "aria-hidden": "true" }, { accepted: "✓", refused: "✕" }[verdict] ?? "…"),
-      el("strong", {}, name), el("small", {}, explanation ?? t(`receipts.${verdict ?? "awaited"}`)))));
+      el("strong", {}, name), el("small", {}, verdict === "refused" ? receiptRefusal(why, t) : t(`receipts.${verdict ?? "awaited"}`)))));
   }
 }
 
@@ -116,5 +117,7 @@ export function countedCard({ row, count }, t) {
 export function notCountedCard(error, t) {
   const key = `counted.no.${error.reason}`;
   return el("div", { class: "notice wrong", role: "alert" }, el("h2", {}, t("counted.no")),
-    el("p", {}, t(t.has(key) ? key : "counted.no.other")), el("p", { class: "quiet" }, error.message));
+    el("p", {}, t(t.has(key) ? key : "counted.no.other")),
+    error.refusal ? el("p", {}, el("strong", {}, `${error.whom}: `), receiptRefusal(error.refusal, t)) : null,
+    el("p", { class: "quiet", lang: "en" }, error.message));
 }

@@ -45,7 +45,7 @@ class Frame {
     const details = [error.message, error.hint].filter(Boolean).join(" ");
     return el("div", { class: "notice wrong", role: "alert" },
       el("p", {}, el("strong", {}, t(known))),
-      el("p", { class: "quiet" }, details),
+      el("p", { class: "quiet", lang: "en" }, details),
       retry && el("div", { class: "actions" }, el("button", { onclick: retry }, t("try_again"))));
   }
 

@@ -9,7 +9,8 @@ import { parseInvitation } from "../../../../mpc_cde/web/pages/core/invitation.j
 import { formatOf, isAmbiguous, readTyped, showPlain } from "../../../../mpc_cde/web/pages/core/numbers.js";
 import { Rational } from "../../../../mpc_cde/web/pages/core/rational.js";
 import { lockKeys, readRecoveryFile, unlockKeys } from "../../../../mpc_cde/web/pages/core/recovery.js";
-import { cellName, parseText, readFigures, TableRefused, templateText } from "../../../../mpc_cde/web/pages/core/tables.js";
+import { cellName, parseText, readFigures, TableRefused, templateRows, templateText } from "../../../../mpc_cde/web/pages/core/tables.js";
+import { workbookOf } from "../../../../mpc_cde/web/pages/core/xlsx_template.js";
 import { readWorkbook } from "../../../../mpc_cde/web/pages/core/xlsx.js";
 
 const INPUTS = [
@@ -80,6 +81,18 @@ test("a blank template comes back as it went, filled", () => {
   const { texts, where } = readFigures(rows, { inputs: INPUTS, terms: TERMS });
   assert.deepEqual([texts.get("sales"), where.get("sales")], ["12", "D2"]);
   assert.throws(() => readFigures(rows, { inputs: INPUTS, terms: "another" }), refused("other_study"));
+});
+
+test("the same as a workbook, which spreadsheets and this page read", async () => {
+  const inputs = [{ name: "sales", label: "Sales <all> & more", unit: "\u20ac" }, { name: "staff", label: "=1+2", unit: "" }];
+  const rows = templateRows({ terms: TERMS, inputs });
+  const bytes = workbookOf(rows, { sheet: "Sales: of [all] shops? A name that is too long for a sheet" });
+  const [sheet] = await readWorkbook(bytes);
+  assert.equal(sheet.name, "Sales  of  all  shops  A name t");
+  assert.deepEqual(sheet.rows, rows.map((row) => row.slice(0, row.findLastIndex((cell) => cell !== "") + 1)));
+  assert.deepEqual(workbookOf(rows, { sheet: "Sales" }), workbookOf(rows, { sheet: "Sales" }));
+  const filled = sheet.rows.map((row, at) => (at === 1 ? [...row.slice(0, 3), "12"] : row));
+  assert.equal(readFigures(filled, { inputs, terms: TERMS }).texts.get("sales"), "12");
 });
 
 test("no word of a study is a formula in the template", () => {

@@ -9,6 +9,7 @@ import * as errors from "../../../../mpc_cde/web/pages/core/errors.js";
 import { exportResult } from "../../../../mpc_cde/web/pages/core/export.js";
 import { FigureColumn, columnsOf } from "../../../../mpc_cde/web/pages/core/figures.js";
 import { scriptedRandomBytes } from "../../../../mpc_cde/web/pages/core/randomness.js";
+import { itemsOf, permittedFunctions, signQuestion } from "../../../../mpc_cde/web/pages/core/questions.js";
 import { csvOfResult } from "../../../../mpc_cde/web/pages/core/result_csv.js";
 import { readRecoveryFile, unlockKeys } from "../../../../mpc_cde/web/pages/core/recovery.js";
 import { signRead } from "../../../../mpc_cde/web/pages/core/reader.js";
@@ -229,6 +230,27 @@ test("an own place opens for its member alone, and only where the shares agree",
     await assert.rejects(open({ secret: new Uint8Array(32) }), errors.BadProof);
     await assert.rejects(open({ result: { ...result, job: b64(new Uint8Array(32)) } }), errors.BadProof);
   }
+});
+
+test("the cells of every function, and who may ask for which, are Python's", () => {
+  const { terms, terms_digest: digest, items, researchers } = VECTORS.questions;
+  terms.functions.forEach((one, at) => assert.deepEqual(itemsOf(one, terms), items[at], one.function));
+  for (const { document, permitted } of researchers) {
+    const found = permittedFunctions(terms, digest, document).map((one) => terms.functions.indexOf(one));
+    assert.deepEqual(found, permitted);
+  }
+  assert.ok(researchers.some(({ permitted }) => permitted.length > 1) && researchers.some(({ permitted }) => permitted.length === 0));
+});
+
+test("a question is byte for byte Python's", async () => {
+  const { terms, terms_digest: digest, items, researchers, question } = VECTORS.questions;
+  const everything = terms.functions.flatMap((one, at) => (one.scheduled || one.audience === "self" ? [] : items[at]));
+  const envelope = await signQuestion({
+    studyTerms: digest, items: everything, kind: "researcher", asker: question.asker, signer: await signerFromSecret(raw(question.secret)),
+    randomBytes: await scriptedRandomBytes(utf8(question.seed_text)), now: Date.parse(question.now),
+  });
+  assert.deepEqual(envelope.json, question.envelope);
+  assert.equal(researchers.length, 6);
 });
 
 test("a member asks for the places that the study tells it, and for no other group's", async () => {
