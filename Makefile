@@ -7,7 +7,7 @@ WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-browser test-tools check bench dev lock clean
+.PHONY: help demo test test-long test-browser screenshots test-tools check bench dev lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ test-long: $(VENV)/ready  ## every test, with the long tables and newly drawn in
 
 test-browser: test-tools $(VENV)/ready  ## the pages in a real Chromium, and their modules under node
 	@$(BIN)/python -m pytest tests/browser tests/mpc_cde/web $(PYTEST_ARGS)
+
+screenshots: test-tools $(VENV)/ready  ## pictures of every page, for people to look at (INTO=directory)
+	@$(BIN)/python -m tests.browser.screenshots $(or $(INTO),screenshots)
 
 test-tools:  ## what some tests use: strace, node, Chromium and PostgreSQL (as root, on Debian)
 	@missing=""; \

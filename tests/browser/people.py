@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
@@ -32,7 +32,15 @@ _seen_without_barriers: set[tuple[str, str, int]] = set()
 class Person:
     """One profile of the browser with one page; `faults` holds console errors, policy reports, foreign requests."""
 
-    def __init__(self, browser: Browser, town: Town, *, locale: str = "en-GB", width: int = 1280) -> None:
+    def __init__(
+        self,
+        browser: Browser,
+        town: Town,
+        *,
+        locale: str = "en-GB",
+        width: int = 1280,
+        bypass_csp: bool = False,
+    ) -> None:
         self.town = town
         self.language = locale[:2]
         self.width = width
@@ -43,6 +51,7 @@ class Person:
             accept_downloads=True,
             service_workers="block",
             reduced_motion="reduce",
+            bypass_csp=bypass_csp,
         )
         self.context.set_default_timeout(PATIENCE_MS)
         self.faults: list[str] = []
@@ -68,11 +77,10 @@ class Person:
         self.downloads.append(download)
 
     def _request(self, request: Any) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme in ("blob", "data", "file"):
+        if urlsplit(request.url).scheme in ("blob", "data", "file"):
             return
-        origin = f"{parts.scheme}://{parts.netloc}"
-        if origin not in {self.town.gateway, *self.town.pages}:
+        visits = {*self.town.pages} if request.is_navigation_request() else {_origin(request.frame.url)}
+        if _origin(request.url) not in {self.town.gateway, *visits}:
             self.faults.append(f"request to {request.url}")
         if request.method == "POST" and request.url.endswith("/v1/submissions"):
             self.bodies.append(request.post_data_buffer or b"")
@@ -168,6 +176,11 @@ class Person:
         self.look_for_barriers("receipts")
 
 
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 @dataclass
 class Newcomer:
     """Somebody with a personal link; `by_keyboard` never touches the mouse."""
@@ -181,37 +194,101 @@ class Newcomer:
 
     def press(self, key: str) -> None:
         if self.by_keyboard:
-            tab_to(self.person, self.person.button(self.person.say(key)))
-            self.person.page.keyboard.press("Enter")
+            Keyboard(self.person).press(self.person.button(self.person.say(key)))
         else:
             self.person.press(key)
 
 
-def tab_to(person: Person, target: Locator) -> None:
-    """The tabulator key, until the focus is there, and can be seen there."""
-    target.wait_for()
-    for _ in range(MOST_TABS):
-        if target.evaluate("(element) => element === document.activeElement"):
-            assert target.evaluate("(element) => getComputedStyle(element).outlineStyle !== 'none'")
-            return
-        person.page.keyboard.press("Tab")
-    raise AssertionError(f"the keyboard does not reach {target}")
+class Keyboard:
+    """All that somebody does who has no mouse: what is used is reached by the tabulator key, and seen to be."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+        self._keys = person.page.keyboard
+
+    def reach(self, target: Locator) -> None:
+        """The tabulator key, until the focus is there, and can be seen there."""
+        target.wait_for()
+        for _ in range(MOST_TABS):
+            if target.evaluate("(element) => element === document.activeElement"):
+                assert target.evaluate("(element) => getComputedStyle(element).outlineStyle !== 'none'")
+                return
+            self._keys.press("Tab")
+        raise AssertionError(f"the keyboard does not reach {target}")
+
+    def press(self, target: Locator) -> None:
+        """A button, a link, or what folds something out."""
+        self.reach(target)
+        self._keys.press("Enter")
+
+    def tick(self, box: Locator) -> None:
+        self.reach(box)
+        self._keys.press("Space")
+        expect(box).to_be_checked()
+
+    def type(self, field: Locator, text: str) -> None:
+        """Over what stands there."""
+        self.reach(field)
+        self._keys.press("ControlOrMeta+A")
+        self._keys.insert_text(text) if "\n" in text else self._keys.type(text)
+
+    def choose(self, field: Locator, option: str) -> None:
+        """One of a list, by the beginning of its text."""
+        self.reach(field)
+        self._keys.type(option)
+        expect(field.locator("option:checked")).to_have_text(option)
+
+    def hand_over(self, field: Locator, files: Sequence[Path]) -> None:
+        """Files, in the window of the system that the field opens."""
+        self.reach(field)
+        with self._person.page.expect_file_chooser() as chooser:
+            self._keys.press("Enter")
+        chooser.value.set_files(list(files))
+
+    def save(self, target: Locator) -> bytes:
+        """What pressing this hands over as a file."""
+        with self._person.page.expect_download() as download:
+            self.press(target)
+        return Path(download.value.path()).read_bytes()
 
 
-def join_together(newcomers: Iterable[Newcomer], folder: Path) -> list[Path]:
+class Registry(Protocol):
+    """Who invites members and certifies what they send back."""
+
+    def invite(self, newcomers: Sequence[Newcomer]) -> list[str]: ...
+
+    def certify(self, requests: Sequence[tuple[bytes, str]]) -> None: ...
+
+
+class TownHall:
+    """Registrars at their command lines."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+
+    def invite(self, newcomers: Sequence[Newcomer]) -> list[str]:
+        return [self._town.link(one.register_id, one.name, party=one.party) for one in newcomers]
+
+    def certify(self, requests: Sequence[tuple[bytes, str]]) -> None:
+        self._town.certify(*requests)
+
+
+def join_together(
+    newcomers: Iterable[Newcomer], folder: Path, *, registry: Registry | None = None
+) -> list[Path]:
     """From personal links to the form of the study, all at the same time; their recovery files."""
     everybody = list(newcomers)
+    registry = registry or TownHall(everybody[0].person.town)
     files, requests = [], []
-    for one in everybody:
-        one.person.page.goto(one.person.town.link(one.register_id, one.name, party=one.party))
+    for one, link in zip(everybody, registry.invite(everybody), strict=True):
+        one.person.page.goto(link)
     for one in everybody:
         person = one.person
         person.heading(person.say("key.welcome", name=one.name)).wait_for()
         person.look_for_barriers("key")
         field = person.page.get_by_label(person.say("key.passphrase"), exact=True)
         if one.by_keyboard:
-            tab_to(person, field)
-            person.page.keyboard.type(PASSPHRASE)
+            Keyboard(person).type(field, PASSPHRASE)
             person.page.keyboard.press("Enter")
         else:
             field.fill(PASSPHRASE)
@@ -226,7 +303,7 @@ def join_together(newcomers: Iterable[Newcomer], folder: Path) -> list[Path]:
         one.person.look_for_barriers("request")
         one.press("request.save")
         requests.append((one.person.downloaded(2).read_bytes(), one.region))
-    everybody[0].person.town.certify(*requests)
+    registry.certify(requests)
     for one in everybody:
         look = one.person.button(one.person.say("request.look"))
         if not one.by_keyboard and look.is_visible():

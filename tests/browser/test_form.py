@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.web.saved_page import saved_page
+from tests.browser.bodies import SubmittedBody
 from tests.browser.people import PASSPHRASE, Person
 from tests.browser.town import Town, table_rows
 from tests.browser.workbooks import workbook
@@ -114,7 +118,7 @@ def test_pasted_rows_and_files_fill_the_form(at_the_form: Person, town: Town) ->
     expect(one.page.get_by_text("Not asked for, so not used: Rent")).to_be_visible()
     expect(one.figure("flour")).to_contain_text("Year B3: It must be given in steps of 0.01.")
     with one.page.expect_download() as template:
-        one.button("Download a blank template").click()
+        one.button("Blank template (CSV)").click()
     text = Path(template.value.path()).read_text("utf-8-sig")
     assert "electricity;Electricity;kWh a year;" in text
     other = text.replace(text.split(";")[1].split("\n")[0].strip(), "A" * 43).encode()
@@ -130,6 +134,30 @@ def test_pasted_rows_and_files_fill_the_form(at_the_form: Person, town: Town) ->
     )
     expect(one.field("gas")).to_have_value("200")
     assert one.bodies == []
+
+
+def test_a_blank_template_is_a_workbook_that_spreadsheets_open(at_the_form: Person, town: Town) -> None:
+    one = at_the_form
+    with one.page.expect_download() as download:
+        one.button("Blank template (Excel)").click()
+    assert download.value.suggested_filename == "Energy-use-of-bakeries.xlsx"
+    with zipfile.ZipFile(Path(download.value.path())) as archive:
+        assert archive.testzip() is None  # every checksum holds
+        parts = {name: ElementTree.fromstring(archive.read(name)) for name in archive.namelist()}  # noqa: S314 - our own file
+    assert {"[Content_Types].xml", "_rels/.rels", "xl/workbook.xml"} < set(parts)
+    texts = [one.text for one in parts["xl/worksheets/sheet1.xml"].iter() if one.tag.endswith("}t")]
+    assert texts[:2] == ["mpc-cde", encode_base64url(town.study.terms_digest)]
+    assert texts[2:5] == ["electricity", "Electricity", "kWh a year"]
+    one.page.locator('input[type="file"]').set_input_files(
+        {
+            "name": "blank.xlsx",
+            "mimeType": "application/octet-stream",
+            "buffer": Path(download.value.path()).read_bytes(),
+        }
+    )
+    expect(
+        one.page.get_by_text(one.say("table.no_values"))
+    ).to_be_visible()  # it is ours, and nothing is in it
 
 
 def test_a_second_device_works_from_the_recovery_file(
@@ -185,22 +213,125 @@ def test_the_form_fits_a_small_telephone(at_the_form: Person) -> None:
     one.page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def test_two_devices_of_one_member_go_on_with_one_sequence(
-    person: MakePerson, joined: AtTheForm, town: Town
-) -> None:
-    """Neither knows what the other has sent; what was sent last stands, and is withdrawn with all before it."""
-    second = person()
+@dataclass(frozen=True)
+class TwoDevices:
+    """Two devices of one member that draw the same randomness, and the first body that each of them sent."""
+
+    first: Person
+    second: Person
+    bodies: tuple[bytes, bytes]
+
+
+@pytest.fixture(scope="module")
+def two_devices(chromium: Browser, joined: AtTheForm, town: Town) -> Iterator[TwoDevices]:
+    """The second sends first and leaves two figures blank; neither knows of the other."""
+    second = Person(chromium, town)
     second.page.goto(town.pages[1])
     recover(second, joined.recovery)
-    for one in (second, joined.person):
-        one.type_figures(table_rows()[0])
+    rows = table_rows()
+    blanks = {**rows[0], "gas": "", "energy_cost_change": ""}
+    for one, row in ((second, blanks), (joined.person, rows[1])):
+        one.page.reload()
+        one.field("electricity").wait_for()
+        one.type_figures(row)
+        one.page.wait_for_timeout(600)  # the draft is written a moment after the last key
+        draw_the_same(one)
         one.send()
     joined.person.faults = [
         fault for fault in joined.person.faults if "409" not in fault
     ]  # Chromium's own line
-    joined.person.press("after.withdraw")
-    joined.person.press("withdraw.yes")
-    expect(joined.person.page.get_by_text(joined.person.say("after.withdrawn"))).to_be_visible()
+    yield TwoDevices(joined.person, second, (joined.person.bodies[0], second.bodies[0]))
+    assert second.faults == []
+    second.close()
+
+
+def draw_the_same(one: Person) -> None:
+    """From here on the page's generator gives a fixed stream, up to the device's own record of what it sent.
+
+    That record is kept under a nonce of 12 bytes; nothing that is sent draws so few.
+    """
+    one.page.evaluate(
+        """async () => {
+          const { scriptedRandomBytes } = await import("/core/randomness.js");
+          const drawn = await scriptedRandomBytes(new TextEncoder().encode("two devices"));
+          const stream = await drawn(1 << 16);
+          const real = crypto.getRandomValues.bind(crypto);
+          let at = 0;
+          crypto.getRandomValues = (array) => {
+            if (array.length === 12) crypto.getRandomValues = real;
+            if (array.length === 12) return real(array);
+            array.set(stream.subarray(at, at += array.length));
+            return array;
+          };
+        }"""
+    )
+
+
+def test_two_sets_of_figures_differ_in_the_correction_its_digest_and_the_signature_alone(
+    two_devices: TwoDevices,
+) -> None:
+    """Byte by byte, with fixed randomness, blanks included: what is sent tells nothing of what was typed."""
+    one, other = (SubmittedBody(body) for body in two_devices.bodies)
+    assert len(one.whole) == len(other.whole)
+    assert one.correction != other.correction
+    assert one.correction_digest != other.correction_digest
+    assert one.signature != other.signature
+    assert one.whole != other.whole
+    assert one.without_what_may_differ() == other.without_what_may_differ()
+
+
+def test_two_devices_of_one_member_go_on_with_one_sequence(two_devices: TwoDevices) -> None:
+    """What was sent last stands, and is withdrawn with all before it."""
+    one = two_devices.first
+    assert len(one.bodies) == 2  # the first was refused: its sequence was the other device's
+    one.press("after.withdraw")
+    one.press("withdraw.yes")
+    expect(one.page.get_by_text(one.say("after.withdrawn"))).to_be_visible()
+
+
+def test_a_page_is_fetched_whole_in_less_than_150_kilobytes(person: MakePerson, town: Town) -> None:
+    one = person()
+    one.page.goto(town.pages[0])
+    one.heading(one.say("welcome.heading")).wait_for()
+    fetched = one.page.evaluate(
+        """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+          .map(({ name, encodedBodySize }) => [name, encodedBodySize])"""
+    )
+    assert any(name.endswith("/vendor/hpke.js") for name, _ in fetched)
+    assert 50_000 < sum(size for _, size in fetched) < 150_000
+
+
+def test_a_policy_report_an_error_and_a_foreign_request_are_faults(chromium: Browser, town: Town) -> None:
+    """The watch that every other test relies on."""
+    one = Person(chromium, town)
+    one.page.goto(town.pages[0])
+    one.heading(one.say("welcome.heading")).wait_for()
+    assert one.faults == []
+    faults = (
+        (
+            "document.head.append(Object.assign(document.createElement('style'), { textContent: 'p {}' }))",
+            "policy: style-src",
+        ),
+        ("fetch('https://elsewhere.example/').catch(() => {})", "policy: connect-src"),
+        (f"fetch('{town.pages[1]}/settings.json').catch(() => {{}})", "policy: connect-src"),
+        ("console.error('wrong')", "error: wrong"),
+        ("setTimeout(() => { throw new Error('thrown') })", "error: thrown"),
+    )
+    for code, fault in faults:
+        one.faults.clear()
+        one.page.evaluate(f"() => {{ {code} }}")
+        one.page.wait_for_timeout(50)
+        assert any(fault in found for found in one.faults), (code, one.faults)
+    one.close()
+    free = Person(
+        chromium, town, bypass_csp=True
+    )  # if no policy stopped it, the request itself would be seen
+    free.page.goto(town.pages[0])
+    free.heading(free.say("welcome.heading")).wait_for()
+    free.page.evaluate("(url) => { fetch(url).catch(() => {}) }", f"{town.pages[1]}/settings.json")
+    free.page.wait_for_timeout(50)
+    assert f"request to {town.pages[1]}/settings.json" in free.faults
+    free.close()
 
 
 def test_a_saved_page_works_without_a_server_of_pages(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.people import Person
+from tests.browser.people import Keyboard, Person
 from tests.browser.rooms import served, visitor
 from tests.browser.town import Town
 
@@ -37,12 +37,12 @@ def operator(chromium: Browser, link: str) -> Iterator[Person]:
 
 def read_sheet(operator: Person, title: str) -> None:
     card = operator.page.locator(".card", has=operator.heading(f"Study: {title}"))
-    card.get_by_role("link", name="Read and decide").click()
+    Keyboard(operator).press(card.get_by_role("link", name="Read and decide"))
     operator.page.get_by_role("heading", level=1, name=title).wait_for()
 
 
-def test_an_operator_reads_approves_and_takes_back(operator: Person, town: Town) -> None:
-    page = operator.page
+def test_an_operator_reads_approves_and_takes_back_by_keyboard_alone(operator: Person, town: Town) -> None:
+    page, keyboard = operator.page, Keyboard(operator)
     operator.heading(f"Study: {APPROVED}").wait_for()
     operator.look_for_barriers("what waits")
     assert "token" not in page.url
@@ -60,22 +60,22 @@ def test_an_operator_reads_approves_and_takes_back(operator: Person, town: Town)
         expect(page.get_by_text(words).first).to_be_visible()
     changed = page.get_by_role("row", name="Figure: Electricity (published in steps of)")
     expect(changed.get_by_role("cell")).to_have_text(["500", "1000"])
-    operator.button("Approve in the name of this organisation").click()
+    keyboard.press(operator.button("Approve in the name of this organisation"))
     expect(page.get_by_role("alert")).to_contain_text("First read it")
-    page.get_by_label("I have read this").check()
-    operator.button("Approve in the name of this organisation").click()
+    keyboard.tick(page.get_by_label("I have read this"))
+    keyboard.press(operator.button("Approve in the name of this organisation"))
     expect(page.get_by_text("Signed: delivered to the gateway.")).to_be_visible()
     expect(operator.heading(f"Study: {APPROVED}")).to_have_count(0)
     town.wait_for_approval(APPROVED, party=0)
     page.reload()
-    page.get_by_role("link", name=APPROVED).click()
+    keyboard.press(page.get_by_role("link", name=APPROVED))
     operator.heading("Take the approval back").wait_for()
-    operator.button("Refuse").click()
+    keyboard.press(operator.button("Refuse"))
     expect(page.get_by_role("alert")).to_contain_text("Write a reason first.")
-    page.get_by_label("Reason").fill(REASON)
-    operator.button("Refuse").click()
+    keyboard.type(page.get_by_label("Reason"), REASON)
+    keyboard.press(operator.button("Refuse"))
     operator.look_for_barriers("refusal")
-    operator.button("Yes, refuse in the name of this organisation").click()
+    keyboard.press(operator.button("Yes, refuse in the name of this organisation"))
     expect(page.get_by_text("Refused: delivered to the gateway.")).to_be_visible()
     assert town.refusals(APPROVED) == {0: REASON}
 
@@ -89,20 +89,16 @@ def test_what_this_organisation_cannot_approve_says_why_and_offers_no_button(ope
 
 
 def test_the_node_and_its_log_are_looked_at_by_keyboard_alone(operator: Person) -> None:
-    page = operator.page
-    page.get_by_role("link", name="Node", exact=True).focus()
-    page.keyboard.press("Enter")
+    page, keyboard = operator.page, Keyboard(operator)
+    keyboard.press(page.get_by_role("link", name="Node", exact=True))
     operator.heading("Last sessions with the other parties").wait_for()
     expect(page.get_by_text("University").first).to_be_visible()
-    operator.button("Check now").focus()
-    page.keyboard.press("Enter")
+    keyboard.press(operator.button("Check now"))
     expect(page.get_by_role("row", name=re.compile("store and log .*in order"))).to_be_visible()
     operator.look_for_barriers("node")
-    page.get_by_role("link", name="Log", exact=True).focus()
-    page.keyboard.press("Enter")
+    keyboard.press(page.get_by_role("link", name="Log", exact=True))
     operator.heading("Log of this node").wait_for()
-    operator.button("Verify the whole log").focus()
-    page.keyboard.press("Space")
+    keyboard.press(operator.button("Verify the whole log"))
     expect(page.get_by_text("each signed and chained")).to_be_visible()
     operator.look_for_barriers("log")
 

@@ -21,7 +21,7 @@ from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.web.serving import PagesApp, PagesSettings
 from parties.listening import bind
-from tests.browser.people import PASSPHRASE, Person
+from tests.browser.people import PASSPHRASE, Keyboard, Person
 from tests.browser.test_results_page import Server
 from tests.mpc_cde.client.paper import signed
 from tests.mpc_cde.gateway.paper_gateway import PaperGateway
@@ -120,19 +120,17 @@ class Researcher(Person):
             self.queries.append(Envelope.parse_json(request.post_data_buffer).digest())
 
     def make_key(self, link: str, *, name: str) -> ResearcherRequest:
-        """From nothing to a request for a registrar."""
+        """From nothing to a request for a registrar, by keyboard."""
+        keyboard = Keyboard(self)
         self.page.goto(link)
-        self.page.get_by_label("Who asks").fill(name)
-        self.page.get_by_label("Choose a passphrase").fill(PASSPHRASE)
+        keyboard.type(self.page.get_by_label(self.say("researcher.name")), name)
+        keyboard.type(self.page.get_by_label(self.say("key.passphrase"), exact=True), PASSPHRASE)
         self.look_for_barriers("researcher's key")
-        with self.page.expect_download():
-            self.button("Make my key and save the recovery file").click()
-        self.button("I have kept the file").click()
-        self.heading("Be enrolled").wait_for()
+        keyboard.save(self.button(self.say("key.make")))
+        keyboard.press(self.button(self.say("key.have_it")))
+        self.heading(self.say("researcher.request_heading")).wait_for()
         self.look_for_barriers("researcher's request")
-        with self.page.expect_download() as request:
-            self.button("Save the request").click()
-        return ResearcherRequest.parse_payload(Path(request.value.path()).read_bytes())
+        return ResearcherRequest.parse_payload(keyboard.save(self.button(self.say("request.save"))))
 
 
 def at_the_gateways_time(person: Person, town: PaperTown) -> None:

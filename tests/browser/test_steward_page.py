@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.people import Person
+from tests.browser.people import Keyboard, Person
 from tests.browser.rooms import served, visitor
 from tests.browser.town import Town
 
@@ -28,22 +28,25 @@ def steward(chromium: Browser, link: str) -> Iterator[Person]:
         yield person
 
 
-def test_a_template_is_seen_as_a_member_will_see_it_and_proposed_as_a_pilot(steward: Person) -> None:
-    page = steward.page
-    page.get_by_role("link", name="New study").first.click()
-    page.get_by_label("Template for a trade").select_option("energy_emissions")
-    page.get_by_label("Pilot: a try-out with made-up figures").check()
-    steward.button("Look at it as a member").click()
+def test_a_template_is_seen_as_a_member_will_see_it_and_proposed_as_a_pilot_by_keyboard_alone(
+    steward: Person,
+) -> None:
+    page, keyboard = steward.page, Keyboard(steward)
+    keyboard.press(page.get_by_role("link", name="New study").first)
+    steward.heading("New study").wait_for()
+    keyboard.choose(page.get_by_label("Template for a trade"), "Energy and emissions")
+    keyboard.tick(page.get_by_label("Pilot: a try-out with made-up figures"))
+    keyboard.press(steward.button("Look at it as a member"))
     steward.heading("As a member sees it").wait_for()
     expect(page.get_by_text("PILOT – this is a try-out.")).to_be_visible()
-    steward.field("electricity").fill("90000")
-    steward.field("gas").focus()
+    keyboard.type(steward.field("electricity"), "90000")
+    page.keyboard.press("Tab")
     expect(steward.figure("electricity")).to_contain_text("Are you sure?")
     steward.look_for_barriers("new study")
-    steward.button("Propose it to every party").click()
+    keyboard.press(steward.button("Propose it to every party"))
     expect(page.get_by_role("alert")).to_contain_text("First read it")
-    page.get_by_label("I have read this").check()
-    steward.button("Propose it to every party").click()
+    keyboard.tick(page.get_by_label("I have read this"))
+    keyboard.press(steward.button("Propose it to every party"))
     expect(page.get_by_text("“Energy and emissions (pilot)” was proposed.")).to_be_visible()
     card = page.locator(".card", has=steward.heading("Energy and emissions (pilot)"))
     expect(card).to_contain_text("PILOT")
@@ -67,19 +70,21 @@ def test_a_mistake_in_a_template_is_told_and_loses_nothing(steward: Person) -> N
     expect(page.locator("#template-text")).to_have_value(wrong)
 
 
-def test_a_closing_is_thought_over(steward: Person, town: Town) -> None:
-    page = steward.page
+def test_a_closing_is_thought_over_by_keyboard_alone(steward: Person, town: Town) -> None:
+    page, keyboard = steward.page, Keyboard(steward)
     card = page.locator(".card", has=steward.heading("Energy use of bakeries"))
     expect(card).to_contain_text("members have submitted")
-    card.get_by_text("Text for a reminder").click()
+    keyboard.press(card.get_by_text("Text for a reminder"))
     reminder = card.get_by_role("textbox", name="Text for a reminder")
     assert "Energy use of bakeries" in reminder.input_value()
-    card.get_by_text("Close before its time").click()
-    card.get_by_role("button", name="Close it now").click()
+    keyboard.press(card.get_by_text("Close before its time"))
+    keyboard.press(card.get_by_role("button", name="Close it now"))
     expect(card.get_by_role("alert")).to_contain_text("cannot be opened again")
+    expect(card.get_by_role("button", name="Yes, propose to close it now")).to_be_focused()
     steward.look_for_barriers("closing")
-    card.get_by_role("button", name="Back").click()
+    keyboard.press(card.get_by_role("button", name="Back"))
     expect(card.get_by_role("alert")).to_have_count(0)
+    keyboard.reach(card.get_by_text("Close before its time"))  # the focus is not lost with what went away
 
 
 def test_a_telephone_in_dutch_has_room(chromium: Browser, link: str) -> None:

@@ -1,5 +1,7 @@
 """The whole story with people in browsers: invited, certified, figures in, corrected, withdrawn, closed, answered.
 
+Registrars work at their own pages with no mouse: invite, certify, countersign, look whom to remind.
+
 Five bakeries: one types, one pastes on a small telephone in Dutch and corrects, one drops a workbook, one withdraws
 and uses the keyboard alone, one has a page that lies about a range. Numbers are compared with the plain calculation;
 the tests of this module share one run of the story.
@@ -10,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -22,7 +24,8 @@ from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.submission import Submission
 from mpc_cde.result_csv import csv_of_result
 from mpc_cde.web.checking import check_pages
-from tests.browser.people import FIGURES, Newcomer, Person, join_together, tab_to
+from tests.browser.people import FIGURES, Keyboard, Newcomer, Person, join_together
+from tests.browser.registrars import NOT_COMING, registrars_at_their_pages
 from tests.browser.town import BY_CLIENT, Town, table_rows
 from tests.browser.workbooks import workbook
 
@@ -42,7 +45,9 @@ class Ended:
     lying: Person
     rows: list[dict[str, str]]
     result: VerifiedResult
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes]
+    standings: list[dict[str, str]]
+    reminders: str
 
     @property
     def counted(self) -> list[Person]:
@@ -66,21 +71,17 @@ def lie_about_a_range(route: Any) -> None:
 
 
 def type_and_withdraw_by_keyboard(one: Person, row: dict[str, str]) -> None:
-    keyboard = one.page.keyboard
+    keyboard = Keyboard(one)
     for name in FIGURES:
-        tab_to(one, one.field(name))
-        keyboard.type(row[name])
-    tab_to(one, one.button(one.say("form.check")))
-    keyboard.press("Enter")
-    tab_to(one, one.page.get_by_label(one.say("review.checked")))
-    keyboard.press("Space")
-    tab_to(one, one.button(one.say("review.send")))
-    keyboard.press("Enter")
+        keyboard.type(one.field(name), row[name])
+    keyboard.press(one.button(one.say("form.check")))
+    keyboard.tick(one.page.get_by_label(one.say("review.checked")))
+    keyboard.press(one.button(one.say("review.send")))
     one.sent()
     for key in ("after.withdraw", "withdraw.yes"):
-        tab_to(one, one.button(one.say(key)))
+        keyboard.reach(one.button(one.say(key)))
         one.look_for_barriers(key)
-        keyboard.press("Enter")
+        one.page.keyboard.press("Enter")
     expect(one.page.get_by_text(one.say("after.withdrawn"))).to_be_visible()
     held = one.say("withdraw.held", held=3, parties=3, names="")
     expect(one.page.locator(".withdrawal")).to_contain_text(held.split(":")[0])
@@ -127,12 +128,14 @@ def ended(chromium: Browser, town: Town, tmp_path_factory: pytest.TempPathFactor
         for number, (one, row) in enumerate(zip(everybody, rows, strict=True))
     ]
     newcomers[3].by_keyboard = True
-    join_together(newcomers, tmp_path_factory.mktemp("people"))
-    lying.page.unroute("**/core/submission.js")
-
-    typing.type_figures(rows[0])
-    typing.send()
-    files = {"receipts": save_the_receipts(typing)}
+    folder = tmp_path_factory.mktemp("people")
+    with registrars_at_their_pages(chromium, town, folder) as registrars:
+        join_together(newcomers, folder, registry=registrars)
+        lying.page.unroute("**/core/submission.js")
+        typing.type_figures(rows[0])
+        typing.send()
+        files = {"receipts": save_the_receipts(typing)}
+        standings, reminders = registrars.remind(newcomers)
     paste_and_correct(pasting, rows[1])
     sheet = workbook([["Figure", "2025"], *([name, rows[2][name]] for name in FIGURES)])
     dropping.page.locator('input[type="file"]').set_input_files(
@@ -153,7 +156,7 @@ def ended(chromium: Browser, town: Town, tmp_path_factory: pytest.TempPathFactor
     for one in everybody:
         one.heading(one.say("result.heading")).wait_for()
         one.look_for_barriers("results")
-    yield Ended(typing, pasting, dropping, withdrawing, lying, rows[:3], result, files)
+    yield Ended(typing, pasting, dropping, withdrawing, lying, rows[:3], result, files, standings, reminders)
     for one in everybody:
         one.close()
 
@@ -162,6 +165,18 @@ def test_every_number_equals_the_plain_calculation(ended: Ended, town: Town) -> 
     comparison = town.compare(ended.result, ended.rows)
     assert comparison.all_equal, comparison.differences
     assert comparison.compared > comparison.withheld > 0
+
+
+def test_registrars_remind_only_who_has_not_submitted(ended: Ended, town: Town) -> None:
+    """They looked when one had sent its figures and four had not; nobody knew what those were."""
+    sent, *others = [row["bakery"] for row in table_rows()[BY_CLIENT : BY_CLIENT + 5]]
+    expected = {sent: "submitted", **dict.fromkeys(others, "to_remind"), NOT_COMING[0]: "not_joined"}
+    say = ended.typing.say
+    assert {one["id"]: one["standing"] for one in ended.standings} == {
+        name: say(f"registrar.standing.{standing}") for name, standing in expected.items()
+    }
+    assert sorted(re.findall(r"^Dear Bakery (\w+),", ended.reminders, re.MULTILINE)) == sorted(others)
+    assert town.study.study.terms.title in ended.reminders
 
 
 def test_a_member_is_shown_every_published_number(ended: Ended) -> None:

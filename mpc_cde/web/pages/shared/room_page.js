@@ -76,7 +76,8 @@ export class RoomPage {
   follow(view, look) {
     const again = async () => {
       if (this.shown !== view) return;
-      const isBusy = document.hidden || document.activeElement?.matches("input, textarea, select, button");
+      const at = document.activeElement; // whoever is somewhere inside reads or types there, or has something unfolded
+      const isBusy = document.hidden || (at !== null && at.id !== "main" && at.closest("main") !== null);
       const changed = isBusy ? false : await look().catch(() => false);
       if (this.shown !== view) return;
       if (changed) await this.show();
