@@ -32,15 +32,7 @@ _seen_without_barriers: set[tuple[str, str, int]] = set()
 class Person:
     """One profile of the browser with one page; `faults` holds console errors, policy reports, foreign requests."""
 
-    def __init__(
-        self,
-        browser: Browser,
-        town: Town,
-        *,
-        locale: str = "en-GB",
-        width: int = 1280,
-        bypass_csp: bool = False,
-    ) -> None:
+    def __init__(self, browser: Browser, town: Town, *, locale: str = "en-GB", width: int = 1280) -> None:
         self.town = town
         self.language = locale[:2]
         self.width = width
@@ -51,7 +43,6 @@ class Person:
             accept_downloads=True,
             service_workers="block",
             reduced_motion="reduce",
-            bypass_csp=bypass_csp,
         )
         self.context.set_default_timeout(PATIENCE_MS)
         self.faults: list[str] = []

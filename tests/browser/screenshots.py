@@ -1,6 +1,6 @@
 """Pictures of every page at 1280 and 360 pixels, in both languages, for people to look at; nothing is compared.
 
-python -m tests.browser.screenshots DIRECTORY
+python -m tests.browser.screenshots DIRECTORY [member] [rooms] [results]
 
 One town of real processes; in each language one member, one researcher and one visitor of each room go their way, and
 stop for a picture at each view. A file is named after the page, the view, the width and the language.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -23,7 +23,9 @@ from tests.browser.registrars import NOT_COMING, register_table
 from tests.browser.rooms import served, visitor
 from tests.browser.test_researcher_page import Researcher
 from tests.browser.town import BY_CLIENT, Town, table_rows
+from tests.mpc_cde.web.test_registrar_room import request
 
+PAGES = ("member", "rooms", "results")
 WIDTHS = (1280, 360)
 LOCALES = ("en-GB", "nl-NL")
 HEIGHTS = {1280: 900, 360: 740}
@@ -102,7 +104,7 @@ class Member:
     def read_results(self) -> None:
         one = self.person
         one.page.reload()
-        one.heading(one.say("result.heading")).wait_for()
+        one.heading(one.say("result.heading")).first.wait_for()
         one.press("own_place.ask")
         one.page.locator(".own-places").first.wait_for()
         self._camera.take("results")
@@ -115,7 +117,7 @@ class Member:
 def visit_the_public_results(browser: Browser, town: Town, directory: Path, locale: str) -> None:
     one = Person(browser, town, locale=locale)
     one.page.goto(f"{town.gateway}/#community={town.fingerprint}")
-    one.page.locator(".result-card").wait_for()
+    one.page.locator(".result-card").first.wait_for()
     Photographer(directory, one, "public").take("results")
     one.close()
 
@@ -141,7 +143,7 @@ def ask_as_a_researcher(browser: Browser, town: Town, directory: Path, locale: s
     one.press("researcher.ask")
     one.page.locator(".parties").wait_for()
     camera.take("progress")
-    one.heading(one.say("result.heading")).wait_for()
+    one.heading(one.say("result.heading")).first.wait_for()
     camera.take("answer")
     one.close()
 
@@ -172,7 +174,7 @@ def look_into_the_stewards_room(browser: Browser, link: str, directory: Path, lo
         card.get_by_text(one.say("steward.close_heading")).click()
         card.get_by_role("button", name=one.say("steward.close")).click()
         camera.take("closing")
-        one.page.get_by_role("link", name=one.say("steward.way.new"), exact=True).click()
+        one.page.get_by_role("link", name=one.say("steward.way.new")).first.click()
         one.page.locator("#trade").select_option("retail_hospitality")
         one.page.get_by_label(one.say("steward.pilot")).check()
         camera.take("new-study")
@@ -186,7 +188,7 @@ def look_into_the_registrars_room(
 ) -> None:
     with visitor(browser, links[0], locale=locale) as one:
         camera = Photographer(directory, one, "registrar")
-        rows = [(row["bakery"], f"Bakery {row['bakery']}") for row in table_rows()[BY_CLIENT - 3 :][:8]]
+        rows = [(row["bakery"], f"Bakery {row['bakery']}") for row in table_rows()[BY_CLIENT - 3 :][:6]]
         one.page.locator("#register").fill(register_table([*rows, NOT_COMING]))
         camera.take("invite")
         one.press("registrar.make_links")
@@ -229,35 +231,48 @@ def rooms(town: Town, folder: Path) -> Iterator[dict[str, str]]:
         }
 
 
-def photograph(directory: Path) -> None:
+def photograph(directory: Path, pages: Collection[str] = PAGES) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         folder = Path(place)
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
         with Town(folder / "town") as town:
-            town.propose("Heat of bakeries", "step = 1\npublish_step = 500", "step = 1\npublish_step = 1_000")
-            members = [
-                Member(browser, town, directory, locale, number) for number, locale in enumerate(LOCALES)
-            ]
+            members = []
+            if "member" in pages:
+                members = [
+                    Member(browser, town, directory, locale, number) for number, locale in enumerate(LOCALES)
+                ]
             for member in members:
                 member.join_and_submit()
-            requests = sorted((town.directory / "requests").glob("*.json"))
-            with rooms(town, folder) as links:
+            if "rooms" in pages:
+                photograph_the_rooms(browser, town, directory, folder)
+            if {"member", "results"} & set(pages):
+                town.close()
+                for member in members:
+                    member.after_closing()
+                town.ask()
+                for member in members:
+                    member.read_results()
+            if "results" in pages:
                 for locale in LOCALES:
-                    look_into_the_operators_room(browser, links["operator"], directory, locale)
-                    look_into_the_stewards_room(browser, links["steward"], directory, locale)
-                    both = [links["registrar"], links["second"]]
-                    look_into_the_registrars_room(browser, both, directory, locale, requests)
-            town.close()
-            for member in members:
-                member.after_closing()
-            town.ask()
-            for member, locale in zip(members, LOCALES, strict=True):
-                member.read_results()
-                visit_the_public_results(browser, town, directory, locale)
-                ask_as_a_researcher(browser, town, directory, locale)
+                    visit_the_public_results(browser, town, directory, locale)
+                    ask_as_a_researcher(browser, town, directory, locale)
         browser.close()
 
 
+def photograph_the_rooms(browser: Browser, town: Town, directory: Path, folder: Path) -> None:
+    town.propose("Heat of bakeries", "step = 1\npublish_step = 500", "step = 1\npublish_step = 1_000")
+    requests = [folder / f"request-{number}.json" for number in range(2)]
+    for number, file in enumerate(requests):
+        file.write_text(request(f"B9{number}"))
+    town.certify((request(NOT_COMING[0]).encode(), "North"))
+    with rooms(town, folder) as links:
+        for locale in LOCALES:
+            look_into_the_operators_room(browser, links["operator"], directory, locale)
+            look_into_the_stewards_room(browser, links["steward"], directory, locale)
+            both = [links["registrar"], links["second"]]
+            look_into_the_registrars_room(browser, both, directory, locale, requests)
+
+
 if __name__ == "__main__":
-    photograph(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots"))
+    photograph(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots"), sys.argv[2:] or PAGES)

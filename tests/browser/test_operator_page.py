@@ -59,7 +59,7 @@ def test_an_operator_reads_approves_and_takes_back_by_keyboard_alone(operator: P
     ):
         expect(page.get_by_text(words).first).to_be_visible()
     changed = page.get_by_role("row", name="Figure: Electricity (published in steps of)")
-    expect(changed.get_by_role("cell")).to_have_text(["500", "1000"])
+    expect(changed.get_by_role("cell")).to_have_text(["500", "1,000"])
     keyboard.press(operator.button("Approve in the name of this organisation"))
     expect(page.get_by_role("alert")).to_contain_text("First read it")
     keyboard.tick(page.get_by_label("I have read this"))

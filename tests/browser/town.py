@@ -47,6 +47,7 @@ from protocols.randomness import SystemRandomness
 T = TypeVar("T")
 
 STUDY = Path(__file__).parent / "data" / "bakeries.toml"
+TITLE = "Energy use of bakeries"
 BY_CLIENT = 44
 """Members that submit with the client; the next rows of the table are people in a browser."""
 
@@ -111,11 +112,28 @@ class Town:
         for party in self.cast.parties[: len(self.pages)]:
             self.organisations.start(party.folder, "parties", "pages", "--home", str(party.home))
         async with self._connection() as connection:
-            members, memberships, self.researcher = await self._story._enrol(connection)
+            self._members, self._memberships, self.researcher = await self._story._enrol(connection)
             self.study: VerifiedStudy = await self._story._agree_on_study(connection)
-            await self._story._submit(connection, self.study, members, memberships)
+            await self._story._submit(connection, self.study, self._members, self._memberships)
         for party in self.cast.parties[: len(self.pages)]:
             await _until(lambda party=party: (party.home / "pages.json").exists())
+
+    def begin_another_period(self, title: str, *, by_client: int) -> None:
+        """The same study under another title, approved by every party; so many submit to it with the client.
+
+        It takes the place of the first: `close`, `ask` and `study` are about it from here on.
+        """
+
+        async def begin(connection: Connection) -> None:
+            rows = write_table(self.directory / "another_period.csv", table_rows()[:by_client])
+            template = parse_template(STUDY.read_text("utf-8").replace(f'"{TITLE}"', f'"{title}"'))
+            material = load_material(rows, template)
+            self._story = Story(self.cast, material, Narrator(Console(quiet=True)), SystemRandomness())
+            self.study = await self._story._agree_on_study(connection)
+            given = self._members[:by_client], self._memberships[:by_client]
+            await self._story._submit(connection, self.study, *given)
+
+        self._do(begin)
 
     def _connection(self) -> Any:
         return connect(self.gateway, fingerprint=self.fingerprint)
@@ -212,7 +230,7 @@ class Town:
 
     def propose(self, title: str, old: str, new: str) -> bytes:
         """The steward proposes a study that is other than the first in one thing; digest of its terms."""
-        text = STUDY.read_text("utf-8").replace('title = "Energy use of bakeries"', f'title = "{title}"')
+        text = STUDY.read_text("utf-8").replace(f'title = "{TITLE}"', f'title = "{title}"')
         assert old in text
         template = parse_template(text.replace(old, new, 1))
 

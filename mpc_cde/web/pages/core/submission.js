@@ -3,10 +3,9 @@
 // Under scripted randomness seeds, correction and envelopes are the same each time: the encapsulations' randomness
 // comes through the same door.
 
-import { digestOf } from "./bytes.js";
+import { concat, digestOf, encodeBase64url, utf8 } from "./bytes.js";
 import { consentDigest } from "./documents.js";
 import { encodeSubmission, encodingsOf } from "./encoding.js";
-import { encodeBase64url } from "./bytes.js";
 import { signDocument } from "./envelope.js";
 import { CallerError } from "./errors.js";
 import { packSeeds, seal } from "./sealing.js";
@@ -56,15 +55,15 @@ export async function prepareSubmission({
 export function multipartOf({ envelope, correction, sealed }) {
   const boundary = "mpc-cde-submission-c2f7b8e14d9a4c55";
   const part = (name, type, content) => [
-    `--${boundary}\r\nContent-Disposition: form-data; name="${name}"; filename="${name}"\r\nContent-Type: ${type}\r\n\r\n`,
-    content, "\r\n",
+    utf8(`--${boundary}\r\nContent-Disposition: form-data; name="${name}"; filename="${name}"\r\nContent-Type: ${type}\r\n\r\n`),
+    content, utf8("\r\n"),
   ];
   const raw = "application/octet-stream";
-  const pieces = [
+  const body = concat(
     ...part("document", "application/json", envelope.toBytes()),
     ...part("correction", raw, correction),
     ...sealed.flatMap((bytes, party) => part(`envelope-${party}`, raw, bytes)),
-    `--${boundary}--\r\n`,
-  ];
-  return { body: new Blob(pieces), contentType: `multipart/form-data; boundary=${boundary}` };
+    utf8(`--${boundary}--\r\n`),
+  );
+  return { body, contentType: `multipart/form-data; boundary=${boundary}` };
 }

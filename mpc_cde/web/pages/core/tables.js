@@ -64,7 +64,7 @@ export function readFigures(rows, { inputs, terms, from = inputs[0]?.name }) {
     return acrossShape(body, across, offset);
   }
   const down = known(body.map(([first]) => first ?? ""));
-  if (down.some(Boolean)) return downShape(body, down, offset);
+  if (down.some(Boolean)) return downShape(body, down, { offset, isTemplate: offset > 0 });
   return bareShape(body, inputs, from, offset);
 }
 
@@ -105,19 +105,20 @@ function acrossShape(body, across, offset) {
   return collect(found.filter(([name]) => name !== null), unknown);
 }
 
-function downShape(body, down, offset) {
+/** Names in the first column; values in the last of a row, or where templates have them: blanks shorten a row. */
+function downShape(body, down, { offset, isTemplate }) {
   const found = [];
   const unknown = [];
+  const isWide = isTemplate || body.some((row) => row.length >= 4);
   body.forEach((row, at) => {
     if (down[at] === null) {
       if ((row[0] ?? "") !== "") unknown.push(row[0]);
       return;
     }
-    const last = Math.max(1, row.length - 1);
-    const isTemplate = row.length >= 4;
-    const column = isTemplate ? 3 : last;
+    const column = isWide ? 3 : Math.max(1, row.length - 1);
     found.push([down[at], row[column] ?? "", cellName(offset + at + 1, column + 1)]);
   });
+  if (found.every(([, text]) => text === "")) throw new TableRefused("no_values");
   return collect(found, unknown);
 }
 

@@ -8,9 +8,9 @@ import { askOwnPlace, openOwnPlaces, ownItems } from "../core/own_place.js";
 import { X_WING } from "../core/sealing.js";
 import { multipartOf, prepareSubmission } from "../core/submission.js";
 import {
-  findPinned, verifyCheckedRoster, verifyDecisions, verifyOwnPlace, verifyReceipts, verifyResult, verifyRoster, verifyStudy,
-  verifyWithdrawalReceipts, versionNamed,
+  verifyCheckedRoster, verifyDecisions, verifyOwnPlace, verifyReceipts, verifyRoster, verifyWithdrawalReceipts, versionNamed,
 } from "../core/verification.js";
+import { CommunityDesk } from "../shared/community_desk.js";
 import { nextSequence, standing } from "./records.js";
 
 const MAX_DEVICES_SEQUENCES = 20;
@@ -24,17 +24,10 @@ class QuestionRefused extends CallerError {
   }
 }
 
-export class Desk {
-  constructor({ gateway, fingerprint, randomBytes }) {
-    Object.assign(this, { gateway, fingerprint, randomBytes });
-    this.trusted = null;
+export class Desk extends CommunityDesk {
+  constructor(given) {
+    super(given);
     this.membership = null;
-  }
-
-  /** The pinned community and its newest version, verified. */
-  async follow() {
-    this.trusted = await findPinned(await this.gateway.communities(), this.fingerprint);
-    return this.trusted.current;
   }
 
   /** The membership of this device's key once it counts; null while a registrar or its second is awaited. */
@@ -54,26 +47,9 @@ export class Desk {
     }
   }
 
-  /** Every study that this member may see, verified; the state is the gateway's word. */
-  async studies() {
-    const found = [];
-    for (const listed of await this.gateway.studies()) {
-      if (["proposed", "refused"].includes(listed.state)) continue;
-      const study = await this.study(listed.terms);
-      if (study !== null) found.push(study);
-    }
-    return found;
-  }
-
-  async study(terms) {
-    const file = await this.gateway.study(terms);
-    try {
-      const study = await verifyStudy(this.trusted, file.study, file.approvals, file.amendments);
-      return study.termsDigest === terms ? { ...study, state: file.state, file } : null;
-    } catch (error) {
-      if (error instanceof BadSignature) return null; // not approved by every party: nothing to take part in
-      throw error;
-    }
+  /** Every study that this member may see. */
+  studies() {
+    return this.studiesBut("proposed", "refused");
   }
 
   /** Why this member cannot take part, or null: an attribute that the study asks for. */
@@ -205,21 +181,16 @@ export class Desk {
   }
 
   /** Whether the gateway lists anything for this member to read. */
-  async hasResults({ termsDigest }) {
-    return (await this.gateway.results()).some((one) => one.study === termsDigest);
+  async hasResults(study) {
+    return (await this.listed(study)).length > 0;
   }
 
   /** Results of one study, each verified down to the own row if this member counts. */
   async results(study, stands) {
-    const listed = (await this.gateway.results()).filter((one) => one.study === study.termsDigest);
     const verified = [];
-    for (const { result: digest } of listed) {
-      const { study: envelope, approvals, amendments, roster, checkedRoster } = study.file;
-      const { result, query, asker } = await this.gateway.result(digest);
+    for (const { result: digest } of await this.listed(study)) {
       const own = stands === null ? null : await this.#ownEvidence(study, stands);
-      const communities = this.trusted.envelopes;
-      const evidence = { communities, study: envelope, approvals, amendments, roster, checkedRoster, query, asker, result, own };
-      verified.push({ digest, ...(await verifyResult(evidence, this.fingerprint)) });
+      verified.push({ digest, ...(await this.verifiedResult(study, digest, own)) });
     }
     return verified;
   }

@@ -72,9 +72,9 @@ export class FigureForm {
       el("p", { class: "prose" }, t("form.blank_is_fine")),
       el("div", { class: "tools" },
         el("button", { class: "link", type: "button", onclick: () => file.click() }, t("form.use_file")),
-        el("button", { class: "link", type: "button", onclick: () => this.#saveTemplate("xlsx") }, t("form.template_xlsx")),
-        el("button", { class: "link", type: "button", onclick: () => this.#saveTemplate("csv") }, t("form.template_csv")),
-        el("span", { class: "quiet" }, t("form.paste_hint")), file),
+        el("span", {}, t("form.template"), ...["xlsx", "csv"].map((kind) => (
+          [" ", el("button", { class: "link", type: "button", "aria-label": t(`form.template_${kind}`), onclick: () => this.#saveTemplate(kind) }, kind.toUpperCase())])).flat())),
+      el("p", { class: "quiet" }, t("form.paste_hint"), file),
       this.message,
       ...this.columns.map((column) => this.#row(column)));
     form.addEventListener("dragover", (event) => {

@@ -259,7 +259,7 @@ class Page {
     const withdrawal = stands === null ? await this.#withdrawal(record) : null;
     const waiting = !isOpen && results.length === 0;
     this.#show(el("div", {}, isPilot(study.study.terms) ? pilotBanner(t) : null, el("h1", {}, words.title), counts?.card, ...shown, el("div", { class: "columns" },
-      el("div", {}, held === null ? nothingSent(t, withdrawal?.element) : [held.card.element, this.#changeOfMind(stands, words)], waiting && waitingCard(t)),
+      el("div", {}, waiting && waitingCard(t), held === null ? nothingSent(t, withdrawal?.element) : [held.card.element, this.#changeOfMind(stands, words)]),
       aboutCard({ study, words, t }))), { step: isOpen ? "figures" : "results" });
     const view = this.shown;
     withdrawal?.follow(view);

@@ -74,7 +74,7 @@ export class ReceiptsCard {
 /** What a member can do once its figures are in. */
 export function afterwards({ study, t, canCorrect, canWithdraw, onCorrect, onWithdraw, onReceipts }) {
   const closes = showTime(study.presentation.closes, t.language);
-  return el("section", { class: "card" }, el("h2", {}, t("after.heading")),
+  return el("section", { class: "card" }, el("h2", {}, t(canCorrect || canWithdraw ? "after.heading" : "after.closed_heading")),
     el("p", {}, canCorrect ? t("after.lead", { closes }) : t(canWithdraw ? "after.closing" : "after.closed")),
     el("div", { class: "actions" },
       canCorrect && el("button", { type: "button", onclick: onCorrect }, t("after.correct")),

@@ -21,15 +21,15 @@ export async function decisionView(page, digest) {
     section("questions", questionsList({ terms, words, t })),
     section("learn", learnList({ terms, threshold: found.threshold, parties: found.parties.length, t })),
     section("rules", rulesList({ terms, t }), el("p", {}, t("sheet.own_minimum", { least: found.own_minimum, group: found.own_minimum_group }))),
-    section("differences", differences(found, words, t)),
+    section("differences", differences(found, { words, format, t })),
     section("parties", partiesList(found, t)),
     decision(page, digest, found));
 }
 
-function differences(found, words, t) {
+function differences(found, { words, format, t }) {
   if (found.last === null) return el("p", {}, t("sheet.no_last"));
   const lead = el("p", {}, t(found.differences.length ? "sheet.against" : "sheet.no_differences", { title: found.last }));
-  return found.differences.length ? [lead, differencesTable({ differences: found.differences, words, t })] : [lead];
+  return found.differences.length ? [lead, differencesTable({ differences: found.differences, words, format, t })] : [lead];
 }
 
 function partiesList({ parties, approved, refused, own_index: own }, t) {

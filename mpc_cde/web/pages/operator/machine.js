@@ -1,6 +1,6 @@
 // The node itself: whom it computes with, what it did, what is on its disk, its keys by fingerprint, its log.
 
-import { el, scrolling } from "../shared/dom.js";
+import { el, scrolling, stackingTable } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
 
 export async function machineView(page) {
@@ -35,11 +35,12 @@ export async function logView(page) {
 }
 
 function findingsTable(findings, t) {
-  return scrolling(t("machine.check_heading"), el("table", {},
-    el("thead", {}, el("tr", {}, ...["what", "verdict", "found"].map((name) => el("th", { scope: "col" }, t(`machine.${name}`))))),
-    el("tbody", { lang: "en" }, ...findings.map(({ what, found, problem, hint }) => el("tr", {}, el("th", { scope: "row" }, what),
-      el("td", { lang: t.language }, el("span", { class: problem === null ? "good" : "bad" }, t(problem === null ? "machine.ok" : "machine.bad"))),
-      el("td", {}, problem ?? found, hint ? el("small", {}, ` ${hint}`) : null))))));
+  const heads = ["what", "verdict", "found"].map((name) => t(`machine.${name}`));
+  return stackingTable(t("machine.check_heading"), heads, findings.map(({ what, found, problem, hint }) => [
+    el("th", { scope: "row", lang: "en" }, what),
+    el("td", {}, el("span", { class: problem === null ? "good" : "bad" }, t(problem === null ? "machine.ok" : "machine.bad"))),
+    el("td", { lang: "en" }, problem ?? found, hint ? el("small", {}, ` ${hint}`) : null),
+  ]));
 }
 
 function peersList(peers, t) {
@@ -52,10 +53,13 @@ function peersList(peers, t) {
 
 function entriesTable(entries, t) {
   const details = (one) => Object.entries(one).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join("\n");
-  return scrolling(t("log.entries"), el("table", {},
-    el("thead", {}, el("tr", {}, ...["number", "time", "event", "details"].map((name) => el("th", { scope: "col" }, t(`log.${name}`))))),
-    el("tbody", {}, ...entries.map((entry) => el("tr", {}, el("td", { class: "number" }, String(entry.number)),
-      el("td", {}, showTime(entry.time, t.language, "medium")), el("td", { class: "code" }, entry.event), el("td", { class: "code details" }, details(entry.details)))))));
+  const heads = ["number", "time", "event", "details"].map((name) => t(`log.${name}`));
+  return stackingTable(t("log.entries"), heads, entries.map((entry) => [
+    el("td", { class: "number" }, String(entry.number)),
+    el("td", {}, showTime(entry.time, t.language, "medium")),
+    el("td", { class: "code" }, entry.event),
+    el("td", { class: "code details" }, details(entry.details)),
+  ]));
 }
 
 function diskTable(disk, t) {
@@ -70,8 +74,9 @@ function keysTable(keys, t) {
     if (key.kind === "study") return t(key.here ? "machine.key_here" : "machine.key_gone");
     return "";
   };
-  return scrolling(t("machine.keys"), el("table", {},
-    el("thead", {}, el("tr", {}, ...["key", "fingerprint", "note"].map((name) => el("th", { scope: "col" }, t(`machine.${name}`))))),
-    el("tbody", {}, ...keys.map((key) => el("tr", {}, el("th", { scope: "row" }, t(`machine.key.${key.kind}`), key.title ? el("small", {}, ` ${key.title}`) : null),
-      el("td", { class: "code" }, key.fingerprint), el("td", {}, note(key)))))));
+  return stackingTable(t("machine.keys"), ["key", "fingerprint", "note"].map((name) => t(`machine.${name}`)), keys.map((key) => [
+    el("th", { scope: "row" }, t(`machine.key.${key.kind}`), key.title ? el("small", {}, ` ${key.title}`) : null),
+    el("td", { class: "code" }, key.fingerprint),
+    el("td", {}, note(key)),
+  ]));
 }

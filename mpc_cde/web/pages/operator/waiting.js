@@ -1,6 +1,6 @@
 // What waits for a yes or a no, and every study at a glance.
 
-import { el, fill, scrolling } from "../shared/dom.js";
+import { el, fill, stackingTable } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
 
 export async function waitingView(page) {
@@ -47,14 +47,13 @@ function waitingCard(page, one) {
 function studiesTable(page, { studies }) {
   const { t } = page;
   if (studies.length === 0) return el("p", {}, t("operator.studies.none"));
-  const heads = ["study", "state", "members", "waits"];
-  return scrolling(t("operator.studies.heading"), el("table", {},
-    el("thead", {}, el("tr", {}, ...heads.map((name) => el("th", { scope: "col" }, t(`operator.studies.${name}`))))),
-    el("tbody", {}, ...studies.map((one) => el("tr", {},
-      el("th", { scope: "row" }, el("a", { href: `#study=${one.proposal}` }, one.title)),
-      el("td", {}, t(t.has(`operator.state.${one.state}`) ? `operator.state.${one.state}` : "state.other")),
-      el("td", { class: "number" }, String(one.members)),
-      el("td", {}, one.waiting_for.join(", ") || "–"))))));
+  const heads = ["study", "state", "members", "waits"].map((name) => t(`operator.studies.${name}`));
+  return stackingTable(t("operator.studies.heading"), heads, studies.map((one) => [
+    el("th", { scope: "row" }, el("a", { href: `#study=${one.proposal}` }, one.title)),
+    el("td", {}, t(t.has(`operator.state.${one.state}`) ? `operator.state.${one.state}` : "state.other")),
+    el("td", { class: "number" }, String(one.members)),
+    el("td", {}, one.waiting_for.join(", ") || "–"),
+  ]));
 }
 
 function nodeList(page, found) {

@@ -1,6 +1,6 @@
 // Requests that members sent back: compared by code, given their certified attributes, signed.
 
-import { el, fill, saveFile, scrolling } from "../shared/dom.js";
+import { el, fill, saveFile, stackingTable } from "../shared/dom.js";
 
 export async function certifyView(page) {
   const { room, t } = page;
@@ -46,8 +46,7 @@ function requestsCard(page, { attributes }, texts, requests, message) {
       el("div", { class: "actions" }, el("button", { type: "button", class: "primary", onclick: () => saveFile("memberships.jsonl", done.file, "application/jsonl") }, t("registrar.save_memberships"))));
   }, { message, class: "primary" });
   return el("section", { class: "card" }, el("h2", {}, t("registrar.read", { count: requests.length })),
-    scrolling(t("registrar.requests"), el("table", {},
-      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("registrar.id")), el("th", { scope: "col" }, t("registrar.code")), ...names.map((name) => el("th", { scope: "col" }, attributes[name].label)))),
-      el("tbody", {}, ...requests.map(({ register_id: id, code }, row) => el("tr", {}, el("th", { scope: "row" }, id), el("td", { class: "code" }, code), ...names.map((name) => el("td", {}, choice(row, name)))))))),
+    stackingTable(t("registrar.requests"), [t("registrar.id"), t("registrar.code"), ...names.map((name) => attributes[name].label)],
+      requests.map(({ register_id: id, code }, row) => [el("th", { scope: "row" }, id), el("td", { class: "code" }, code), ...names.map((name) => el("td", {}, choice(row, name)))])),
     el("label", { class: "check" }, checked, t("registrar.compared")), el("div", { class: "actions" }, sign));
 }

@@ -1,6 +1,6 @@
 // Which members have submitted, never what: entry by entry of the register, and reminders for those who have not.
 
-import { el, fill, saveFile, scrolling } from "../shared/dom.js";
+import { el, fill, saveFile, stackingTable } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
 import { register } from "./register.js";
 
@@ -25,8 +25,9 @@ export async function submittedView(page) {
   }, { message, class: "primary" });
   return el("div", {}, heading, lead,
     el("section", { class: "card" },
-      el("ul", { class: "plain" }, ...studies.map((one) => el("li", {}, el("strong", {}, one.title), el("br"),
-        t("registrar.turnout", { count: one.submitted, all: one.submitted + one.to_remind }), " ", t("studies.closes", { time: showTime(one.closes, t.language) }))))),
+      el("ul", { class: "plain" }, ...studies.map((one) => el("li", {}, el("h2", {}, one.title),
+        el("p", { class: "meter" }, t("registrar.turnout", { count: one.submitted, all: one.submitted + one.to_remind })),
+        el("p", {}, t("steward.closes", { time: showTime(one.closes, t.language) })))))),
     el("section", { class: "card" }, el("h2", {}, t("registrar.entries_heading")),
       el("div", { class: "field" }, el("label", { htmlFor: "study" }, t("operator.studies.study")), choose),
       ...register.fields(t), message, el("div", { class: "actions" }, look)),
@@ -47,8 +48,6 @@ function turnoutCard({ entries, csv }, study, t) {
         el("button", { type: "button", onclick: () => saveFile("reminders.txt", mails.join(`\n\n${"-".repeat(40)}\n\n`), "text/plain") }, t("registrar.save_reminders")),
         el("button", { type: "button", onclick: () => saveFile("reminders.csv", `\ufeff${csv}`, "text/csv") }, t("registrar.save_reminders_table"))),
     ],
-    scrolling(t("registrar.submitted_heading"), el("table", {},
-      el("thead", {}, el("tr", {}, ...["id", "name", "standing"].map((name) => el("th", { scope: "col" }, t(`registrar.${name}`))))),
-      el("tbody", {}, ...sorted.map((one) => el("tr", {}, el("th", { scope: "row" }, one.register_id), el("td", {}, one.name || "–"),
-        el("td", {}, t(`registrar.standing.${one.standing}`))))))));
+    stackingTable(t("registrar.submitted_heading"), ["id", "name", "standing"].map((name) => t(`registrar.${name}`)),
+      sorted.map((one) => [el("th", { scope: "row" }, one.register_id), el("td", {}, one.name || "–"), el("td", {}, t(`registrar.standing.${one.standing}`))])));
 }

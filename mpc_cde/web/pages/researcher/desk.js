@@ -7,7 +7,8 @@ import { openEnvelope } from "../core/envelope.js";
 import { BadSignature } from "../core/errors.js";
 import { itemsOf, permittedFunctions, signQuestion } from "../core/questions.js";
 import { X_WING } from "../core/sealing.js";
-import { findPinned, verifyDecisions, verifyResult, verifyStudy, versionNamed } from "../core/verification.js";
+import { verifyDecisions, versionNamed } from "../core/verification.js";
+import { CommunityDesk } from "../shared/community_desk.js";
 import { progressOf } from "../shared/progress.js";
 
 const EVERY_FUNCTION = [
@@ -27,16 +28,10 @@ export function requestOf(keyring) {
   });
 }
 
-export class ResearcherDesk {
-  constructor({ gateway, fingerprint, randomBytes }) {
-    Object.assign(this, { gateway, fingerprint, randomBytes });
-    this.trusted = null;
+export class ResearcherDesk extends CommunityDesk {
+  constructor(given) {
+    super(given);
     this.enrolment = null;
-  }
-
-  async follow() {
-    this.trusted = await findPinned(await this.gateway.communities(), this.fingerprint);
-    return this.trusted.current;
   }
 
   /** { enrolled: document or null, waitingFor }: enrolled once every party has signed this very key. */
@@ -56,24 +51,9 @@ export class ResearcherDesk {
     }
   }
 
-  /** Studies that every party approved, each verified; the state is the gateway's word. */
-  async studies() {
-    const found = [];
-    for (const { terms, state } of await this.gateway.studies()) {
-      if (!["proposed", "refused", "cancelled"].includes(state)) found.push(await this.study(terms));
-    }
-    return found.filter((study) => study !== null);
-  }
-
-  async study(terms) {
-    const file = await this.gateway.study(terms);
-    try {
-      const study = await verifyStudy(this.trusted, file.study, file.approvals, file.amendments);
-      return study.termsDigest === terms ? { ...study, state: file.state, file } : null;
-    } catch (error) {
-      if (error instanceof BadSignature) return null; // not approved by every party
-      throw error;
-    }
+  /** Studies that every party approved. */
+  studies() {
+    return this.studiesBut("proposed", "refused", "cancelled");
   }
 
   permitted({ study: { terms }, termsDigest }) {
@@ -100,21 +80,5 @@ export class ResearcherDesk {
   /** What each party said, each signed by it. */
   async decisions(study, query) {
     return verifyDecisions(study, query, (await this.gateway.query(query)).decisions);
-  }
-
-  /** The answers of a study that this researcher may read: digests and times, the gateway's word. */
-  async answers(study) {
-    return (await this.gateway.results()).filter(({ study: terms }) => terms === study.termsDigest);
-  }
-
-  /** One answer with everything under it, verified. */
-  async answer(study, digest) {
-    const { file } = await this.study(study.termsDigest);
-    const { result, query, asker } = await this.gateway.result(digest);
-    const evidence = {
-      communities: this.trusted.envelopes, study: file.study, approvals: file.approvals, amendments: file.amendments,
-      roster: file.roster, checkedRoster: file.checkedRoster, query, asker, result, own: null,
-    };
-    return verifyResult(evidence, this.fingerprint);
   }
 }

@@ -124,7 +124,7 @@ class Page {
   async #catalogue(terms) {
     const study = await this.desk.study(terms);
     this.#show(catalogueView({
-      study, t: this.t, functions: this.desk.permitted(study), answers: await this.desk.answers(study), problem: this.#problem,
+      study, t: this.t, functions: this.desk.permitted(study), answers: await this.desk.listed(study), problem: this.#problem,
       onAsk: async (functions) => {
         const query = await this.desk.ask(study, functions, this.keyring);
         await this.#go(() => this.#watch(study, query));
@@ -157,7 +157,7 @@ class Page {
 
   async #answer(study, digest) {
     const { t, format } = this;
-    const verified = await this.desk.answer(study, digest);
+    const verified = await this.desk.verifiedResult(study, digest);
     const words = wordsOf(study, t.language);
     const back = el("button", { type: "button", onclick: () => this.#go(() => this.#catalogue(study.termsDigest)) }, t("researcher.back"));
     this.#show(el("div", {}, el("h1", {}, words.title), resultView({ verified, words, format, t }), el("div", { class: "actions" }, back)));

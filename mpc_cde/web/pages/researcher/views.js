@@ -8,7 +8,7 @@ import { keyForm, recoverCard } from "../shared/key_forms.js";
 import { showTime } from "../shared/language.js";
 import { isPilot, pilotBanner } from "../shared/pilot.js";
 import { decisionRefusal } from "../shared/refusals.js";
-import { revealed, rulesList } from "../shared/study_sheet.js";
+import { kindInWords, revealed, rulesList } from "../shared/study_sheet.js";
 import { functionInWords, wordsOf } from "../shared/words.js";
 import { requestOf } from "./desk.js";
 
@@ -70,7 +70,7 @@ export function catalogueView({ study, t, functions, answers, onAsk, onAnswer, o
       fill(message, problem(error));
     }
   } }, t("researcher.ask"));
-  const group = (name) => el("fieldset", {}, el("legend", {}, t(t.has(`short.${name.split("@")[0]}`) ? `short.${name.split("@")[0]}` : "short.other", { name })),
+  const group = (name) => el("fieldset", {}, el("legend", {}, kindInWords(name, t)),
     el("p", { class: "quiet" }, t("sheet.reveals"), " ", revealed(name, t)),
     ...functions.filter((one) => one.function === name).map((one) => el("label", { class: "check" }, boxes.get(one), functionInWords(one, words, t))));
   return el("div", {}, isPilot(terms) ? pilotBanner(t) : null, el("h1", {}, words.title), el("p", { class: "lead" }, words.purpose),

@@ -4,9 +4,9 @@
 // community; without one the reader is asked to compare the fingerprint.
 
 import { formatFingerprint, parseFingerprint } from "../core/documents.js";
-import { CallerError } from "../core/errors.js";
+import { BadSignature, CallerError } from "../core/errors.js";
 import { systemRandomBytes } from "../core/randomness.js";
-import { findPinned, verifyResult, verifyStudy } from "../core/verification.js";
+import { CommunityDesk } from "../shared/community_desk.js";
 import { el } from "../shared/dom.js";
 import { readFile } from "../shared/files.js";
 import { frameIn } from "../shared/frame.js";
@@ -21,23 +21,16 @@ async function readResults(settings) {
   const fingerprint = given === null ? settings.fingerprint : parseFingerprint(given);
   if (fingerprint === null) throw new CallerError("no community is known here yet");
   const gateway = new Gateway(settings.gateway || location.origin, { randomBytes: systemRandomBytes });
-  const trusted = await findPinned(await gateway.communities(), fingerprint);
+  const desk = new CommunityDesk({ gateway, fingerprint, randomBytes: systemRandomBytes });
+  await desk.follow();
   const studies = new Map();
   for (const { result: digest, study: terms } of await gateway.results()) {
-    if (!studies.has(terms)) {
-      const file = await gateway.study(terms);
-      const study = await verifyStudy(trusted, file.study, file.approvals, file.amendments);
-      studies.set(terms, { file, study, results: [] });
-    }
-    const { file, results } = studies.get(terms);
-    const { result, query, asker } = await gateway.result(digest);
-    const evidence = {
-      communities: trusted.envelopes, study: file.study, approvals: file.approvals, amendments: file.amendments,
-      roster: file.roster, checkedRoster: file.checkedRoster, query, asker, result, own: null,
-    };
-    results.push(await verifyResult(evidence, fingerprint));
+    if (!studies.has(terms)) studies.set(terms, { study: await desk.study(terms), results: [] });
+    const { study, results } = studies.get(terms);
+    if (study === null) throw new BadSignature("a result is about a study that not every party approved");
+    results.push(await desk.verifiedResult(study, digest));
   }
-  return { trusted, pinned: given !== null, studies: [...studies.values()] };
+  return { trusted: desk.trusted, pinned: given !== null, studies: [...studies.values()] };
 }
 
 function view({ trusted, pinned, studies }, t, format) {

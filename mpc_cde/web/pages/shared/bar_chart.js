@@ -1,15 +1,16 @@
 // Counts in classes as bars, each with its words and number beside it; the table says the same.
 
-import { svg } from "./dom.js";
+import { drawnToFit, svg } from "./dom.js";
 
-const WIDE = 640;
-const NARROW = 330;
 const ROW = 30;
 const NUMBER = 56;
 
 /** `bars` are { what, shown, size }, size a count. */
-export function barChart({ label, bars }) {
-  const width = globalThis.matchMedia?.("(max-width: 40rem)").matches ? NARROW : WIDE;
+export function barChart(shown) {
+  return drawnToFit((width) => drawing(shown, width));
+}
+
+function drawing({ label, bars }, width) {
   const words = Math.min(0.45 * width, 9 * Math.max(...bars.map(({ what }) => what.length)));
   const most = Math.max(1, ...bars.map(({ size }) => size));
   const title = `${label}. ${bars.map(({ what, shown }) => `${what}: ${shown}`).join("; ")}`;

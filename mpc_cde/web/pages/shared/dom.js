@@ -27,6 +27,37 @@ export function scrolling(label, ...children) {
   return el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": label }, ...children);
 }
 
+/**
+ * A table that has columns where there is room, and where there is none (a telephone) a small sheet for each row.
+ * `heads` are texts, `rows` lists of cells; the first cell of a row is its name.
+ */
+export function stackingTable(label, heads, rows) {
+  return scrolling(label, stacked(heads, rows));
+}
+
+/** The table alone. */
+export function stacked(heads, rows) {
+  for (const cells of rows) cells.forEach((cell, at) => { cell.dataset.label = heads[at]; });
+  const isNumber = (at) => rows.some((cells) => cells[at].classList.contains("number"));
+  return el("table", { class: "stack" },
+    el("thead", {}, el("tr", {}, ...heads.map((head, at) => el("th", { scope: "col", class: isNumber(at) ? "number" : null }, head)))),
+    el("tbody", {}, ...rows.map((cells) => el("tr", {}, ...cells))));
+}
+
+const WIDE = 640;
+const NARROW = 330; // so that words in a drawing keep their size on a telephone
+
+/** What `draw(width)` makes for the room there is, and again when that changes: a telephone is turned, a page is printed. */
+export function drawnToFit(draw) {
+  const narrow = matchMedia("(max-width: 40rem)");
+  const place = el("div");
+  const again = () => fill(place, draw(narrow.matches ? NARROW : WIDE));
+  const changed = () => (place.isConnected ? again() : narrow.removeEventListener("change", changed));
+  narrow.addEventListener("change", changed);
+  again();
+  return place;
+}
+
 /** Put other children into an element, in one go. */
 export function fill(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));

@@ -2,11 +2,9 @@
 
 import { showPlain } from "../core/numbers.js";
 import { Rational } from "../core/rational.js";
-import { el, svg } from "./dom.js";
+import { drawnToFit, el, svg } from "./dom.js";
 import { quantileInWords } from "./words.js";
 
-const WIDE = 640;
-const NARROW = 330; // so that its words keep their size on a telephone
 const EDGE = 46;
 const TOP = 44;
 const BAND = 34;
@@ -18,7 +16,7 @@ export function placeChart({ label, unit, marks, own, format, t }) {
   const words = own === null ? null : placeInWords(points, own, t);
   const summary = points.map(({ quantile, shown }) => `${quantileInWords(quantile, t)}: ${shown}`).join("; ");
   const title = [label, unit, summary, words].filter(Boolean).join(". ");
-  return el("div", {}, drawing(points, own, title, format, t), words && el("p", { class: "place" }, words));
+  return el("div", {}, drawnToFit((width) => drawing(points, own, { width, title, format, t })), words && el("p", { class: "place" }, words));
 }
 
 /** In which band a value lies, such as "between 20 % and the median". */
@@ -33,8 +31,7 @@ export function placeInWords(points, own, t) {
   return t("place.between", { lower: name(above - 1), upper: name(above) });
 }
 
-function drawing(points, own, title, format, t) {
-  const width = globalThis.matchMedia?.("(max-width: 40rem)").matches ? NARROW : WIDE;
+function drawing(points, own, { width, title, format, t }) {
   const anchor = (x) => (x < 90 ? "start" : x > width - 90 ? "end" : "middle");
   const numbers = [...points.map(({ number }) => number.toNumber()), ...(own === null ? [] : [own.toNumber()])];
   const [low, span] = domain(Math.min(...numbers), Math.max(...numbers));

@@ -6,7 +6,7 @@ import { Rational } from "../core/rational.js";
 import { minimumFor } from "../core/release_rules.js";
 import { bucketNames, csvOfResult } from "../core/result_csv.js";
 import { barChart } from "./bar_chart.js";
-import { el, saveFile } from "./dom.js";
+import { el, saveFile, stacked } from "./dom.js";
 import { showTime } from "./language.js";
 import { isPilot, pilotBanner } from "./pilot.js";
 import { placeChart } from "./place_chart.js";
@@ -104,10 +104,9 @@ function tableOf(cells, spoken) {
     const group = `${groupInWords(cell, words, t)}${isOwn ? ` (${t("result.yours")})` : ""}`;
     const contributors = cell.contributors === null ? "" : showPlain(String(cell.contributors), format);
     const number = cell.withheld === null ? "number" : "withheld";
-    return el("tr", {}, el("td", {}, group), el("td", {}, what), el("td", { class: number }, value), el("td", { class: "number" }, contributors));
+    return [el("td", {}, group), el("td", {}, what), el("td", { class: number }, value), el("td", { class: "number" }, contributors)];
   }));
-  return el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("result.group")), el("th", { scope: "col" }, t("result.what")),
-    el("th", { class: "number", scope: "col" }, t("result.value")), el("th", { class: "number", scope: "col" }, t("result.contributors")))), el("tbody", {}, ...rows));
+  return stacked(["group", "what", "value", "contributors"].map((name) => t(`result.${name}`)), rows);
 }
 
 function groupInWords({ group }, words, t) {

@@ -1,20 +1,20 @@
 // A study as a sheet in plain language: what is asked, what each answer reveals, what is withheld, what is new.
 
 import { showPlain } from "../core/numbers.js";
-import { el, scrolling } from "./dom.js";
+import { el, stackingTable } from "./dom.js";
 import { functionInWords } from "./words.js";
 
 /** What members are asked: one row a figure. */
 export function figuresTable({ terms, words, format, t }) {
   const range = (figure) => (figure.kind === "category" ? figure.categories.join(", ")
     : t("sheet.range", { minimum: showPlain(figure.minimum, format), maximum: showPlain(largest(figure), format), step: showPlain(figure.step, format) }));
-  return scrolling(t("sheet.heading.figures"), el("table", {},
-    el("thead", {}, el("tr", {}, ...["figure", "asked", "published", "blank"].map((name) => el("th", { scope: "col" }, t(`sheet.${name}`))))),
-    el("tbody", {}, ...terms.figures.map((figure) => el("tr", {},
-      el("th", { scope: "row" }, words.label(figure.name), figure.unit ? el("small", {}, ` (${figure.unit})`) : null),
-      el("td", {}, range(figure)),
-      el("td", {}, figure.publish_step === null ? t("sheet.published_whole") : t("sheet.published_step", { step: showPlain(figure.publish_step, format) })),
-      el("td", {}, t(figure.blank_allowed ? "form.may_be_blank" : "form.needed")))))));
+  const heads = ["figure", "asked", "published", "blank"].map((name) => t(`sheet.${name}`));
+  return stackingTable(t("sheet.heading.figures"), heads, terms.figures.map((figure) => [
+    el("th", { scope: "row" }, words.label(figure.name), figure.unit ? el("small", {}, ` (${figure.unit})`) : null),
+    el("td", {}, range(figure)),
+    el("td", {}, figure.publish_step === null ? t("sheet.published_whole") : t("sheet.published_step", { step: showPlain(figure.publish_step, format) })),
+    el("td", {}, t(figure.blank_allowed ? "form.may_be_blank" : "form.needed")),
+  ]));
 }
 
 /** The largest figure that the grid allows, as plain decimal text: minimum + step (product of radices - 1 - half). */
@@ -39,9 +39,15 @@ export function questionsList({ terms, words, t, permitted = null }) {
     kinds.set(kind, [...(kinds.get(kind) ?? []), one]);
   }
   return el("ul", { class: "questions" }, ...[...kinds.values()].map((functions) => el("li", {},
-    el("strong", {}, t(`audience.${functions[0].audience}`)),
+    el("h3", {}, kindInWords(functions[0].function, t), " ", el("span", { class: "tag" }, t(`sheet.to.${functions[0].audience}`))),
     el("ul", {}, ...functions.map((one) => el("li", {}, functionInWords(one, words, t)))),
     el("p", { class: "quiet" }, t("sheet.reveals"), " ", revealed(functions[0].function, t)))));
+}
+
+/** What a function is called among others. */
+export function kindInWords(functionName, t) {
+  const [name] = functionName.split("@");
+  return t.has(`short.${name}`) ? t(`short.${name}`) : t("short.other", { name });
 }
 
 /** What an answer of this function reveals, as the catalogue of functions has it. */
@@ -77,12 +83,12 @@ export function rulesList({ terms, t }) {
 }
 
 /** What is other than in the last study, from the room's own comparison. */
-export function differencesTable({ differences, words, t }) {
-  const value = (given) => (given === null ? "–" : inWords(given, words, t));
-  return scrolling(t("sheet.heading.differences"), el("table", {},
-    el("thead", {}, el("tr", {}, ...["what", "before", "now"].map((name) => el("th", { scope: "col" }, t(`diff.${name}`))))),
-    el("tbody", {}, ...differences.map((one) => el("tr", {}, el("th", { scope: "row" }, nameInWords(one, words, t)),
-      el("td", {}, value(one.before)), el("td", {}, value(one.after)))))));
+export function differencesTable({ differences, words, format, t }) {
+  const number = (given) => (typeof given === "string" && /^-?\d+(\.\d+)?$/.test(given) ? showPlain(given, format) : null);
+  const value = (given) => (given === null ? "–" : number(given) ?? inWords(given, words, t));
+  return stackingTable(t("sheet.heading.differences"), ["what", "before", "now"].map((name) => t(`diff.${name}`)), differences.map((one) => [
+    el("th", { scope: "row" }, nameInWords(one, words, t)), el("td", {}, value(one.before)), el("td", {}, value(one.after)),
+  ]));
 }
 
 function nameInWords({ kind, name, field, before, after }, words, t) {

@@ -22,8 +22,8 @@ function studyCard(page, study) {
   return el("section", { class: "card" }, study.pilot ? pilotBanner(t) : null,
     el("h2", {}, study.title, " ", el("span", { class: "tag" }, state)),
     el("p", {}, study.state === "proposed" && study.missing.length ? `${approved} ${t("query.waiting_for", { names: study.missing.join(", ") })}` : approved),
-    study.closes ? el("p", {}, t("studies.closes", { time: showTime(study.closes, t.language) })) : null,
-    el("p", { class: "meter" }, t("steward.submitted", { count: study.members })),
+    study.closes ? el("p", {}, t(study.state === "open" ? "steward.closes" : "steward.dates", { time: showTime(study.closes, t.language) })) : null,
+    study.state === "proposed" ? null : el("p", { class: "meter" }, t("steward.submitted", { count: study.members })),
     study.state === "open" ? [reminder(study, t), closing(page, study)] : null);
 }
 

@@ -92,7 +92,8 @@ test("the same as a workbook, which spreadsheets and this page read", async () =
   assert.deepEqual(sheet.rows, rows.map((row) => row.slice(0, row.findLastIndex((cell) => cell !== "") + 1)));
   assert.deepEqual(workbookOf(rows, { sheet: "Sales" }), workbookOf(rows, { sheet: "Sales" }));
   const filled = sheet.rows.map((row, at) => (at === 1 ? [...row.slice(0, 3), "12"] : row));
-  assert.equal(readFigures(filled, { inputs, terms: TERMS }).texts.get("sales"), "12");
+  assert.deepEqual(Object.fromEntries(readFigures(filled, { inputs, terms: TERMS }).texts), { sales: "12", staff: "" }); // a blank is no unit
+  assert.throws(() => readFigures(sheet.rows, { inputs, terms: TERMS }), refused("no_values"));
 });
 
 test("no word of a study is a formula in the template", () => {
