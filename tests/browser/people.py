@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -227,7 +228,7 @@ class Keyboard:
         """One of a list, by the beginning of its text."""
         self.reach(field)
         self._keys.type(option)
-        expect(field.locator("option:checked")).to_have_text(option)
+        expect(field.locator("option:checked")).to_have_text(re.compile(rf"^{re.escape(option)}"))
 
     def hand_over(self, field: Locator, files: Sequence[Path]) -> None:
         """Files, in the window of the system that the field opens."""

@@ -92,9 +92,8 @@ function refusal(page, digest, approvedHere) {
       const { delivery } = await page.room.act("refuse", { digest, reason: reason.value });
       await page.go("#", t("decide.refused", { delivery }));
       return null;
-    }, { message, class: "danger" });
+    }, { message, class: "danger", "data-first": "" });
     const back = el("button", { type: "button", onclick: () => { fill(message); reason.focus(); } }, t("room.back"));
-    queueMicrotask(() => sure.focus());
     return el("div", { class: "notice ask", role: "alert" }, el("p", {}, t(approvedHere ? "decide.refuse_approved" : "decide.refuse_lead")),
       el("p", {}, el("q", {}, reason.value.trim())), el("div", { class: "actions" }, sure, back));
   }, { message, class: "danger" });

@@ -6,7 +6,7 @@ import { drawnToFit, el, svg } from "./dom.js";
 import { quantileInWords } from "./words.js";
 
 const EDGE = 46;
-const TOP = 44;
+const TOP = 44; // of it "you are here" takes most
 const BAND = 34;
 const LEAST_SPAN = 0.4; // of the larger end
 
@@ -32,17 +32,18 @@ export function placeInWords(points, own, t) {
 }
 
 function drawing(points, own, { width, title, format, t }) {
+  const top = own === null ? 12 : TOP;
   const anchor = (x) => (x < 90 ? "start" : x > width - 90 ? "end" : "middle");
   const numbers = [...points.map(({ number }) => number.toNumber()), ...(own === null ? [] : [own.toNumber()])];
   const [low, span] = domain(Math.min(...numbers), Math.max(...numbers));
   const at = (number) => EDGE + ((number.toNumber() - low) / span) * (width - 2 * EDGE);
-  const middle = TOP + BAND / 2;
+  const middle = top + BAND / 2;
   const [first, last] = [at(points[0].number), at(points.at(-1).number)];
-  const chart = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${TOP + BAND + 46}`, role: "img", "aria-label": title },
+  const chart = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${top + BAND + 46}`, role: "img", "aria-label": title },
     svg("line", { class: "axis", x1: 8, x2: width - 8, y1: middle, y2: middle }),
-    svg("rect", { class: "band", x: first, y: TOP, width: Math.max(last - first, 2), height: BAND, rx: 6 }),
+    svg("rect", { class: "band", x: first, y: top, width: Math.max(last - first, 2), height: BAND, rx: 6 }),
     ...points.map(({ number, quantile }) => svg("line", {
-      class: quantile === "1/2" ? "middle" : "tick", x1: at(number), x2: at(number), y1: TOP - 4, y2: TOP + BAND + 4,
+      class: quantile === "1/2" ? "middle" : "tick", x1: at(number), x2: at(number), y1: top - 4, y2: top + BAND + 4,
     })));
   let free = -Infinity;
   for (const { number, quantile, shown } of points) {
@@ -50,9 +51,9 @@ function drawing(points, own, { width, title, format, t }) {
     const needed = 8 * Math.max(shown.length, 6);
     if (x - needed / 2 < free && quantile !== "1/2") continue; // the table beside has them all
     free = x + needed / 2;
-    const text = svg("text", { x, y: TOP + BAND + 21, "text-anchor": anchor(x) });
+    const text = svg("text", { x, y: top + BAND + 21, "text-anchor": anchor(x) });
     text.textContent = shown;
-    const which = svg("text", { class: "faint", x, y: TOP + BAND + 38, "text-anchor": anchor(x) });
+    const which = svg("text", { class: "faint", x, y: top + BAND + 38, "text-anchor": anchor(x) });
     which.textContent = quantileInWords(quantile, t);
     chart.append(text, which);
   }

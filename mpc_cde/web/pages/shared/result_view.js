@@ -28,6 +28,7 @@ export function resultView({ verified, words, format, t, own = {}, attributes = 
     isPilot(terms) ? pilotBanner(t) : null,
     el("h2", {}, t("result.heading")),
     el("p", { class: "verified" }, `✓ ${t("result.verified", { parties: verified.signers.join(", ") })}`),
+    el("p", { class: "quiet" }, `${t("provenance.time")}: ${showTime(result.time, t.language)}`),
     ownRow === null ? null : el("p", { class: "quiet" }, t("result.own_row", { row: ownRow + 1, count: roster.count })),
     ...figures.map((figure) => figureView({ ...parts, figure, own: own[figure.name], more: [places?.(figure.name), before?.(figure)] })),
     together.length ? el("div", { class: "result" }, el("h3", {}, t("result.together")), withTable(together, parts, true)) : null,

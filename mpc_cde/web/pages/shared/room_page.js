@@ -56,11 +56,13 @@ export class RoomPage {
       fill(message, el("p", { class: "quiet spinner", role: "status" }, this.t("room.working")));
       try {
         fill(message, await action());
+        message.querySelector("[data-first]")?.focus(); // what has to be decided next
       } catch (error) {
         console.info("mpc-cde:", error.kind ?? error.name, error.message);
         fill(message, this.trouble(error));
       }
       button.disabled = false;
+      if (document.activeElement === document.body) button.focus({ preventScroll: true }); // it lost the focus when it was disabled
     } }, label);
     return button;
   }

@@ -42,8 +42,7 @@ function closing(page, study) {
       await page.room.act("close", { study: study.study });
       await page.show(t("steward.closing_proposed", { title: study.title }));
       return null;
-    }, { message, class: "danger" });
-    queueMicrotask(() => sure.focus());
+    }, { message, class: "danger", "data-first": "" });
     return el("div", { class: "notice ask", role: "alert" }, el("p", {}, t("steward.close_lead", { count: study.members })),
       el("div", { class: "actions" }, sure, el("button", { type: "button", onclick: () => fill(message) }, t("room.back"))));
   }, { message });
