@@ -155,11 +155,15 @@ class Person:
             text,
         )
 
-    def send(self) -> None:
-        """From the form to three receipts."""
+    def look_over(self) -> None:
+        """From the form to the button that sends."""
         self.press("form.check")
         self.page.get_by_label(self.say("review.checked")).check()
         self.look_for_barriers("last look")
+
+    def send(self) -> None:
+        """From the form to three receipts."""
+        self.look_over()
         self.press("review.send")
         self.sent()
 

@@ -234,9 +234,11 @@ def two_devices(chromium: Browser, joined: AtTheForm, town: Town) -> Iterator[Tw
         one.page.reload()
         one.field("electricity").wait_for()
         one.type_figures(row)
+        one.look_over()
         one.page.wait_for_timeout(600)  # the draft is written a moment after the last key
         draw_the_same(one)
-        one.send()
+        one.press("review.send")
+        one.sent()
     joined.person.faults = [
         fault for fault in joined.person.faults if "409" not in fault
     ]  # Chromium's own line
