@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from mpc_cde.coded_text import CodedText
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval, Refusal
 from mpc_cde.documents.authority import open_proposed_closing, open_proposed_study
@@ -90,18 +91,29 @@ def reasons_against(
     bundle = terms.disclosure
     if bundle.minimum_contributors < policy.minimum_contributors:
         reasons.append(
-            f"this organisation asks for at least {policy.minimum_contributors} contributors, "
-            f"the study for {bundle.minimum_contributors}"
+            CodedText.of(
+                "own_minimum",
+                "this organisation asks for at least {own} contributors, the study for {study}",
+                own=policy.minimum_contributors,
+                study=bundle.minimum_contributors,
+            )
         )
     if bundle.minimum_contributors_group < policy.minimum_contributors_group:
         reasons.append(
-            f"this organisation asks for at least {policy.minimum_contributors_group} contributors in a group, "
-            f"the study for {bundle.minimum_contributors_group}"
+            CodedText.of(
+                "own_minimum_group",
+                "this organisation asks for at least {own} contributors in a group, the study for {study}",
+                own=policy.minimum_contributors_group,
+                study=bundle.minimum_contributors_group,
+            )
         )
     if terms.community != community.digest():
-        reasons.append("it was made for another version of the community")
+        reasons.append(CodedText.of("another_version", "it was made for another version of the community"))
     if now >= datetime_of(study.presentation.closes):
-        reasons.append(f"it closes at {study.presentation.closes}, which has passed")
+        closes = study.presentation.closes
+        reasons.append(
+            CodedText.of("closes_passed", "it closes at {closes}, which has passed", closes=closes)
+        )
     return tuple(dict.fromkeys(reasons))
 
 
@@ -142,17 +154,21 @@ def approve_study(
 def _reasons_about_p(place: SigningPlace, study: Study, given: PPercent | None) -> tuple[str, ...]:
     commitment = study.terms.disclosure.p_percent
     if commitment is None:
-        return () if given is None else ("a p was given, but the study has no p% rule",)
+        needless = CodedText.of("p_needless", "a p was given, but the study has no p% rule")
+        return () if given is None else (needless,)
     if given is not None:
         holds = given.commitment() == commitment
-        return () if holds else ("the file holds another p than the study's terms stand for",)
+        another = CodedText.of("p_differs", "the file holds another p than the study's terms stand for")
+        return () if holds else (another,)
     try:
         place.home.load_p_percent(study.terms_digest(), commitment)
     except KeyFileRefused:
-        return (
+        missing = CodedText.of(
+            "p_missing",
             "its p% rule is unpublished, and this party does not hold p: ask the steward for the file and give it "
             "with --p-percent FILE",
         )
+        return (missing,)
     return ()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from cryptography.x509 import load_der_x509_certificate
 
+from mpc_cde.coded_text import coded
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval, Refusal
 from mpc_cde.documents.authority import open_proposed_study, signing_parties
@@ -127,7 +128,7 @@ class OperatorRoom:
             "threshold": place.community.threshold,
             "approved": sorted(approvals),
             "refused": [{"party": party, "reason": reason} for party, reason in refusals],
-            "reasons": list(reasons),
+            "reasons": [coded(reason) for reason in reasons],
             "own_minimum": self.desk.settings.policy.minimum_contributors,
             "own_minimum_group": self.desk.settings.policy.minimum_contributors_group,
             "needs_p": self._needs_p(place, study),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
+from mpc_cde.coded_text import CodedText
 from mpc_cde.documents.disclosure_bundle import DisclosureBundle
 from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms
 from mpc_cde.encodings import encoding_of
@@ -31,6 +32,9 @@ MAX_TABLE_CELLS = 1 << 12
 """Every query of a table judges all of it."""
 
 
+_say = CodedText.of
+
+
 def unsupported(terms: StudyTerms) -> list[str]:
     """Why no node of this version approves these terms; empty if nothing speaks against them."""
     faults = [fault for function in terms.functions for fault in _about_function(terms, function)]
@@ -39,7 +43,13 @@ def unsupported(terms: StudyTerms) -> list[str]:
         faults += [fault for table in tables_of(terms) for fault in _about_table(terms, table)]
     faults += _unbounded(terms)
     if terms.roster_cap > MAX_ROSTER_CAP:
-        faults.append(f"a roster of more than {MAX_ROSTER_CAP} cannot be agreed on by this version")
+        faults.append(
+            _say(
+                "roster_cap",
+                "a roster of more than {most} cannot be agreed on by this version",
+                most=MAX_ROSTER_CAP,
+            )
+        )
     return list(dict.fromkeys(faults))
 
 
@@ -51,31 +61,52 @@ def _about_function(terms: StudyTerms, function: FunctionTerms) -> Iterator[str]
     try:
         specification = catalog.specification(name)
         if len(function.figures) != specification.figures:
-            yield f"{name}: takes {specification.figures} figure(s), the study names {len(function.figures)}"
+            yield _say(
+                "figures_count",
+                "{name}: takes {takes} figure(s), the study names {named}",
+                name=name,
+                takes=specification.figures,
+                named=len(function.figures),
+            )
             return
         catalog.check_parameters(name, function.asked_parameters)
         verify_plan(name, _encodings(terms, function), function.asked_parameters, terms.roster_cap)
     except OutOfRange as error:
-        yield f"{name}: {error}"
+        yield _say("cannot_be", "{name}: {error}", name=name, error=error)
         return
     if len(set(function.figures)) < len(function.figures):
-        yield f"{name}: names {function.figures[0]} twice"
+        yield _say("figure_twice", "{name}: names {figure} twice", name=name, figure=function.figures[0])
     if specification.of_amounts:
         for figure in map(terms.figure, function.figures):
             if figure is not None and figure.kind == "category":
-                yield f"{name}: {figure.name} is a category, whose symbols are no amounts"
+                yield _say(
+                    "no_amount",
+                    "{name}: {figure} is a category, whose symbols are no amounts",
+                    name=name,
+                    figure=figure.name,
+                )
     if function.by in function.figures:
-        yield f"{name}: {function.by} cannot be grouped by itself"
+        yield _say("by_itself", "{name}: {by} cannot be grouped by itself", name=name, by=function.by)
     if name == OWN_RANK and function.audience != "self":
-        yield f"{name}: a member's own place is for audience self alone"
+        yield _say("place_for_self", "{name}: a member's own place is for audience self alone", name=name)
     if name != OWN_RANK and function.audience == "self":
-        yield f"{name}: audience self is supported for {OWN_RANK} alone"
+        yield _say(
+            "self_for_place",
+            "{name}: audience self is supported for {place} alone",
+            name=name,
+            place=OWN_RANK,
+        )
     if name == OWN_RANK and function.by is not None and terms.group(function.by) is None:
-        yield f"{name}: a place within a secret category ({function.by}) is not supported"
+        yield _say(
+            "place_in_category",
+            "{name}: a place within a secret category ({by}) is not supported",
+            name=name,
+            by=function.by,
+        )
     if function.epsilon is not None or function.delta is not None:
-        yield f"{name}: noise (epsilon, delta) is not supported"
+        yield _say("noise", "{name}: noise (epsilon, delta) is not supported", name=name)
     if function.scheduled:
-        yield f"{name}: scheduled release is not supported"
+        yield _say("scheduled", "{name}: scheduled release is not supported", name=name)
 
 
 def _encodings(terms: StudyTerms, function: FunctionTerms) -> list[FigureEncoding]:
@@ -98,7 +129,7 @@ def _about_rules(terms: StudyTerms) -> Iterator[str]:
     }
     for name, wanted in asked.items():
         if wanted:
-            yield f"rule not supported by this version: {name}"
+            yield _say("rule_unknown", "rule not supported by this version: {name}", name=name)
     if bundle.dominance is None and bundle.p_percent is None:
         return
     try:
@@ -122,16 +153,18 @@ def _concentration_fault(
             and figure.may_be_negative
             and bundle.minimum_contributors_negative is None
         ):
-            yield (
-                f"{figure.name}: rules about concentration do not apply to figures that may be negative; "
-                "the study needs minimum_contributors_negative"
+            yield _say(
+                "negative",
+                "{figure}: rules about concentration do not apply to figures that may be negative; "
+                "the study needs minimum_contributors_negative",
+                figure=figure.name,
             )
     if not any(figure.may_be_negative or figure.kind == "category" for figure in figures):
         for figure, encoding in zip(figures, _encodings(terms, function), strict=True):
             try:
                 verify_concentration(encoding, bundle.minimum_contributors, terms.roster_cap)
             except OutOfRange as error:
-                yield f"{figure.name}: {error}"
+                yield _say("cannot_be", "{name}: {error}", name=figure.name, error=error)
 
 
 # cells against each other ---------------------------------------------------------------------------------
@@ -141,29 +174,48 @@ def _about_table(terms: StudyTerms, table: ReleaseTable) -> Iterator[str]:
     named = " and ".join(table.figures)
     if len(table.partitions) > 1:
         listed = " and ".join(sorted(table.partitions))
-        yield f"{named}: groups by {listed} overlap, and differences of cells show members"
+        yield _say(
+            "overlap",
+            "{figures}: groups by {groups} overlap, and differences of cells show members",
+            figures=named,
+            groups=listed,
+        )
         return
     if table.is_subtractable and not terms.disclosure.complementary:
-        yield (
-            f"{named}: {_what_is_known_of_all(table)}, so that a withheld group falls out by subtraction; "
-            "the study needs complementary = true"
-        )
+        yield _subtraction(table, named)
     if len(table.groups(terms)) * len(table.combinations) > MAX_TABLE_CELLS:
-        yield f"{named}: more than {MAX_TABLE_CELLS} cells would have to be judged for each query"
+        yield _say(
+            "too_many_cells",
+            "{figures}: more than {most} cells would have to be judged for each query",
+            figures=named,
+            most=MAX_TABLE_CELLS,
+        )
     required = {may_be_blank(terms, figures) for figures in table.combinations}
     if len(required) > 1:
-        yield (
-            f"{named}: functions over them have different contributors (members that left a figure blank), and "
-            "differences of cells show members; make the figures mandatory, or ask each in functions of its own"
+        yield _say(
+            "blanks_differ",
+            "{figures}: functions over them have different contributors (members that left a figure blank), and "
+            "differences of cells show members; make the figures mandatory, or ask each in functions of its own",
+            figures=named,
         )
     for figure in table.figures:
         yield from _about_order(figure, [f for f in table.functions if f.figures == (figure,)])
 
 
-def _what_is_known_of_all(table: ReleaseTable) -> str:
+def _subtraction(table: ReleaseTable, named: str) -> CodedText:
     if any(function.by is None for function in table.functions):
-        return "asked of all members and of groups"
-    return "every group tells its contributors, and everybody reads the number of all"
+        return _say(
+            "subtraction_asked",
+            "{figures}: asked of all members and of groups, so that a withheld group falls out by subtraction; "
+            "the study needs complementary = true",
+            figures=named,
+        )
+    return _say(
+        "subtraction_counted",
+        "{figures}: every group tells its contributors, and everybody reads the number of all, so that a withheld "
+        "group falls out by subtraction; the study needs complementary = true",
+        figures=named,
+    )
 
 
 def _about_order(figure: str, functions: Sequence[FunctionTerms]) -> Iterator[str]:
@@ -171,18 +223,28 @@ def _about_order(figure: str, functions: Sequence[FunctionTerms]) -> Iterator[st
     edges = {function.edges for function in functions if function.function == HISTOGRAM}
     percentiles = [function for function in functions if function.function in PERCENTILES]
     if len(edges) > 1:
-        yield f"{figure}: histograms with different edges show who lies between an edge of each"
+        yield _say(
+            "edges_differ",
+            "{figure}: histograms with different edges show who lies between an edge of each",
+            figure=figure,
+        )
     if edges and percentiles:
-        yield f"{figure}: a histogram and percentiles of one figure show who lies between an edge and a percentile"
+        yield _say(
+            "edges_and_percentiles",
+            "{figure}: a histogram and percentiles of one figure show who lies between an edge and a percentile",
+            figure=figure,
+        )
     asked: dict[str | None, set[tuple[str, Fraction]]] = {}
     for function in percentiles:
         quantiles = catalog.parse_quantiles(function.asked_parameters)
         asked.setdefault(function.by, set()).update((function.function, q) for q in quantiles)
     ascending = sorted(asked.values(), key=len)
     if any(not smaller <= larger for smaller, larger in pairwise(ascending)):
-        yield (
-            f"{figure}: percentiles of all and of groups must be the same, or some of the same: "
-            "a group may be everybody, and two sets of percentiles then stand too close"
+        yield _say(
+            "percentiles_differ",
+            "{figure}: percentiles of all and of groups must be the same, or some of the same: "
+            "a group may be everybody, and two sets of percentiles then stand too close",
+            figure=figure,
         )
 
 
@@ -199,7 +261,7 @@ def _unbounded(terms: StudyTerms) -> list[str]:
         {f"total of {figure.name}": (figure.capacity + 1) * terms.roster_cap for figure in terms.figures}
     )
     return [
-        f"{name} may reach 2^60 or more; lower the roster cap or the range"
+        _say("too_large", "{name} may reach 2^60 or more; lower the roster cap or the range", name=name)
         for name, bound in bounds.items()
         if bound >= 1 << 60
     ]

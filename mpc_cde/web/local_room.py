@@ -28,6 +28,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from mpc_cde.coded_text import coded
 from mpc_cde.documents.canonical import decode_base64url, encode_base64url, parse_strict_json
 from mpc_cde.errors import BadDocument, CallerError, MpcCdeError
 from mpc_cde.secret_files import write_secret_file
@@ -156,7 +157,7 @@ class LocalRoom:
                 problem = {
                     "code": type(error).__name__,
                     "message": self.room.describe(error),
-                    "reasons": list(getattr(error, "reasons", ())),
+                    "reasons": [coded(reason) for reason in getattr(error, "reasons", ())],
                 }
                 return _json(500 if own else 409, problem)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
@@ -13,7 +14,7 @@ import pytest
 from mpc_cde.life_cycles import query_states
 from mpc_cde.life_cycles.study import State
 from mpc_cde.web.assets import PAGES
-from parties import intake, policy, submission_checks
+from parties import approvals, intake, policy, study_limits, submission_checks
 from protocols.catalog import FUNCTIONS
 
 CATALOGUES = {
@@ -85,6 +86,22 @@ def test_every_reason_for_which_a_party_refuses_a_submission_has_its_words() -> 
     assert {"study_closed", "holding_counted", "seed_differs"} <= reasons
     told = {key.removeprefix("receipts.reason.") for key in CATALOGUES["en"] if ".reason." in key}
     assert told == reasons
+
+
+def test_every_reason_against_a_study_is_said_in_the_words_of_the_node() -> None:
+    told = {
+        key.removeprefix("reason."): text
+        for key, text in CATALOGUES["en"].items()
+        if key.startswith("reason.")
+    }
+    said: dict[str, str] = {}
+    for module in (study_limits, approvals):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("_say", "CodedText.of"):
+                code, template = (ast.literal_eval(argument) for argument in node.args)
+                said[code] = template
+    assert {"own_minimum", "subtraction_asked", "p_missing"} <= set(said)
+    assert told == said
 
 
 def test_every_state_of_a_question_has_its_words() -> None:

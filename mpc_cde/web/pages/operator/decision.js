@@ -3,6 +3,7 @@
 import { el, fill } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
 import { isPilot, pilotBanner } from "../shared/pilot.js";
+import { reasonsList } from "../shared/refusals.js";
 import { differencesTable, figuresTable, learnList, questionsList, rulesList } from "../shared/study_sheet.js";
 import { wordsOf } from "../shared/words.js";
 
@@ -55,7 +56,7 @@ function approval(page, digest, found) {
   if (found.reasons.length) {
     return el("section", { class: "card" }, el("h2", {}, t("decide.approve_heading")),
       el("div", { class: "notice wrong" }, el("p", {}, el("strong", {}, t("decide.cannot"))),
-        el("ul", { lang: "en" }, ...found.reasons.map((reason) => el("li", {}, reason))), el("p", {}, t("decide.cannot_hint"))));
+        reasonsList(found.reasons, t), el("p", {}, t("decide.cannot_hint"))));
   }
   const message = el("div", { "aria-live": "polite" });
   const read = el("input", { type: "checkbox", id: "have-read" });

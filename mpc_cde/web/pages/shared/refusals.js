@@ -12,6 +12,14 @@ export function decisionRefusal({ rule, explanation }, t) {
   return inWords(`decision.rule.${rule}`, explanation, t);
 }
 
+/** Sentences that a room gives: { code, values, text }, as a list. */
+export function reasonsList(reasons, t) {
+  return el("ul", {}, ...reasons.map(({ code, values, text }) => {
+    const key = `reason.${code}`;
+    return t.has(key) ? el("li", {}, t(key, values)) : el("li", { lang: "en" }, text);
+  }));
+}
+
 function inWords(key, explanation, t) {
   return t.has(key) ? el("span", {}, t(key)) : el("span", { lang: "en" }, explanation);
 }

@@ -5,7 +5,7 @@ import { CallerError, TransportError } from "../core/errors.js";
 const HEADER = "x-mpc-cde-room";
 const KEPT = "mpc-cde/room-token";
 
-/** What the room refused, in its words; `reasons` are sentences. */
+/** What the room refused, in its words; `reasons` are { code, values, text }. */
 export class RoomRefused extends CallerError {
   constructor({ code, message, reasons }) {
     super(message);

@@ -3,6 +3,7 @@
 import { el, fill } from "./dom.js";
 import { frameIn } from "./frame.js";
 import { preferredLanguage } from "./language.js";
+import { reasonsList } from "./refusals.js";
 import { RoomCalls } from "./room.js";
 
 const LOOK_AGAIN_MS = 4000;
@@ -45,7 +46,7 @@ export class RoomPage {
   /** A problem in words, with the room's reasons one by one. */
   trouble(error, retry = null) {
     const told = this.frame.problem(error, { retry });
-    if (error.reasons?.length) told.append(el("ul", { lang: "en" }, ...error.reasons.map((reason) => el("li", {}, reason))));
+    if (error.reasons?.length) told.append(reasonsList(error.reasons, this.t));
     return told;
   }
 
