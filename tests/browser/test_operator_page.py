@@ -110,8 +110,10 @@ def test_a_telephone_in_dutch_has_room_for_everything(chromium: Browser, link: s
             operator.page.get_by_role("link", name=way, exact=True).click()
             operator.page.locator(f'a[aria-current="page"]:has-text("{way}")').wait_for()
             assert operator.page.evaluate("document.documentElement.scrollWidth") <= 360
-        operator.page.get_by_role("link", name="Lezen en beslissen").first.click()
+        card = operator.page.locator(".card", has=operator.heading(f"Studie: {HELD_BACK}"))
+        card.get_by_role("link", name="Lezen en beslissen").click()
         operator.heading("Regels die gelden").wait_for()
+        expect(operator.page.get_by_text("deze organisatie vraagt minstens 5 deelnemers")).to_be_visible()
         assert operator.page.evaluate("document.documentElement.scrollWidth") <= 360
         operator.look_for_barriers("sheet in Dutch")
 
