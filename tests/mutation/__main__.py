@@ -107,7 +107,7 @@ def check(sites: Sequence[Site], results: Results) -> int:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("files", nargs="*", help="only these, for example parties/policy.py")
-    parser.add_argument("--kinds", default=",".join(page.REMOVALS), help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--kinds", default=",".join(KINDS), help=f"of {', '.join(KINDS)}")
     parser.add_argument("--tests", nargs="*", default=None, help="only these tests")
     parser.add_argument(
         "--again", action="store_true", help="also explained survivors, and tests that failed"

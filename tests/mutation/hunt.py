@@ -2,8 +2,8 @@
 
 First the test that found the mutant before, and those in which it made a difference when they were last looked at.
 Then one file of tests after another: what was looked at and is the same, then what came by the modules of mutants
-that are still open; of these what imports such a module first, and quick before slow. The hunt ends when no mutant is
-open but explained survivors.
+that are still open; of these first what imports such a module or was changed, and quick before slow. The hunt ends
+when no mutant is open but explained survivors.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Hunt:
             self._clean[test] = self._runner.passes([test], limit_seconds)
         return self._clean[test]
 
-    def _place(self, file: str, wanted: frozenset[str]) -> tuple[bool, bool, int, bool, float, str]:
+    def _place(self, file: str, wanted: frozenset[str]) -> tuple[bool, bool, int, int, float, str]:
         looks = self._ground.looks
         is_known = looks.get(file, self._about()) is not None
         imports = bool(wanted & self._ground.imports[file])
@@ -156,7 +156,7 @@ class Hunt:
             not (imports or looks.may_reach(file, wanted)),
             not is_known,
             self._ground.stages[file],
-            not imports,
+            -(imports + looks.is_changed(file)),
             _UNKNOWN_SECONDS if seconds is None else seconds,
             file,
         )

@@ -58,6 +58,7 @@ class Looks:
         functions = {_function_of(self._site_of[switch]) for switch in reached}
         self._files[file] = {
             "rests_on": self._rests_on(file),
+            "text": self._text(file),
             "reached": {name: self._texts[name] for name in sorted(functions)},
             "beside": {module: self._beside(module) for module in set(map(_file_of, functions))},
             "tests": by_key,
@@ -82,6 +83,11 @@ class Looks:
         kept = self._files.get(file)
         return kept is None or any(_file_of(name) in modules for name in kept["reached"])
 
+    def is_changed(self, file: str) -> bool:
+        """Whether the file itself is another than when it was last looked at, or never was."""
+        kept = self._files.get(file)
+        return kept is None or kept.get("text") != self._text(file)
+
     def hints(self, site: Site) -> list[tuple[float, str]]:
         """Tests in which the mutant made a difference once, quickest first."""
         return sorted(
@@ -90,6 +96,9 @@ class Looks:
             for name, facts in kept["tests"].items()
             if facts["passed"] and site.key in facts["differences"]
         )
+
+    def _text(self, file: str) -> str:
+        return digest_of((self._tree / file).read_bytes())
 
     def _beside(self, module: str) -> str:
         """Which functions with guards there are in a file."""

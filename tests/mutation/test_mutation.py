@@ -333,6 +333,15 @@ def test_a_look_counts_until_a_function_changes_that_it_comes_by_or_one_is_added
     assert looks(tree, source).get("tests/test_a.py", {"parties/other.py"}) is not None
 
 
+def test_a_file_is_changed_by_its_own_text_alone(tree: Path) -> None:
+    look(tree)
+    (tree / "tests" / "helper.py").write_text("another")
+    assert not looks(tree).is_changed("tests/test_a.py")
+    assert looks(tree).is_changed("tests/test_b.py")
+    (tree / "tests" / "test_a.py").write_text("another")
+    assert looks(tree).is_changed("tests/test_a.py")
+
+
 def facts(*saw: Site, seconds: float = 1.0, passed: bool = True) -> dict[str, Any]:
     return {"seconds": seconds, "passed": passed, "differences": [each.switch for each in saw]}
 
