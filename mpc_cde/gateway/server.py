@@ -73,6 +73,7 @@ def _serve(settings: GatewaySettings, store: Store, listener: socket.socket) -> 
     desk.reader_origins = frozenset({url, *_loopback_origins(settings, port)})
     config = server_config(  # our own line a request, without addresses and queries
         app,
+        proxies=settings.trusted_proxies,
         log_config=None,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),

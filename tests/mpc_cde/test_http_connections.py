@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from mpc_cde import http_connections
 from mpc_cde.http_connections import BoundedConnection, server_config
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +120,52 @@ async def test_requests_long_answers_and_large_bodies_are_as_before() -> None:
             assert await reader.readexactly(len(said)) == said
 
 
+@pytest.mark.parametrize("bound", ["of one address", "of all"])
+async def test_connections_beyond_a_share_are_closed_and_others_served(
+    monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    """Each asks for something that takes long, so that none is idle; whoever comes from elsewhere is served."""
+    monkeypatch.setattr(BoundedConnection, "brings_many", lambda self, address: address == "127.0.0.2")
+    monkeypatch.setattr(BoundedConnection, "per_address", 2 if bound == "of one address" else 1000)
+    share = 10_000 if bound == "of one address" else 2 / resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    monkeypatch.setattr(http_connections, "SHARE_OF_DESCRIPTORS", share)
+    async with served() as address, connected(address) as first, connected(address) as second:
+        for _, writer in (first, second):
+            writer.write(GET.replace(b"/", b"/0.5", 1))
+        await asyncio.sleep(0.1)
+        async with connected(address) as (reader, writer):
+            with suppress(ConnectionError):
+                writer.write(GET)
+                assert await reader.read() == b""
+        if bound == "of one address":
+            elsewhere = await asyncio.open_connection(*address, local_addr=("127.0.0.2", 0))
+            elsewhere[1].write(GET)
+            assert b"200 OK" in await elsewhere[0].readuntil(b"\r\n\r\n")
+            elsewhere[1].close()
+        for reader, _ in (first, second):
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("address", "many"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("", True),
+        ("10.0.0.7", True),
+        ("10.1.2.3", True),
+        ("proxy", True),
+        ("a name", False),
+        ("192.0.2.1", False),
+        ("2001:db8::1", False),
+    ],
+)
+def test_only_this_machine_and_its_proxies_bring_many_connections(address: str, many: bool) -> None:
+    connection = server_config(app, proxies=["10.0.0.7", "10.1.0.0/16", "proxy"]).http
+    assert isinstance(connection, type)
+    assert connection.brings_many(connection.__new__(connection), address) is many
+
+
 def test_every_server_of_ours_is_set_up_so() -> None:
     """Who writes another one finds this test."""
     made = [
@@ -127,3 +175,9 @@ def test_every_server_of_ours_is_set_up_so() -> None:
         if re.search(r"uvicorn\.Config\(|uvicorn\.run\(", path.read_text("utf-8"))
     ]
     assert made == ["mpc_cde/http_connections.py"]
+
+
+def test_whoever_trusts_every_proxy_counts_no_address() -> None:
+    connection = server_config(app, proxies=["*"]).http
+    assert isinstance(connection, type)
+    assert connection.brings_many(connection.__new__(connection), "192.0.2.1")
