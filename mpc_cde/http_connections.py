@@ -19,6 +19,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mpc_cde.callers import caller_of
+
 HEAD_SECONDS = 20.0
 MAX_HEAD_BYTES = 1 << 16
 """More than one read of a socket may bring is in hand before it is counted, and no more than that."""
@@ -72,7 +74,8 @@ class BoundedConnection(HttpToolsProtocol):
         if self.brings_many(address):
             return False
         clients = [getattr(each, "client", None) for each in self.connections]
-        same = [client for client in clients if client is not None and client[0] == address]
+        caller = caller_of(address)
+        same = [client for client in clients if client is not None and caller_of(client[0]) == caller]
         return len(same) > self.per_address
 
     def brings_many(self, address: str) -> bool:

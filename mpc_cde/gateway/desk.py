@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 from anyio import to_thread
 from fastapi import Depends, Request
 
+from mpc_cde.callers import caller_of
 from mpc_cde.documents.canonical import timestamp_of
 from mpc_cde.gateway.admission import Context
 from mpc_cde.gateway.bell import Bell
@@ -116,7 +117,7 @@ class Desk:
 def address_of(scope: Mapping[str, Any]) -> str:
     """Where a request comes from, as far as the proxies in front are trusted."""
     client = scope.get("client")
-    return str(client[0]) if client else ""
+    return caller_of(str(client[0])) if client else ""
 
 
 def system_clock() -> datetime:
