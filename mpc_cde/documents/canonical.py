@@ -206,6 +206,10 @@ def _checked_text(text: str) -> str:
     return text
 
 
+SHOWN = AfterValidator(_checked_text)
+"""For any field whose text a person reads: nothing in it moves a cursor or turns what is shown."""
+
+
 def short_text_of(text: str, *, max_characters: int = 200) -> str:
     """The text as a `ShortText`: hidden characters and runs of white space become one space, the rest is cut."""
     plain = unicodedata.normalize("NFC", " ".join(_HIDDEN.sub(" ", text).split()))
@@ -239,9 +243,9 @@ FunctionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*@[1-9]
 ShortText = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200, pattern=r"^[^\n]*$"),
-    AfterValidator(_checked_text),
+    SHOWN,
 ]
-LongText = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_checked_text)]
+LongText = Annotated[str, StringConstraints(max_length=20_000), SHOWN]
 
 PartyIndex = Annotated[int, Field(ge=0, le=15)]
 Sequence = Annotated[int, Field(ge=1, le=MAX_INTEGER)]

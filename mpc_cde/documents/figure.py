@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from mpc_cde.documents.base import Part, verify_unique
-from mpc_cde.documents.canonical import DecimalString, Identifier, ShortText, decimal_text
+from mpc_cde.documents.canonical import SHOWN, DecimalString, Identifier, ShortText, decimal_text
 
 MAX_CAPACITY = 1 << 60
 """R + 1 stays below: every compared number has a public bound under 2^60."""
@@ -48,7 +48,7 @@ class Figure(Part):
 
     name: Identifier
     label: ShortText
-    unit: Annotated[str, StringConstraints(max_length=40, pattern=r"^[^\n]*$")] = ""
+    unit: Annotated[str, StringConstraints(max_length=40, pattern=r"^[^\n]*$"), SHOWN] = ""
     kind: Literal["number", "category"] = "number"
     categories: Annotated[tuple[ShortText, ...], Field(max_length=128)] = ()
     minimum: DecimalString | None = None

@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from mpc_cde.documents.base import Part, verify_unique
 from mpc_cde.documents.canonical import (
+    SHOWN,
     DecimalString,
     Digest,
     FunctionName,
@@ -26,7 +27,7 @@ MAX_ELEMENTS = 1 << 16
 """Field elements of one submission; at 8 bytes each a correction stays at or below 512 KiB."""
 
 Audience = Literal["public", "contributors", "researchers", "self"]
-ParameterText = Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\n]*$")]
+ParameterText = Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\n]*$"), SHOWN]
 ParameterInteger = Annotated[int, Field(ge=-(2**53) + 1, le=2**53 - 1)]
 ParameterValue = bool | ParameterInteger | ParameterText | tuple[ParameterText, ...]
 Parameters = Annotated[dict[Identifier, ParameterValue], Field(max_length=16)]

@@ -123,7 +123,7 @@ const formula = s.object({
 const figure = s.object({
   name: identifier,
   label: shortText,
-  unit: s.text({ max: 40, pattern: /^[^\n]*$/ }),
+  unit: s.shown({ max: 40 }),
   kind: s.oneOf("number", "category"),
   categories: s.list(shortText, { max: 128 }),
   minimum: s.nullable(decimal),
@@ -138,7 +138,7 @@ const figure = s.object({
   tier: s.oneOf("open", "restricted", "private"),
 }, figureIsSound);
 
-const parameterText = s.text({ max: 80, pattern: /^[^\n]*$/ });
+const parameterText = s.shown({ max: 80 });
 const parameters = s.dictionary(
   identifier,
   s.either(s.boolean, s.integer(Number.MIN_SAFE_INTEGER), parameterText, s.list(parameterText, { max: Infinity })),
