@@ -62,6 +62,7 @@ export function learnList({ terms, threshold, parties, t }) {
     el("li", {}, t("sheet.learn_parties", { count: threshold + 1, parties })),
     el("li", {}, t("sheet.learn_registrar")),
     el("li", {}, t("sheet.learn_gateway")),
+    el("li", {}, t("sheet.learn_submitted")),
     el("li", {}, t("sheet.learn_queries", { queries: terms.budget.queries })));
 }
 
