@@ -150,13 +150,13 @@ class Hunt:
     def _place(self, file: str, wanted: frozenset[str]) -> tuple[bool, bool, int, int, float, str]:
         looks = self._ground.looks
         is_known = looks.get(file, self._about()) is not None
-        imports = bool(wanted & self._ground.imports[file])
+        likely = bool(wanted & self._ground.imports[file]) + looks.is_changed(file)
         seconds = looks.seconds(file)
         return (
-            not (imports or looks.may_reach(file, wanted)),
+            not (likely or looks.may_reach(file, wanted)),
             not is_known,
             self._ground.stages[file],
-            -(imports + looks.is_changed(file)),
+            -likely,
             _UNKNOWN_SECONDS if seconds is None else seconds,
             file,
         )

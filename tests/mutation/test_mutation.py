@@ -257,7 +257,7 @@ def test_a_guard_that_no_test_notices_survives_and_one_that_is_tested_does_not(t
         "again": False,
         "at_a_time": 2,
         "only": [""],
-        "until": time.time() + 60,
+        "until": time.time() + 100,
         "stages": [["tests/test_sample.py"]],
     }
     (work / "plan.json").write_text(json.dumps(plan))
