@@ -41,17 +41,17 @@ def _lines(cell: Cell) -> list[list[str]]:
     begin = [
         cell.function,
         " ".join(cell.figures),
-        _harmless(cell.group.attribute) if cell.group else "",
-        _harmless(cell.group.value) if cell.group else "",
+        harmless_cell(cell.group.attribute) if cell.group else "",
+        harmless_cell(cell.group.value) if cell.group else "",
     ]
     end = [
         cell.withheld or "",
         "" if cell.contributors is None else str(cell.contributors),
-        _harmless(cell.definition),
+        harmless_cell(cell.definition),
     ]
     values = cell.values or ("",)
     return [
-        [*begin, _harmless(name), value, *end]
+        [*begin, harmless_cell(name), value, *end]
         for name, value in zip(_names(cell, values), values, strict=True)
     ]
 
@@ -72,5 +72,6 @@ def _shown(value: object) -> str:
     return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _harmless(text: str) -> str:
+def harmless_cell(text: str) -> str:
+    """The text, with a quote before what a spreadsheet would run as a formula."""
     return "'" + text if text.startswith(_FORMULA_SIGNS) else text

@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from mpc_cde.client.tables import Row, Table
 from mpc_cde.documents.community import format_fingerprint
 from mpc_cde.errors import CallerError
+from mpc_cde.result_csv import harmless_cell
 
 
 def invitation_link(
@@ -51,5 +52,5 @@ def invitations(table: Table, *, pages: str, fingerprint: str, reply_to: str | N
         link = invitation_link(
             pages, fingerprint=fingerprint, register_id=register_id, name=name, reply_to=reply_to
         )
-        writer.writerow((register_id, name, link))
+        writer.writerow((harmless_cell(register_id), harmless_cell(name), link))  # names are chosen by others
     return output.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlsplit
 
 import pytest
 
@@ -48,6 +48,14 @@ def test_a_register_becomes_a_table_of_links(tmp_path: Path) -> None:
     assert lines[0] == "register_id,name,link"
     assert lines[1].startswith("7,Rise,https://chamber.example/#community=")
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)"])
+def test_a_name_in_the_register_is_no_formula_in_the_table_of_links(tmp_path: Path, name: str) -> None:
+    """Who is in a register chose its name; the registrar opens the table in a spreadsheet."""
+    (line,) = table(tmp_path, f"register_id,name\n7,{name}\n").splitlines()[1:]
+    assert line.startswith(f"7,'{name},https://")
+    assert f"name={quote_plus(name)}" in line  # the link itself says what the register says
 
 
 @pytest.mark.parametrize(
