@@ -54,12 +54,12 @@ class RosterWaits(Exception):
         self.disagreements = tuple(disagreements)
 
 
-class WithdrawnMeanwhile(Exception):
-    """A member withdrew after this party had made its list: the lists are made and shown again."""
+class LeftMeanwhile(Exception):
+    """A member withdrew, or was revoked, after this party had made its list: the lists are made and shown again."""
 
-    def __init__(self, withdrawal: bytes) -> None:
-        super().__init__("a withdrawal came after the lists were made; they are made again")
-        self.withdrawal = withdrawal
+    def __init__(self, document: bytes) -> None:
+        super().__init__("a withdrawal or revocation came after the lists were made; they are made again")
+        self.document = document
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def _withdrawn_by_receipt(view: StoreView, study: bytes) -> Iterator[tuple[int, 
 
 def verify_promises(view: StoreView, basis: RosterBasis, entries: Collection[RosterEntry]) -> None:
     """Returns if this party may sign a roster with these rows: none is of a member that withdrew it since the list
-    was made, and has this party's receipt for that. Raises WithdrawnMeanwhile.
+    was made, and has this party's receipt for that, or that was revoked since. Raises LeftMeanwhile.
     """
     study = basis.terms_digest
     listed = {envelope.digest() for envelope in basis.own_list.withdrawals}
@@ -198,7 +198,14 @@ def verify_promises(view: StoreView, basis: RosterBasis, entries: Collection[Ros
         withdrawal = stored.parse(Withdrawal)
         own = view.submissions(study, member=withdrawal.member, state="accepted")
         if any(record.digest in rows and record.sequence <= withdrawal.sequence for record in own):
-            raise WithdrawnMeanwhile(stored.digest)
+            raise LeftMeanwhile(stored.digest)
+    shown = {envelope.digest() for envelope in basis.own_list.revocations}
+    for stored in view.documents(Revocation.type_name()):
+        if stored.digest in shown or not is_in_force(stored.envelope, basis.community):
+            continue
+        revoked = view.submissions(study, member=stored.parse(Revocation).subject, state="accepted")
+        if any(record.digest in rows for record in revoked):
+            raise LeftMeanwhile(stored.digest)
 
 
 def _by_digest(envelopes: Iterable[Envelope]) -> tuple[Envelope, ...]:

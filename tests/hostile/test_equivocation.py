@@ -19,7 +19,16 @@ from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument
 from mpc_cde.life_cycles import study as life
-from parties.roster import AgreedInputs, ListRefused, RosterBasis, agree, read_basis, read_promises
+from parties.roster import (
+    AgreedInputs,
+    LeftMeanwhile,
+    ListRefused,
+    RosterBasis,
+    agree,
+    read_basis,
+    read_promises,
+    verify_promises,
+)
 from parties.studies import KnownStudy, know_study
 from protocols.randomness import ScriptedRandomness
 from tests.checks.attack_tables import attack_of
@@ -208,6 +217,25 @@ def test_revocation_that_reached_one_party_alone_takes_the_member_out_everywhere
     assert rosters[0].roster.count == OTHERS - 1
 
 
+def test_revocation_that_comes_after_the_lists_were_made_has_them_made_again(
+    nodes: list[PaperNode], paper: TownCommunity
+) -> None:
+    """A member is out until the roster is signed, and not until the lists are shown."""
+    node, basis = nodes[0], basis_of(nodes[0])
+    entries = agreed(nodes)[0].entries
+    with node.store.reading() as view:
+        verify_promises(view, basis, entries)
+    node.take(signed(Revocation.parse_payload(revocation(paper, 3).payload), [paper.party_keys[1]]))
+    node.take(revocation(paper, CERTIFIED_AGAIN))  # of somebody without a row
+    with node.store.reading() as view:
+        verify_promises(view, basis, entries)
+    node.take(revocation(paper, 3))
+    with node.store.reading() as view, pytest.raises(LeftMeanwhile):
+        verify_promises(view, basis, entries)
+    with node.store.reading() as view:
+        verify_promises(view, basis_of(node), agreed(nodes)[0].entries)
+
+
 @pytest.mark.parametrize("who", ["one party", "the steward"])
 def test_revocation_that_too_few_signed_stops_no_roster(
     nodes: list[PaperNode], paper: TownCommunity, who: str
@@ -352,6 +380,7 @@ ATTACKS = (
         "a revocation is kept from all parties but one, or from all",
         "one that has it is enough; from all: the figures count, and the threat model says so",
         test_revocation_that_reached_one_party_alone_takes_the_member_out_everywhere,
+        test_revocation_that_comes_after_the_lists_were_made_has_them_made_again,
     ),
     attack_of(
         "a revocation that a single party or a steward signed, to have every party's list refused",
