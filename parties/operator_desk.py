@@ -22,6 +22,7 @@ from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.study import Study
 from mpc_cde.errors import CallerError, NotFound
 from mpc_cde.keys import Passphrase, SigningKey
+from mpc_cde.life_cycles import study as life
 from parties.approvals import SigningPlace
 from parties.ceremony import read_community, verify_own_place
 from parties.clock import Clock
@@ -32,6 +33,7 @@ from parties.outbox import Outbox
 from parties.party_home import CommunityHome, NotSetUp, PartyHome
 from parties.settings import PartySettings, read_settings
 from parties.share_store import ShareStore, StoredDocument
+from parties.studies import know_study
 
 SHOWN_CHARACTERS = 11
 POLL_SECONDS = 0.2
@@ -103,19 +105,24 @@ class Desk:
     def find(self, named: str, types: Sequence[str], *, wait_seconds: float) -> StoredDocument:
         """The one document of these types whose digest (or, for a study, terms or title) begins so.
 
-        Looks again for `wait_seconds`, since the node may be about to receive it. Raises NotFound,
-        CallerError.
+        Looks again for `wait_seconds`, since the node may be about to receive it; a study that was called off
+        gives way to one that was not. Raises NotFound, CallerError.
         """
         deadline = time.monotonic() + wait_seconds
         while True:
             with self.store.reading() as view:
                 candidates = [stored for name in types for stored in view.documents(name)]
             found = [stored for stored in candidates if _is_named(stored, named)]
+            if len(found) > 1:
+                found = self._without_called_off(found) or found
             if len(found) == 1:
                 return found[0]
             if len(found) > 1:
                 listed = "; ".join(show_document(stored) for stored in found[:10])
-                raise CallerError(f"{named!r} names several documents: {listed}", hint="give more characters")
+                raise CallerError(
+                    f"{named!r} names several documents: {listed}",
+                    hint="name one by the first characters of its digest, as they stand here",
+                )
             if time.monotonic() >= deadline:
                 kinds = ", ".join(name.partition("/")[0] for name in types)
                 raise NotFound(
@@ -123,6 +130,23 @@ class Desk:
                     hint="is the node running (mpc-party status)? Its feed brings documents",
                 )
             time.sleep(POLL_SECONDS)
+
+    def _without_called_off(self, found: Sequence[StoredDocument]) -> list[StoredDocument]:
+        """Without studies that were refused or cancelled: who writes a title means the one that was not."""
+        community = read_community(self.place)
+        if community is None:
+            return list(found)
+        kept = []
+        with self.store.reading() as view:
+            for stored in found:
+                known = (
+                    know_study(view, stored.study, community, self.clock())
+                    if stored.type_name == Study.type_name() and stored.study is not None
+                    else None
+                )
+                if known is None or not isinstance(known.state, life.CALLED_OFF):
+                    kept.append(stored)
+        return kept
 
 
 @contextmanager

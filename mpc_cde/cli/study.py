@@ -118,7 +118,7 @@ def show(
     from mpc_cde.documents.canonical import encode_base64url
 
     async def look(connection: Connection) -> tuple[StudyFile, Community, Study]:
-        listing = await connection.find_study(study)
+        listing = await connection.find_study(study, option="STUDY")
         file = await connection.calls.study(listing.terms)
         return file, *verify_proposed_study(connection.trusted, file.study)
 
@@ -156,7 +156,7 @@ def close(
     key = _key(home)
 
     async def send(connection: Connection) -> Study:
-        listing = await connection.find_study(study)
+        listing = await connection.find_study(study, option="STUDY")
         verified = await connection.verified_study(listing.terms)
         envelope = propose_closing(verified, signing_key=key, now=datetime.now(UTC))
         await connection.calls.post("closings", envelope)

@@ -15,8 +15,10 @@ from mpc_cde.client.verification import VerifiedStudy, verify_study
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.community import fingerprint_of
 from mpc_cde.errors import BadDocument, CallerError
+from mpc_cde.life_cycles import study as life
 
 T = TypeVar("T")
+CALLED_OFF = frozenset(state.name for state in life.CALLED_OFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,11 @@ class Connection:
             raise BadDocument("the gateway served another study than was asked for", whom="the gateway")
         return study
 
-    async def find_study(self, named: str | None) -> StudyListing:
-        """The study whose digest or title begins so, or the only one. Raises CallerError."""
+    async def find_study(self, named: str | None, *, option: str = "--study") -> StudyListing:
+        """The study whose digest or title begins so, or the only one; `option` is where a person names it.
+
+        One that was called off, as far as the gateway says, gives way to one that was not. Raises CallerError.
+        """
         listed = await self.calls.studies()
         if named is None:
             found = list(listed)
@@ -46,6 +51,8 @@ class Connection:
                 for study in listed
                 if begins(study.terms, named) or study.title.casefold().startswith(named.casefold())
             ]
+        if len(found) > 1:
+            found = [study for study in found if study.state not in CALLED_OFF] or found
         if len(found) == 1:
             return found[0]
         known = "; ".join(f"{encode_base64url(study.terms)[:11]} {study.title}" for study in listed[:10])
@@ -53,7 +60,10 @@ class Connection:
             raise CallerError("the gateway knows no study yet", hint="Wait until a steward proposes one.")
         if not found:
             raise CallerError(f"no study begins with {named!r}; there are: {known}")
-        raise CallerError(f"there are several studies: {known}", hint="Choose one with --study.")
+        raise CallerError(
+            f"there are several studies: {known}",
+            hint=f"Choose one with {option}, by the first characters of its digest.",
+        )
 
 
 class Connected(Protocol):

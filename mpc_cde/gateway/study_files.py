@@ -26,8 +26,6 @@ from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.store_view import StoredDocument, StoreView
 from mpc_cde.life_cycles import study as life
 
-_ENDED = (life.Refused, life.Cancelled)
-
 
 @dataclass(frozen=True, slots=True)
 class StudyFile:
@@ -58,7 +56,7 @@ class StudyFile:
     @property
     def is_ended(self) -> bool:
         """Refused or cancelled: the same terms may be proposed again."""
-        return isinstance(self.state, _ENDED)
+        return isinstance(self.state, life.CALLED_OFF)
 
     @property
     def roster(self) -> StoredDocument | None:

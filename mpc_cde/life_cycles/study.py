@@ -37,6 +37,7 @@ from mpc_cde.life_cycles.study_events import (
     StopAccepting,
 )
 from mpc_cde.life_cycles.study_states import (
+    CALLED_OFF,
     CLOSING_GRACE,
     Answering,
     Approved,
@@ -62,6 +63,7 @@ from mpc_cde.life_cycles.transitions import (
 )
 
 __all__ = [
+    "CALLED_OFF",
     "CLOSING_GRACE",
     "AcceptQueries",
     "Amended",

@@ -181,3 +181,5 @@ State: TypeAlias = (
     | Refused
     | Cancelled
 )
+CALLED_OFF = (Refused, Cancelled)
+"""Of a study that ended before it closed and will never answer anything."""

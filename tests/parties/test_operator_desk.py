@@ -21,7 +21,7 @@ from parties.approvals import PATHS
 from parties.ceremony import approve_community
 from parties.clock import system_clock
 from parties.operator_desk import Desk, open_desk
-from parties.operator_signing import await_closing, sign_community, sign_document_of
+from parties.operator_signing import await_closing, refuse_at_desk, sign_community, sign_document_of
 from parties.settings import settings_text
 from parties.share_store import StoredDocument
 from tests.mpc_cde.client.paper import PaperCommunity, paper_terms, signed, signing_key
@@ -46,9 +46,11 @@ class Office:
     def _approve(self, party: Founded) -> Envelope:
         return approve_community(party.home, self.draft, identity=party.home.load_identity()).envelope
 
-    def study(self, title: str, *, closes_in_hours: float = 24.0) -> Envelope:
+    def study(
+        self, title: str, *, closes_in_hours: float = 24.0, purpose: str = "To test a client."
+    ) -> Envelope:
         now = datetime.now(UTC)
-        terms = paper_terms(self.community.digest()).model_copy(update={"title": title})
+        terms = paper_terms(self.community.digest()).model_copy(update={"title": title, "purpose": purpose})
         study = Study(
             terms=terms,
             presentation=Presentation(
@@ -93,6 +95,21 @@ def desk(office: Office) -> Iterator[Desk]:
 def test_a_name_that_fits_two_documents_chooses_neither(desk: Desk) -> None:
     with pytest.raises(CallerError, match="names several documents"):
         desk.find("shops in", [STUDY], wait_seconds=0)
+
+
+def test_a_study_that_was_refused_gives_way_to_one_of_the_same_title(office: Office) -> None:
+    office.know(office.study("Shops"), office.study("Shops", closes_in_hours=48, purpose="Another."))
+    with open_desk(office.home, None, system_clock) as desk:
+        with pytest.raises(CallerError, match="names several documents") as caught:
+            desk.find("Shops", [STUDY], wait_seconds=0)
+        assert "digest" in str(caught.value.hint)
+        with desk.store.reading() as view:
+            first, second = view.documents(STUDY)
+        refuse_at_desk(desk, first, reason="a mistake")
+        assert desk.find("Shops", [STUDY], wait_seconds=0) == second
+        refuse_at_desk(desk, second, reason="a mistake too")
+        with pytest.raises(CallerError, match="names several documents"):
+            desk.find("Shops", [STUDY], wait_seconds=0)
 
 
 def test_a_study_is_found_by_title_terms_or_digest(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from mpc_cde.client.connection import Connection
 from mpc_cde.client.evidence import verified_result
 from mpc_cde.client.export import export_result, verify_export
+from mpc_cde.client.gateway_calls import StudyListing
 from mpc_cde.client.home import Home
 from mpc_cde.client.member import (
     SubmissionRecords,
@@ -212,6 +214,28 @@ async def test_study_is_found_by_title_or_digest_or_alone(gateway: PaperGateway)
             CallerError, match=r"no study begins with 'bakeries'; there are: .* Shops on paper"
         ):
             await connection.find_study("bakeries")
+
+
+async def test_study_that_was_called_off_gives_way_and_several_are_told_apart(gateway: PaperGateway) -> None:
+    async with gateway.connection() as connection:
+        [listed] = await connection.calls.studies()
+        twin = replace(listed, terms=b"x" * 32)
+
+        def serves(*studies: StudyListing) -> None:
+            async def list_them() -> tuple[StudyListing, ...]:
+                return studies
+
+            connection.calls.studies = list_them  # type: ignore[method-assign]
+
+        for ended in ("refused", "cancelled"):
+            serves(replace(twin, state=ended), listed)
+            assert await connection.find_study(None) == listed
+            assert await connection.find_study("Shops") == listed
+            assert (await connection.find_study("eHh4")).state == ended
+        serves(listed, twin)
+        with pytest.raises(CallerError, match="there are several studies") as caught:
+            await connection.find_study("Shops", option="STUDY")
+        assert caught.value.hint == "Choose one with STUDY, by the first characters of its digest."
 
 
 async def test_study_that_a_party_has_not_approved_takes_no_figures(tmp_path: Path) -> None:
