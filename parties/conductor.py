@@ -46,7 +46,7 @@ from parties.roster import (
 )
 from parties.session_supervisor import SessionInputs
 from parties.sessions import Sessions
-from parties.share_store import StoreTransaction, StoreView
+from parties.share_store import StoredDocument, StoreTransaction, StoreView
 from parties.studies import KnownStudy
 
 COMPLAINTS_PATH = "/v1/complaints"
@@ -65,6 +65,14 @@ class Wanted:
 
     kind: str
     study_terms: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A query of a study to which no answer can come any more."""
+
+    study_terms: bytes
+    query: bytes
 
 
 def choose(wanted: Sequence[Wanted], now: datetime) -> Wanted:
@@ -103,6 +111,7 @@ class Conductor:
         self._changed = asyncio.Event()
         self._complaints: set[bytes] = set()
         self.last_failure: str | None = None
+        self._last_error = "a stop"
         self.doing = "waiting"
 
     def wake(self) -> None:
@@ -126,26 +135,27 @@ class Conductor:
     async def _serve_sessions(self) -> None:
         failures = 0
         while True:
-            wanted = await self.desk.read(self._wanted)
+            wanted, given_up = await self.desk.read(self._look)
+            await self._give_up(given_up)
             if not wanted:
                 self.doing = "waiting"
                 await self.wait_for_change(IDLE_SECONDS)
                 continue
             want = choose(wanted, self.desk.clock())
-            pending = await self.desk.read(functools.partial(self._pending, want=want))
             try:
                 self.doing = f"{want.kind} session"
                 await self._serve(want)
                 failures = 0
             except Exception as error:  # noqa: BLE001  # logged as what it is: one study must not stop the node
                 await self._note_failure(want, error)
-                await self._give_up(want, pending, error)
                 failures = 0 if isinstance(error, PartyError) else failures + 1
                 self.doing = f"pausing after a failed {want.kind} session"
                 await self._pause(min(PAUSE_SECONDS * 2.0 ** min(failures, 20), MAX_PAUSE_SECONDS))
 
-    def _wanted(self, view: StoreView) -> list[Wanted]:
-        wanted = []
+    def _look(self, view: StoreView) -> tuple[list[Wanted], list[GivenUp]]:
+        """The sessions that are wanted, and the queries that this party has to say it gives up."""
+        wanted: list[Wanted] = []
+        given_up: list[GivenUp] = []
         for known in self.desk.studies(view):
             if not self._home.has_sealing_key(known.terms_digest) or not known.is_among(self.desk.community):
                 continue
@@ -154,14 +164,22 @@ class Conductor:
                     wanted.append(Wanted("agreement", known.terms_digest))
                 case life.Frozen():
                     wanted.append(Wanted("computing", known.terms_digest))
-                case life.Checked() | life.Answering() if self.desk.pending_queries(view, known):
-                    wanted.append(Wanted("computing", known.terms_digest))
+                case life.Checked() | life.Answering():
+                    pending, lost = self.desk.sort_queries(view, known)
+                    if pending:
+                        wanted.append(Wanted("computing", known.terms_digest))
+                    given_up += [
+                        GivenUp(known.terms_digest, found.digest)
+                        for found in lost
+                        if self.desk.own_index
+                        not in self.desk.gave_up(view, known.terms_digest, found.digest)
+                    ]
                 case _:
                     pass
-        return wanted
+        return wanted, given_up
 
     async def _wants_something_else(self, study_terms: bytes) -> bool:
-        wanted = await self.desk.read(self._wanted)
+        wanted, _ = await self.desk.read(self._look)
         return any(want != Wanted("computing", study_terms) for want in wanted)
 
     # decisions -------------------------------------------------------------------------------------------
@@ -283,7 +301,7 @@ class Conductor:
     # failures --------------------------------------------------------------------------------------------
 
     async def _note_failure(self, want: Wanted, error: Exception) -> None:
-        self.last_failure = f"{want.kind}: {error}"
+        self.last_failure, self._last_error = f"{want.kind}: {error}", type(error).__name__
         await self.desk.note(
             "session.failed",
             study=want.study_terms,
@@ -312,31 +330,38 @@ class Conductor:
             lambda transaction: transaction.enqueue(COMPLAINTS_PATH, envelope, queued=self.desk.now())
         )
 
-    def _pending(self, view: StoreView, *, want: Wanted) -> frozenset[bytes]:
-        known = self.desk.know(view, want.study_terms)
-        return frozenset(pending.digest for pending in self.desk.pending_queries(view, known))
+    async def _give_up(self, given_up: Sequence[GivenUp]) -> None:
+        """Tell the asker of each query for which nothing is left: a complaint whose evidence is the query.
 
-    async def _give_up(self, want: Wanted, before: frozenset[bytes], error: Exception) -> None:
-        """Tell the asker of each query that has no attempt left: a complaint whose evidence is the query."""
-
-        def given_up(view: StoreView) -> list[bytes]:
-            gone = before - self._pending(view, want=want)
-            return sorted(query for query in gone if not self.desk.is_answered(view, query))
-
-        for query in await self.desk.read(given_up):
+        Found in the store, since a party that is stopped in the last attempt sees no session fail; and kept there,
+        so that it is said once.
+        """
+        for each in given_up:
             complaint = Complaint(
                 community=self.desk.community.digest(),
-                study_terms=want.study_terms,
+                study_terms=each.study_terms,
                 party=self.desk.own_index,
                 step=GIVEN_UP_STEP,
                 expected=f"an answer within {MAX_ATTEMPTS} attempts",
-                found=type(error).__name__,
-                evidence=(query,),
+                found=self._last_error,
+                evidence=(each.query,),
                 time=self.desk.now(),
             )
-            envelope = sign_document(complaint, self.desk.identity)
-            await self.desk.note("query.failed", query=query, error=type(error).__name__)
-            await self._post_complaint(envelope)
+            await self.desk.note("query.failed", query=each.query, error=self._last_error)
+            await self.desk.write(functools.partial(self._keep_and_post, complaint=complaint))
+
+    def _keep_and_post(self, transaction: StoreTransaction, *, complaint: Complaint) -> None:
+        envelope = sign_document(complaint, self.desk.identity)
+        transaction.put_document(
+            StoredDocument(
+                envelope.digest(),
+                Complaint.type_name(),
+                envelope,
+                study=complaint.study_terms,
+                party=self.desk.own_index,
+            )
+        )
+        transaction.enqueue(COMPLAINTS_PATH, envelope, queued=self.desk.now())
 
     def _complaint(self, want: Wanted, error: Exception) -> Complaint | None:
         """A signed complaint where another party deviated, and not merely failed to be there."""

@@ -30,6 +30,7 @@ from parties.intake import Intake
 from parties.job_proposals import next_attempt
 from parties.log import NodeLog
 from parties.policy import MAX_ATTEMPTS
+from parties.release_ledger import Ledger
 from parties.share_store import ShareStore, StoredDocument, StoreTransaction, StoreView
 from parties.studies import KnownStudy, know_study
 
@@ -127,29 +128,46 @@ class Desk:
         """Queries with m yes decisions and no complete result, that have attempts left or an answer to sign, in order
         of arrival.
         """
+        return self.sort_queries(view, known)[0]
+
+    def sort_queries(
+        self, view: StoreView, known: KnownStudy
+    ) -> tuple[list[PendingQuery], list[PendingQuery]]:
+        """Agreed queries without a result: those that may still have one, and those that this party gives up."""
         ledger = ledger_table.read_ledger(view, known.terms_digest)
-        pending = []
+        pending: list[PendingQuery] = []
+        given_up: list[PendingQuery] = []
         for stored in view.documents(Query.type_name(), study=known.terms_digest):
             decisions = self.decisions(view, stored.digest)
             query = stored.parse(Query)
             agreed = len(decisions) == self.community.party_count and all(
                 decision.agrees for decision in decisions.values()
             )
-            left = next_attempt(ledger, stored.digest) <= MAX_ATTEMPTS or self.may_be_signed(
-                view, known.terms_digest, stored.digest
-            )
-            if agreed and left and self.now() < query.expires and not self.is_answered(view, stored.digest):
-                pending.append(PendingQuery(stored.digest, query, decisions))
-        return pending
+            if agreed and self.now() < query.expires and not self.is_answered(view, stored.digest):
+                left = self._may_be_computed(
+                    view, known.terms_digest, ledger, stored.digest
+                ) or self.may_be_signed(view, known.terms_digest, stored.digest)
+                (pending if left else given_up).append(PendingQuery(stored.digest, query, decisions))
+        return pending, given_up
+
+    def _may_be_computed(self, view: StoreView, study: bytes, ledger: Ledger, query: bytes) -> bool:
+        """Whether an attempt is left here, and elsewhere as far as the others say, for as many as compute."""
+        others = self.gave_up(view, study, query) - {self.own_index}
+        enough = self.community.party_count - len(others) >= 2 * self.community.threshold + 1
+        return enough and next_attempt(ledger, query) <= MAX_ATTEMPTS
 
     def may_be_signed(self, view: StoreView, study: bytes, query: bytes) -> bool:
         """Whether an answer that was opened here waits for signatures, and no party that must sign has given up."""
-        gave_up = {
+        gave_up = self.gave_up(view, study, query)
+        return any(gave_up.isdisjoint(answer.parties) for answer in answers_table.read_answers(view, query))
+
+    def gave_up(self, view: StoreView, study: bytes, query: bytes) -> frozenset[int]:
+        """Parties that said that no attempt at the query is left to them; this one too, once it has."""
+        return frozenset(
             complaint.party
             for stored in view.documents(Complaint.type_name(), study=study)
             if (complaint := stored.parse(Complaint)).step == GIVEN_UP_STEP and query in complaint.evidence
-        }
-        return any(gave_up.isdisjoint(answer.parties) for answer in answers_table.read_answers(view, query))
+        )
 
     def is_answered(self, view: StoreView, query: bytes) -> bool:
         """Whether a result of this query is here that all its parties have signed."""

@@ -22,7 +22,8 @@ from mpc_cde.documents.authority import (
     open_from_party,
 )
 from mpc_cde.documents.checked_roster import CheckedRoster
-from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.complaint import GIVEN_UP_STEP, Complaint
+from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.query import Query
 from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.result import Result
@@ -88,6 +89,7 @@ class ShopStory:
     paper: PaperCommunity = field(default_factory=community_with)
     acknowledged: list[PaperSubmission] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
+    asked_in_vain: list[Query] = field(default_factory=list)
 
     @property
     def study(self) -> bytes:
@@ -175,22 +177,44 @@ class ShopStory:
         await self.post("queries", signed(query, [self.paper.researcher_key]))
         return query
 
-    async def answered(self) -> None:
-        """Every query has its result, at the gateway and at every party."""
-        await self.town.until(self._is_answered, "the results")
+    async def answered(self, *, asks_again: bool = False) -> None:
+        """Every query has its result, at the gateway and at every party.
+
+        `asks_again` where more stops than a query has attempts: one that the parties give up is asked anew.
+        """
+        while True:
+            await self.town.until(
+                lambda: self._is_answered() or (asks_again and self._given_up()), "the results"
+            )
+            given_up = self._given_up() if asks_again else []
+            if not given_up:
+                break
+            self.queries = [query for query in self.queries if query not in given_up]
+            self.asked_in_vain += given_up
+            await self.ask(len(self.queries) + len(self.asked_in_vain))
         await self.is_quiet()
+
+    def _given_up(self) -> list[Query]:
+        """Queries that every party says it has given up."""
+        said = [open_envelope(envelope, Complaint) for envelope in self.documents(Complaint.type_name())]
+        return [
+            query
+            for query in self.queries
+            if {each.party for each in said if each.step == GIVEN_UP_STEP and query.digest() in each.evidence}
+            == set(range(self.paper.m))
+        ]
 
     async def is_quiet(self) -> None:
         """Nobody has anything left to send."""
         await self.town.until(self._outboxes_are_empty, "empty outboxes")
 
-    async def tell(self) -> None:
+    async def tell(self, *, asks_again: bool = False) -> None:
         """From the first document to the result."""
         await self.found()
         await self.collect()
         await self.close()
         await self.ask()
-        await self.answered()
+        await self.answered(asks_again=asks_again)
 
     # what is seen ----------------------------------------------------------------------------------------
 

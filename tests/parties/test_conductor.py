@@ -24,7 +24,7 @@ from mpc_cde.documents.roster import Roster
 from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import OwnError
-from parties import columns
+from parties import columns, ledger_table
 from parties.conductor import Conductor, Wanted
 from parties.desk import Desk
 from parties.job_proposals import Proposal
@@ -140,8 +140,10 @@ class Three:
             return [Envelope.parse_json(item.body) for item in view.outbox() if item.path == path]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(party.conductor.run()) for party in self.parties]
+    async def running(self, *indices: int) -> AsyncIterator[None]:
+        """Those parties, or all."""
+        parties = [self.parties[index] for index in indices] or self.parties
+        tasks = [asyncio.create_task(party.conductor.run()) for party in parties]
         try:
             yield
         finally:
@@ -253,6 +255,44 @@ async def test_every_party_says_that_a_query_has_no_attempt_left(
         complaint = open_envelope(envelope, Complaint)
         assert (complaint.party, complaint.step) == (index, "attempts")
         assert complaint.evidence == (query.digest(),)
+    assert not three.documents(0, "result/v1")
+
+
+async def test_a_party_that_was_stopped_in_the_last_attempt_says_so_and_nobody_waits_for_it(
+    paper: PaperCommunity, tmp_path: Path
+) -> None:
+    """Its session failed with its process, so that only its ledger knows; the others have attempts left."""
+    three = Three(paper, tmp_path, MemoryMesh(paper.m, paper.t))
+    submit_and_close(three, submissions(paper))
+    query = paper.query().model_copy(update={"expires": "2027-06-01T00:00:00Z"})
+    async with three.running():
+        await three.until(lambda: all(three.documents(i, "checked-roster/v1") for i in range(3)))
+    for party in three.parties:
+        party.node.take(signed(paper.researcher(), paper.party_keys), signed(query, [paper.researcher_key]))
+        with party.node.store.writing() as transaction:
+            party.conductor._decide(transaction)
+    three.relay()
+    checked = three.documents(0, "checked-roster/v1")[0].digest
+    with three.parties[1].node.store.writing() as transaction:
+        for attempt in (1, 2, 3):
+            ledger_table.begin_job(
+                transaction,
+                study_terms=paper.study.terms_digest(),
+                checked_roster=checked,
+                query=query.digest(),
+                job=bytes([attempt]) * 32,
+                attempt=attempt,
+                items=query.items,
+            )
+    async with three.running(1):
+        await three.until(lambda: all(three.documents(i, "complaint/v1") for i in range(3)))
+    async with three.running():
+        await three.until(lambda: all(three.outbox(i, "/v1/complaints") for i in range(3)))
+        await three.until(lambda: all(party.conductor.doing == "waiting" for party in three.parties))
+    for index in range(3):
+        (envelope,) = three.outbox(index, "/v1/complaints")
+        complaint = open_envelope(envelope, Complaint)
+        assert (complaint.party, complaint.step, complaint.evidence) == (index, "attempts", (query.digest(),))
     assert not three.documents(0, "result/v1")
 
 
@@ -460,7 +500,7 @@ def test_a_study_without_its_key_or_made_for_other_parties_is_not_served(
 
     def wanted() -> list[str]:
         with party.node.store.reading() as view:
-            return [want.kind for want in party.conductor._wanted(view)]
+            return [want.kind for want in party.conductor._look(view)[0]]
 
     assert wanted() == ["agreement"]
     with monkeypatch.context() as elsewhere:
