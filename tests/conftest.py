@@ -22,6 +22,9 @@ COMMUNITIES_OF_PROCESSES = (
 )
 """They keep two cores busy by themselves, so one worker runs them one after another, beside all others."""
 
+LONG_TIMEOUT_SECONDS = 3600
+"""With long tables and newly drawn inputs, instead of the two minutes that find what hangs."""
+
 settings.register_profile(
     "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -39,6 +42,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if left_out:
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if not item.get_closest_marker("long")]
+    else:
+        for item in items:
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_SECONDS))
     items.sort(key=lambda item: (_place(item.path) is None, _place(item.path) or 0))
 
 
