@@ -173,7 +173,9 @@ async def test_a_machine_stops_at_every_single_write(
 ATTACKS = (
     attack_of(
         "a party or the gateway stops before, in the middle of or after any kind of write, or all stop at once",
-        "found in a list of all writes of a story; started again from its directory, the study completes",
+        "found in a list of all writes of a story; started again from its directory, the study completes; "
+        "a query whose every attempt was stopped is given up "
+        "by every party, and asked anew",
         test_every_machine_stops_once_at_every_kind_of_write,
         test_a_machine_stops_once_at_every_kind_of_write,
         test_the_power_goes_out_everywhere_at_every_kind_of_write,
