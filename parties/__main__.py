@@ -143,7 +143,8 @@ def approve(
     from parties.operator_signing import sign_community, sign_document_of
 
     place, passphrase = _home(home), _passphrase(passphrase_fd)
-    given = read_envelope(Path(target)) if Path(target).is_file() else None
+    is_file = target.endswith(".json") or Path(target).is_file()  # a misspelt file is no digest
+    given = read_envelope(Path(target)) if is_file else None
     if given is not None and given.payload_type == Community.payload_type():
         signed = sign_community(place, passphrase, given, fingerprint, sure=yes)
     else:

@@ -14,7 +14,7 @@ from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.log_checkpoint import LogCheckpoint
 from mpc_cde.documents.p_percent import PPercent
 from mpc_cde.documents.study import Study
-from mpc_cde.errors import Conflict, NotFound
+from mpc_cde.errors import CallerError, Conflict, NotFound
 from mpc_cde.keys import Passphrase
 from mpc_cde.life_cycles import study as life
 from mpc_cde.lookalikes import with_remarks
@@ -56,8 +56,13 @@ def sign_community(
     say(f"Fingerprint: {format_fingerprint(community.fingerprint())}")
     if compared is not None:
         verify_fingerprint(community, compared)
+    elif sure:
+        raise CallerError(
+            "--yes does not say that the fingerprint was compared",
+            hint="give --fingerprint, as the other operators read it to you",
+        )
     else:
-        confirm("Have you compared the fingerprint with the other operators by voice?", sure=sure)
+        confirm("Have you compared the fingerprint with the other operators by voice?", sure=False)
     approved = approve_community(home, draft, identity=home.load_identity(passphrase))
     with open_desk(home, passphrase, system_clock) as desk:
         desk.log.append(

@@ -42,7 +42,7 @@ from pydantic import (
 )
 
 from mpc_cde.documents.base import describe_validation
-from mpc_cde.documents.party_card import MeshAddress
+from mpc_cde.documents.party_card import MeshAddress, spelled_as
 from mpc_cde.errors import CallerError
 from parties.policy import PartyPolicy
 from parties.time_limits import DEFAULT_LIMITS, TimeLimits
@@ -53,12 +53,11 @@ DEFAULT_PAGES_PORT = 7802
 LOOPBACK = "127.0.0.1"
 LOOPBACK_HOSTS = frozenset({LOOPBACK, "localhost", "::1"})
 
+_GATEWAY_URL = r"^(https://[A-Za-z0-9.\-\[\]:]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)$"
 GatewayUrl = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^(https://[A-Za-z0-9.\-\[\]:]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)$",
-        max_length=300,
-    ),
+    StringConstraints(pattern=_GATEWAY_URL, max_length=300),
+    spelled_as(_GATEWAY_URL, "https://HOST, or http://127.0.0.1:PORT for a gateway on this machine"),
 ]
 """HTTPS anywhere, plain HTTP on this machine only: the feed names members."""
 

@@ -101,11 +101,20 @@ def _payload_type_of(document_class: type[Document]) -> str:
 def describe_validation(error: ValidationError) -> str:
     """Where and what was expected, at most five faults, without any input value."""
     faults = [
-        f"{'.'.join(str(step) for step in fault['loc']) or 'document'}: {fault['msg']}"
+        _describe_fault(fault["loc"], fault["type"], fault["msg"])
         for fault in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     more = f" (and {len(faults) - 5} more)" if len(faults) > 5 else ""
     return "; ".join(faults[:5]) + more
+
+
+def _describe_fault(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    """Our own words stand as they were written, and where they concern the whole document they say of what."""
+    if kind == "value_error":
+        message = message.removeprefix("Value error, ")
+        if not location:
+            return message
+    return f"{'.'.join(str(step) for step in location) or 'document'}: {message}"
 
 
 def verify_sorted(keys: list[bytes], what: str) -> None:

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Any, Literal, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from mpc_cde.documents.base import Document
 from mpc_cde.documents.canonical import WIRE_BYTES, PublicKeyBytes, ShortText
 
+_MESH_ADDRESS = r"^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[1-9][0-9]{0,4}$"
+
+
+def spelled_as(pattern: str, expected: str) -> BeforeValidator:
+    """Says in words what a pattern, which stays in front of the value, would say in signs."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and not re.search(pattern, value):
+            raise ValueError(f"expected {expected}")
+        return value
+
+    return BeforeValidator(check)
+
+
 MeshAddress = Annotated[
     str,
-    StringConstraints(pattern=r"^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[1-9][0-9]{0,4}$"),
+    StringConstraints(pattern=_MESH_ADDRESS),
+    spelled_as(_MESH_ADDRESS, "HOST:PORT, such as mpc.chamber.example:7800"),
 ]
 Origin = Annotated[
     str,

@@ -275,13 +275,19 @@ def test_an_approval_made_while_the_gateway_is_away_is_sent_by_the_node(town: To
         (
             ["init", "--mesh", "nonsense", "--name", "X", "--contact", "x", "--gateway", "https://g.example"],
             1,
-            "mesh",
+            "Settings: mesh.listen: expected HOST:PORT, such as mpc.chamber.example:7800.",
         ),
         (
             ["init", "--mesh", "h:1", "--name", "X", "--contact", "x", "--gateway", "http://g.example"],
             1,
-            "gateway",
+            "Settings: gateway: expected https://HOST, or http://127.0.0.1:PORT",
         ),
+        (
+            ["init", "--mesh", "h:99999", "--name", "X", "--contact", "x", "--gateway", "https://g.example"],
+            1,
+            "made of this: mesh_address: a port is at most 65535.",
+        ),
+        (["approve", "comunity.json"], 1, "Cannot read comunity.json"),
         (["init"], 2, "--mesh"),
         (["approve"], 2, "DOCUMENT"),
         (["unknown"], 2, "No such command"),

@@ -190,6 +190,8 @@ def test_no_community_is_signed_before_its_fingerprint_was_compared(office: Offi
     assert "by voice" in no[0]
     with pytest.raises(CallerError, match="not the one that was given"):
         sign_community(office.home, None, office.draft, "aaaaa-" * 4 + "aaaaa", sure=True)
+    with pytest.raises(CallerError, match="--yes does not say"):
+        sign_community(office.home, None, office.draft, None, sure=True)
     assert office.letters() == 0
     sign_community(
         office.home, None, office.draft, format_fingerprint(office.community.fingerprint()), sure=False
