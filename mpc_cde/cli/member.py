@@ -76,19 +76,24 @@ def init(
     """Make the member's keys on this machine and write its card for the registrar."""
     from pydantic import ValidationError
 
-    from mpc_cde.client.role_cards import CARD_FILE, MemberCard, make_sealing_key, make_signing_key
+    from mpc_cde.client.role_cards import (
+        CARD_FILE,
+        SEALING_KEY_FILE,
+        SIGNING_KEY_FILE,
+        MemberCard,
+        refuse_second_keys,
+    )
     from mpc_cde.documents.base import describe_validation
     from mpc_cde.errors import CallerError
+    from mpc_cde.keys import SigningKey, write_key_file
+    from mpc_cde.sealing import SealingPrivateKey
     from mpc_cde.secret_files import write_secret_file
     from protocols.randomness import SystemRandomness
 
     own = community_home(home, fingerprint)
-    if replace_keys:
-        own.put_aside("member")
-    directory = own.role("member")
     randomness = SystemRandomness()
-    signing, sealing = make_signing_key(directory, randomness), make_sealing_key(directory, randomness)
-    try:
+    signing, sealing = SigningKey.generate(randomness), SealingPrivateKey.generate(randomness)
+    try:  # before anything is written, so that a wrong id, address or fingerprint leaves nothing behind
         card = MemberCard(
             signing_key=signing.public_bytes,
             sealing_key=sealing.public,
@@ -98,11 +103,22 @@ def init(
         )
     except ValidationError as error:
         raise CallerError(f"these make no card: {describe_validation(error)}") from None
-    write_secret_file(directory / CARD_FILE, card.payload_bytes(), replace=True)
     if gateway is not None:
         from mpc_cde.client.http import checked_url
 
-        own.save_gateway(checked_url(gateway))
+        gateway = checked_url(gateway)
+        _check_community(home=home, gateway=gateway, fingerprint=fingerprint)
+        own.save_gateway(gateway)
+    if replace_keys:
+        own.put_aside("member")
+    directory = own.role("member")
+    refuse_second_keys(
+        directory / CARD_FILE,
+        instead=f"The card is {directory / CARD_FILE}; --replace-keys puts these aside and makes others.",
+    )
+    write_key_file(directory / SIGNING_KEY_FILE, signing)
+    write_key_file(directory / SEALING_KEY_FILE, sealing)
+    write_secret_file(directory / CARD_FILE, card.payload_bytes(), replace=True)
     target = output or Path("member-card.json")
     write_file(target, card.payload_bytes() + b"\n")
     say(f"{target} is written.")
@@ -110,6 +126,22 @@ def init(
         f"It holds public keys only. Hand it to the registrar. The private keys stay in {directory}; "
         "keep a backup of it."
     )
+
+
+def _check_community(*, home: Path | None, gateway: str, fingerprint: str | None) -> None:
+    """Whether the gateway serves the community with this fingerprint. Raises PeerError if it serves another.
+
+    One that is not there yet stops nobody: the fingerprint is checked whenever the gateway is used.
+    """
+    from mpc_cde.errors import NotFound, TransportError
+
+    async def nothing(_: Connection) -> None:
+        return None
+
+    try:
+        run_connected(nothing, home=home, gateway=gateway, fingerprint=fingerprint)
+    except (NotFound, TransportError):
+        remark(f"{gateway} does not serve the community yet, so its fingerprint is not checked yet.")
 
 
 @app.command()
@@ -177,6 +209,8 @@ def submit(
     if status is None:
         say("All figures are as the study asks for; nothing was sent.")
         return
+    if status.waiting and not status.refused:
+        remark("The gateway keeps them; nothing need be sent again. See `mpc-cde member status` later.")
     _show_status(status, as_json=as_json)
 
 

@@ -20,7 +20,7 @@ def make_office(
     """Make the key in the home and write the card. Raises Conflict if there is a key already."""
     from pydantic import ValidationError
 
-    from mpc_cde.client.role_cards import CARD_FILE, OfficeCard, make_signing_key
+    from mpc_cde.client.role_cards import CARD_FILE, OfficeCard, make_signing_key, refuse_second_keys
     from mpc_cde.errors import CallerError
     from mpc_cde.keys import SigningKey
     from mpc_cde.secret_files import write_secret_file
@@ -34,6 +34,10 @@ def make_office(
             hint="Use small letters, digits and underscores, such as chamber_of_commerce; --label is for people.",
         ) from None
     directory = open_home(home).office(office)
+    refuse_second_keys(
+        directory / CARD_FILE,
+        instead=f"The card is {directory / CARD_FILE}; for another {office} use another --home.",
+    )
     key = make_signing_key(directory, SystemRandomness())
     card = OfficeCard(office=office, name=name, label=label or name, key=key.public_bytes)
     write_secret_file(directory / CARD_FILE, card.payload_bytes(), replace=True)

@@ -80,7 +80,8 @@ def run(
         remark(f"Asking for {len(items)} cells.")
         if listing.state not in ("checked", "answering"):
             remark(
-                f"The study is {listing.state}. The parties decide once it has closed and every input is checked."
+                f"The study is {listing.state}. The parties decide once it has closed and every input is checked. "
+                "You need not wait here: the question stays, and `mpc-cde result list` shows its answer."
             )
         return await run_query(
             connection,

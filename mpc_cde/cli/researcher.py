@@ -21,11 +21,19 @@ def init(
 ) -> None:
     """Make the researcher's keys on this machine."""
     from mpc_cde.client.http import checked_url
-    from mpc_cde.client.role_cards import make_sealing_key, make_signing_key
+    from mpc_cde.client.role_cards import (
+        SEALING_KEY_FILE,
+        make_sealing_key,
+        make_signing_key,
+        refuse_second_keys,
+    )
     from protocols.randomness import SystemRandomness
 
     own = community_home(home, fingerprint)
     directory = own.role("researcher")
+    refuse_second_keys(
+        directory / SEALING_KEY_FILE, instead="Ask to be enrolled with `mpc-cde researcher request`."
+    )
     randomness = SystemRandomness()
     make_signing_key(directory, randomness)
     make_sealing_key(directory, randomness)

@@ -58,6 +58,8 @@ def _rules(terms: StudyTerms) -> Iterator[str]:
         )
     if bundle.p_percent is not None:
         yield "Withheld by a p% rule, whose p the parties hold."
+    elif bundle.dominance is None:
+        yield "No rule about large contributors: a total may show the second largest much of the largest."
     if bundle.complementary:
         yield "Withheld too is what a withheld number would follow from."
     if bundle.allow_exact:

@@ -59,7 +59,8 @@ def parse_register(table: Table) -> tuple[RegisterRow, ...]:
     if missing:
         raise RegisterRefused(
             f"row 1: missing column {', '.join(missing)}",
-            hint=f"Columns are {', '.join(CARD_COLUMNS)}, and one for each certified attribute.",
+            hint=f"Columns are card, which names each member's card file, or {', '.join(CARD_COLUMNS)}; "
+            "and one for each certified attribute.",
         )
     attributes = [heading for heading in table.headings if heading not in CARD_COLUMNS]
     faults: list[str] = []

@@ -211,6 +211,7 @@ def check_figures(table: Table, columns: Sequence[FigureColumn]) -> CheckedFigur
 
 def choose_row(table: Table, *, number: int | None) -> Table:
     """The table with one row: that of the spreadsheet's row `number`, or the only one. Raises CallerError."""
+    _check_rows(table)
     if number is None:
         if len(table.rows) == 1:
             return table
@@ -243,9 +244,14 @@ def _check_headings(table: Table, wanted: Sequence[str]) -> None:
             f"row 1: missing column {', '.join(missing)}; found {found}",
             hint="The first row names the columns, spelled as in the study.",
         )
+    _check_rows(table)
+
+
+def _check_rows(table: Table) -> None:
     if not table.rows:
         raise CallerError(
-            "the file holds no row of figures below its heading", hint="Put the figures into row 2."
+            "the file holds no row of figures below its heading",
+            hint='Put the figures into row 2; a single one that stays blank is written "".',
         )
 
 

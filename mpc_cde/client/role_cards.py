@@ -14,7 +14,7 @@ from pydantic import Field
 from mpc_cde.documents.base import Part
 from mpc_cde.documents.canonical import Digest, FunctionName, Identifier, PublicKeyBytes, ShortText
 from mpc_cde.documents.suites import PublicSealingKey
-from mpc_cde.errors import BadDocument, CallerError
+from mpc_cde.errors import BadDocument, CallerError, Conflict
 from mpc_cde.keys import SigningKey, load_sealing_key, load_signing_key, write_key_file
 from mpc_cde.sealing import SealingPrivateKey
 from protocols.randomness import Randomness
@@ -56,6 +56,15 @@ class ResearcherRequest(Part):
     sealing_key: PublicSealingKey
     functions: Annotated[tuple[FunctionName, ...], Field(min_length=1, max_length=64)]
     studies: Annotated[tuple[Digest, ...], Field(max_length=256)] | None = None
+
+
+def refuse_second_keys(last_made: Path, *, instead: str) -> None:
+    """Raises Conflict if the keys of a role are here: if the file is that is made last of them.
+
+    `instead` says what to do with them; it is never to move them away, since that loses the role.
+    """
+    if last_made.exists():
+        raise Conflict(f"the keys are in {last_made.parent} already", hint=instead)
 
 
 def make_signing_key(directory: Path, randomness: Randomness) -> SigningKey:

@@ -75,7 +75,7 @@ def parse_csv_table(data: bytes) -> Table:
                         "row 1: expected the names of the columns, found an empty row",
                         hint="Delete empty rows above the table and try again.",
                     )
-            elif any(cells):
+            elif any(cells) or record == [""]:  # "" alone is one blank cell, an empty line is none
                 rows.append(_row_of(number, cells, headings, delimiter))
     except csv.Error as error:
         raise CallerError(
@@ -121,7 +121,7 @@ def _json_row(number: int, record: dict[str, Any]) -> Row:
 def _row_of(number: int, cells: list[str], headings: tuple[str, ...], delimiter: str) -> Row:
     spare = cells[len(headings) :]
     if any(spare):
-        fault = f"{len(headings)} cells, found {len(cells)}"
+        fault = f"{len(headings)} cell{'s' if len(headings) > 1 else ''}, found {len(cells)}"
         if delimiter == ",":
             fault += " (a decimal comma splits a cell: write 1234.56, not 1234,56)"
         return Row(number, {}, fault=fault, fault_column=headings[-1])
@@ -148,6 +148,10 @@ def _delimiter_of(text: str) -> str:
 
 
 def _decode(data: bytes) -> str:
+    if data[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):  # .xlsx and .ods; .xls
+        raise CallerError(
+            "the file is a workbook, not CSV", hint='Save the sheet as "CSV UTF-8" and try again.'
+        )
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = data.decode(encoding)

@@ -140,6 +140,17 @@ def agree_on_study(town: Town) -> bytes:
     return study.terms_digest()
 
 
+def test_a_mistyped_fingerprint_makes_no_member(town: Town) -> None:
+    wrong = ("b" if PAPER.fingerprint[0] == "a" else "a") + PAPER.fingerprint[1:]
+    init = ("member", "init", "--register-id", "NL1", "-o", "anna.json", "--fingerprint")
+    said = town.run("anna", *init, wrong, code=3)
+    assert "Nothing was shown or accepted" in said
+    assert not (town.directory / "anna.json").exists()
+    assert list((town.directory / "anna").iterdir()) == []
+    said = town.run("anna", *init, PAPER.fingerprint, "--gateway", "http://127.0.0.1:9")
+    assert "does not serve the community yet" in said
+
+
 def certify_member(town: Town) -> None:
     pin = ("--fingerprint", PAPER.fingerprint)
     town.run("anna", "member", "init", "--register-id", "NL1", "-o", "anna.json", *pin)
@@ -200,7 +211,9 @@ def test_a_member_whose_keys_were_stolen_goes_on_with_new_ones(town: Town) -> No
     shutil.copytree(town.directory / "anna", thief)
     town.run("thief", "member", "submit", "figures.csv", "--yes", "--wait", "0", code=1)
 
-    town.run("anna", "member", "init", "--register-id", "NL1", "-o", "anna.json", code=1)
+    said = town.run("anna", "member", "init", "--register-id", "NL1", "-o", "anna.json", code=1)
+    assert "already. The card is" in said
+    assert "--replace-keys puts these aside" in said
     town.run("anna", "member", "init", "--register-id", "NL1", "-o", "anna.json", "--replace-keys")
     said = town.run("first", "registrar", "issue", "--from", "members.csv", *pin)
     assert said.startswith("1 memberships issued, 0 were there before.")

@@ -187,7 +187,7 @@ def test_all_faults_are_found_and_twenty_are_shown() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"PK\x03\x04\x00\x00", "not text"),
+        (b"sales\n\x00\n", "not text"),
         (b"sales,margin\n\xff\xff,1\n", "row 2: the file is not UTF-8 text"),
         (b'sales,margin\n"1,2\n', "not CSV"),
     ],
@@ -234,6 +234,24 @@ def test_one_row_is_chosen_by_its_spreadsheet_number() -> None:
         choose_row(table, number=None)
     with pytest.raises(CallerError, match="no figures in row 1; it has rows 2 to 3"):
         choose_row(table, number=1)
+
+
+@pytest.mark.parametrize("signature", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0"])
+def test_workbook_is_called_one(signature: bytes) -> None:
+    with pytest.raises(CallerError, match="a workbook, not CSV"):
+        parse_csv_table(signature + bytes(200))
+
+
+@pytest.mark.parametrize("number", [None, 2])
+def test_file_without_figures_has_no_row_to_choose(number: int | None) -> None:
+    with pytest.raises(CallerError, match="holds no row of figures below its heading"):
+        choose_row(parse_csv_table(b"sales\n\n"), number=number)
+
+
+def test_single_figure_is_left_blank_in_quotes_and_an_empty_line_is_no_row() -> None:
+    table = choose_row(parse_csv_table(b'margin\n""\n\n'), number=None)
+    checked = check_figures(table, (MARGIN,))
+    assert checked.rows[0].values == {"margin": None}
 
 
 def test_no_repr_shows_a_figure() -> None:
