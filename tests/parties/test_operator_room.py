@@ -143,10 +143,11 @@ def test_a_study_below_the_own_minimum_is_not_approved_and_says_why(
     study = study_with(office, "Shops", minimum_contributors=3)
     office.know(study)
     (reason,) = room.study(named(study))["reasons"]
-    assert "at least 5 contributors" in reason
+    assert reason["code"] == "own_minimum"
+    assert "at least 5 contributors" in reason["text"]
     with pytest.raises(NotApproved) as refused:
         room.approve(named(study))
-    assert list(refused.value.reasons) == [reason]
+    assert [str(each) for each in refused.value.reasons] == [reason["text"]]
     assert office.letters() == 0
     assert "study.approved" not in events(room)
 
