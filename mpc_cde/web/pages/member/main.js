@@ -249,7 +249,7 @@ class Page {
 
   /** After sending: who holds what, whether it counts, what came back. */
   async #standing(stands, record) {
-    const { study, t, desk } = this;
+    const { study, t, desk, keyring } = this;
     const words = wordsOf(study, t.language);
     const isOpen = study.state === "open";
     const held = stands === null ? null : await this.#held(stands);
@@ -259,7 +259,7 @@ class Page {
     const withdrawal = stands === null ? await this.#withdrawal(record) : null;
     const waiting = !isOpen && results.length === 0;
     this.#show(el("div", {}, isPilot(study.study.terms) ? pilotBanner(t) : null, el("h1", {}, words.title), counts?.card, ...shown, el("div", { class: "columns" },
-      el("div", {}, waiting && waitingCard(t), held === null ? nothingSent(t, withdrawal?.element) : [held.card.element, this.#changeOfMind(stands, words)]),
+      el("div", {}, waiting && waitingCard(t), held === null ? nothingSent(t, { withdrawn: withdrawal?.element, isRecovered: keyring.isRecovered && withdrawal === null }) : [held.card.element, this.#changeOfMind(stands, words)]),
       aboutCard({ study, words, t }))), { step: isOpen ? "figures" : "results" });
     const view = this.shown;
     withdrawal?.follow(view);

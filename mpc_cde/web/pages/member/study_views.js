@@ -82,9 +82,9 @@ export function afterwards({ study, t, canCorrect, canWithdraw, onCorrect, onWit
       canWithdraw && el("button", { class: "danger", type: "button", onclick: onWithdraw }, t("after.withdraw"))));
 }
 
-/** Nobody sent anything from here in this study, or it was withdrawn. */
-export function nothingSent(t, withdrawn) {
-  return el("section", { class: "card" }, el("p", {}, t("standing.nothing")), withdrawn);
+/** Nobody sent anything from here in this study, or it was withdrawn; another device of this member may have. */
+export function nothingSent(t, { withdrawn, isRecovered }) {
+  return el("section", { class: "card" }, el("p", {}, t(isRecovered ? "standing.other_device" : "standing.nothing")), withdrawn);
 }
 
 /** Who signed that the figures are out, as it is known so far; `show(names)` tells it. */
