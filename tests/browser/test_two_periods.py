@@ -35,7 +35,7 @@ def test_what_changed_since_the_last_period_is_told_in_the_next(
     before = finish(one, town)
     assert one.page.locator(".change").count() == 0
 
-    town.begin_another_period(NEXT, by_client=14)
+    town.begin_another_period(NEXT, by_client=32)
     one.page.reload()
     one.page.get_by_role("button", name=NEXT).click()
     one.field("electricity").wait_for()
