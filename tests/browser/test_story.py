@@ -327,7 +327,7 @@ def test_receipts_are_those_that_every_party_signed(ended: Ended) -> None:
 def test_no_figure_leaves_the_browser_and_every_body_has_the_same_length(ended: Ended) -> None:
     bodies = [body for one in ended.everybody for body in one.bodies]
     assert len(bodies) == 6
-    assert all(len(body) > 10_000 for body in bodies)
+    assert all(len(body) > 1_000 for body in bodies)  # they are seen whole
     for row in table_rows()[BY_CLIENT : BY_CLIENT + 5]:
         for name in FIGURES:
             if len(row[name]) >= 4:
