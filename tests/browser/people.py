@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Download, Locator, Page, expect
 from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from mpc_cde.web.assets import PAGES
 from tests.browser.town import Town
@@ -24,6 +25,7 @@ PATIENCE_MS = 60_000
 """A page answers at once; a machine that does much else may be slow."""
 FIGURES = ("electricity", "gas", "flour", "energy_cost_change")
 MOST_TABS = 80
+KEY_PRESSES = 3
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -236,10 +238,19 @@ class Keyboard:
 
     def hand_over(self, field: Locator, files: Sequence[Path]) -> None:
         """Files, in the window of the system that the field opens."""
-        self.reach(field)
-        with self._person.page.expect_file_chooser() as chooser:
-            self._keys.press("Enter")
-        chooser.value.set_files(list(files))
+        for _ in range(KEY_PRESSES):
+            self.reach(field)
+            with (
+                suppress(
+                    PlaywrightTimeout
+                ),  # a busy machine may lose the window: whoever waits presses again
+                self._person.page.expect_file_chooser(timeout=8_000) as chooser,
+            ):
+                self._keys.press("Enter")
+            if chooser.is_done():
+                chooser.value.set_files(list(files))
+                return
+        raise AssertionError(f"{field} opens no window for files")
 
     def save(self, target: Locator) -> bytes:
         """What pressing this hands over as a file."""
