@@ -127,6 +127,10 @@ class Story:
         await self.post("queries", self.query)
         await self.rest()
         everybody = range(self.paper.m)
+        # Who has read the query has nothing to send until it has decided, a moment later; only then may what
+        # becomes of decisions come.
+        await self.until(lambda: all(self.town.has_decided(p) for p in everybody))
+        await self.rest()
         await self.until(lambda: all(self.town.kept_by(p, "result/v1") for p in everybody))
         await self.rest()
 

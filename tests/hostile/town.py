@@ -495,6 +495,11 @@ class Town:
         self._newest = places[-1].number if places else self._newest
         return self._newest
 
+    def has_decided(self, party: int) -> bool:
+        """Whether it made a decision of its own."""
+        with self.nodes[party].node.store.reading() as view:
+            return bool(view.documents("decision/v1", party=party))
+
     def kept_by(self, party: int, type_name: str) -> list[object]:
         with self.nodes[party].node.store.reading() as view:
             return list(view.documents(type_name))
