@@ -273,8 +273,10 @@ async def test_a_party_that_was_stopped_in_the_last_attempt_says_so_and_nobody_w
             party.conductor._decide(transaction)
     three.relay()
     checked = three.documents(0, "checked-roster/v1")[0].digest
-    with three.parties[1].node.store.writing() as transaction:
-        for attempt in (1, 2, 3):
+    stopped = three.parties[1]
+    for attempt in (1, 2, 3):
+        assert await pending_at(stopped) == [query.digest()]
+        with stopped.node.store.writing() as transaction:
             ledger_table.begin_job(
                 transaction,
                 study_terms=paper.study.terms_digest(),
@@ -284,6 +286,7 @@ async def test_a_party_that_was_stopped_in_the_last_attempt_says_so_and_nobody_w
                 attempt=attempt,
                 items=query.items,
             )
+    assert await pending_at(stopped) == []
     async with three.running(1):
         await three.until(lambda: all(three.documents(i, "complaint/v1") for i in range(3)))
     async with three.running():
@@ -294,6 +297,16 @@ async def test_a_party_that_was_stopped_in_the_last_attempt_says_so_and_nobody_w
         complaint = open_envelope(envelope, Complaint)
         assert (complaint.party, complaint.step, complaint.evidence) == (index, "attempts", (query.digest(),))
     assert not three.documents(0, "result/v1")
+
+
+async def pending_at(party: Party) -> list[bytes]:
+    """Queries to one study that this party may still answer."""
+    desk = party.conductor.desk
+    return await desk.read(
+        lambda view: [
+            pending.digest for known in desk.studies(view) for pending in desk.pending_queries(view, known)
+        ]
+    )
 
 
 def list_of(three: Three, party: int) -> RosterList:
