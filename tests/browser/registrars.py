@@ -54,7 +54,9 @@ class RegistrarsAtTheirPages:
         keyboard.hand_over(one.page.get_by_label(one.say("registrar.requests"), exact=True), files)
         one.heading(one.say("registrar.read.other", count=len(requests))).wait_for()
         for row, (_, region) in zip(one.page.locator("tbody tr").all(), requests, strict=True):
-            keyboard.choose(row.get_by_role("combobox"), region)
+            for choice in row.get_by_role("combobox").all():  # one for each attribute of any study so far
+                is_region = (choice.get_attribute("aria-label") or "").startswith("Region: ")
+                keyboard.choose(choice, region if is_region else choice.locator("option").nth(1).inner_text())
         keyboard.tick(one.page.get_by_label(one.say("registrar.compared")))
         one.look_for_barriers("certify")
         keyboard.press(one.button(one.say("registrar.sign")))
