@@ -27,7 +27,8 @@ from protocols.randomness import Randomness
 
 T = TypeVar("T")
 
-AT_ONCE = 32
+AT_ONCE = 96
+"""Members that act at a time. Postings are kept in groups, so more of them cost less each."""
 READY_SECONDS = 60.0
 GATEWAY = "gateway"
 _GATEWAY_SETTINGS = """\
