@@ -65,7 +65,8 @@ def test_columns_of_what_is_not_in_the_store_are_not_built(
     assert not node.home.columns_path.exists() or not any(node.home.columns_path.iterdir())
 
 
-def test_columns_that_were_altered_are_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def node_with_a_roster(tmp_path: Path) -> tuple[PaperNode, Roster]:
+    """A node that took two submissions and the roster of them that all signed."""
     paper = PaperCommunity()
     node = PaperNode(paper, tmp_path)
     node.home.write_envelope(node.home.community_path, paper.community_envelope)
@@ -75,11 +76,16 @@ def test_columns_that_were_altered_are_built_again(tmp_path: Path, monkeypatch: 
     node.take(*submissions, signed(roster, paper.party_keys))
     with node.store.writing() as transaction:
         roster_table.put_entries(transaction, roster.digest(), entries)
+    return node, roster
+
+
+def test_columns_that_were_altered_are_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node, roster = node_with_a_roster(tmp_path)
     node.store.close()
     assert build(node, monkeypatch, roster) == 0
     shares = node.home.columns_path / roster.digest().hex() / columns.SHARES
     whole = shares.read_bytes()
-    assert len(whole) == 8 * 2 * paper.study.terms.element_count
+    assert len(whole) == 8 * 2 * node.paper.study.terms.element_count
     shares.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
     assert build(node, monkeypatch, roster) == 0
     assert shares.read_bytes() == whole
@@ -90,15 +96,8 @@ def test_columns_of_shares_that_the_disk_altered_are_not_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str
 ) -> None:
     """A bit of a correction would move one party's share of a figure, and with it sums that have no redundancy."""
-    paper = PaperCommunity()
-    node = PaperNode(paper, tmp_path)
-    node.home.write_envelope(node.home.community_path, paper.community_envelope)
-    node.open_study()
-    submissions = [make_submission(paper, number) for number in range(2)]
-    roster, entries = agreed_roster(paper, submissions)
-    node.take(*submissions, signed(roster, paper.party_keys))
+    node, roster = node_with_a_roster(tmp_path)
     with node.store.writing() as transaction:
-        roster_table.put_entries(transaction, roster.digest(), entries)
         kept = tables.submissions.c[column]
         whole = bytearray(transaction.connection.scalar(select(kept).where(kept.is_not(None))))
         whole[9] ^= 1

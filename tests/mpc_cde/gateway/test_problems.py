@@ -44,6 +44,7 @@ READS = (
     "/v1/studies/{}",
     "/v1/submissions/{}",
     "/v1/studies/{}/proofs/{}",
+    "/v1/studies/{}/submitted",
     "/v1/queries/{}",
     "/v1/results",
     "/v1/results/{}",
@@ -175,6 +176,24 @@ async def test_wrong_method_and_unknown_address_are_problems(gateway: PaperGatew
     problem(await gateway.read("/v1/parties/0/feed?after=x"), 401, "reader-signature-required")
     answer = await gateway.read("/v1/parties/99/feed", gateway.paper.party_keys[0])
     problem(answer, 422, "invalid-parameter")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kind"),
+    [
+        ("GET", "/v1/submissions/", 404, "not-found"),
+        ("GET", f"/v1/submissions/{DIGEST}/more", 404, "not-found"),
+        ("GET", "/v1/submissions/%2e%2e", 404, "not-found"),
+        ("DELETE", f"/v1/submissions/{DIGEST}", 405, "method-not-allowed"),
+        ("GET", "/v1/receipts", 405, "method-not-allowed"),
+        ("POST", "/v1/receipts/", 404, "not-found"),
+    ],
+)
+async def test_what_only_resembles_a_members_call_is_a_problem_too(
+    gateway: PaperGateway, method: str, path: str, status: int, kind: str
+) -> None:
+    """Members' calls are answered before the framework looks at an address."""
+    problem(await gateway.http.request(method, path), status, kind)
 
 
 async def test_gateway_without_a_community_says_so(gateway: PaperGateway) -> None:
