@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from mpc_cde.cli.digests import NamesADigest
 from mpc_cde.cli.failures import NOT_OURS, REFUSED, describe
 from mpc_cde.cli.showing import remark, say, say_json
 
@@ -108,7 +109,7 @@ def init(
     remark(f"The keys of {name} are in {place.keys_path}.\nHand the card to whoever drafts the community.")
 
 
-@app.command()
+@app.command(cls=NamesADigest)
 def approve(
     target: Annotated[
         str,
@@ -154,7 +155,7 @@ def approve(
         output.write_bytes(signed.to_json() + b"\n")
 
 
-@app.command()
+@app.command(cls=NamesADigest)
 def refuse(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="First characters of its digest or title.")],
     reason: Annotated[str, typer.Option("--reason", help="One sentence that everybody will read.")],
@@ -178,7 +179,7 @@ def refuse(
         say(f"Refused: {refuse_at_desk(desk, stored, reason=reason)}.")
 
 
-@app.command()
+@app.command(cls=NamesADigest)
 def close(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="First characters of its digest or title.")],
     yes: YesOption = False,

@@ -9,6 +9,7 @@ import typer
 
 from mpc_cde.cli.answers import result_json, show_result
 from mpc_cde.cli.connection import community_home, run_connected
+from mpc_cde.cli.digests import NamesADigest
 from mpc_cde.cli.options import (
     FingerprintOption,
     GatewayOption,
@@ -78,7 +79,7 @@ SourceArgument = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=NamesADigest)
 def verify(
     source: SourceArgument,
     own: OwnOption = False,
@@ -95,7 +96,7 @@ def verify(
         show_result(found)
 
 
-@app.command()
+@app.command(cls=NamesADigest)
 def show(
     source: SourceArgument,
     own: OwnOption = False,
@@ -128,7 +129,7 @@ def show(
         show_result(found)
 
 
-@app.command()
+@app.command(cls=NamesADigest)
 def export(
     result: Annotated[str, typer.Argument(metavar="ID", help="A result's digest, or its first characters.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE")],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mpc_cde.cli.connection import run_connected
+from mpc_cde.cli.digests import NamesADigest
 from mpc_cde.cli.options import FingerprintOption, GatewayOption, HomeOption, JsonOption, OutputOption
 from mpc_cde.cli.showing import remark, say, say_json, say_table
 from mpc_cde.cli.study_page import show_study
@@ -104,7 +105,7 @@ def template(
     say_table(["name", "title"], [[trade, shipped_template(trade).title] for trade in TRADES])
 
 
-@app.command()
+@app.command(cls=NamesADigest)
 def show(
     study: StudyArgument = None,
     as_json: JsonOption = False,
@@ -142,7 +143,7 @@ def show(
     )
 
 
-@app.command()
+@app.command(cls=NamesADigest)
 def close(
     study: StudyArgument = None,
     home: HomeOption = None,
