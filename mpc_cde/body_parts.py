@@ -8,12 +8,12 @@ come many at a time, one a line.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+import re
+from collections.abc import Iterator
 
-from pydantic import Field
-
-from mpc_cde.documents.base import Part
 from mpc_cde.documents.roster import RosterEntry
+from mpc_cde.documents.roster_rows import RosterRows
+from mpc_cde.errors import BadDocument
 
 DOCUMENT_PART = "document"
 CORRECTION_PART = "correction"
@@ -23,6 +23,10 @@ RAW_MEDIA_TYPE = "application/octet-stream"
 DOCUMENTS_MEDIA_TYPE = "application/jsonl"
 """Several signed documents of one type, one a line: what parties and registrars hand in for many members."""
 MAX_DOCUMENTS = 256
+MAX_ENTRIES_BYTES = 64 << 20
+_ENTRIES_HEAD, _ENTRIES_TAIL = b'{"entries":[', b'],"type":"roster-entries/v1"}'
+_END_OF_ENTRY = re.compile(rb'"submission":"[A-Za-z0-9_-]{43}"\}')
+"""No text inside an entry holds it: a quotation mark in one is escaped."""
 
 
 def envelope_part(party: int) -> str:
@@ -30,10 +34,31 @@ def envelope_part(party: int) -> str:
     return f"envelope-{party}"
 
 
-class RosterEntries(Part):
-    """The entries of a roster in row order; its `payload_bytes()` are the part `entries`."""
+def entries_content(rows: RosterRows) -> bytes:
+    """The part `entries`: canonical JSON of a roster's entries in row order."""
+    return _ENTRIES_HEAD + b",".join(rows.payloads()) + _ENTRIES_TAIL
 
-    max_payload_bytes: ClassVar[int] = 64 << 20
 
-    type: Literal["roster-entries/v1"] = "roster-entries/v1"
-    entries: Annotated[tuple[RosterEntry, ...], Field(max_length=1 << 18)]
+def parse_entries(content: bytes) -> RosterRows:
+    """The rows of a part `entries`; whoever relies on them compares them with a signed root. Raises BadDocument.
+
+    Read one after another: whole, a list of very many would be held some ten times over.
+    """
+    if len(content) > MAX_ENTRIES_BYTES:
+        raise BadDocument(f"expected at most {MAX_ENTRIES_BYTES} bytes, found {len(content)}")
+    rows = RosterRows.pack(_each_entry(content))
+    if entries_content(rows) != content:  # nothing was there twice, and all in its one form
+        raise BadDocument("not the canonical entries of a roster")
+    return rows
+
+
+def _each_entry(content: bytes) -> Iterator[RosterEntry]:
+    if not (content.startswith(_ENTRIES_HEAD) and content.endswith(_ENTRIES_TAIL)):
+        raise BadDocument("not the entries of a roster")
+    place, end = len(_ENTRIES_HEAD), len(content) - len(_ENTRIES_TAIL)
+    while place < end:
+        closing = _END_OF_ENTRY.search(content, place, end)
+        if closing is None:
+            raise BadDocument("an entry that does not end")
+        yield RosterEntry.parse_payload(content[place : closing.end()])
+        place = closing.end() + 1

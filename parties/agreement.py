@@ -1,11 +1,11 @@
 """Agreeing on the exact list of inputs, over the mesh and never through the gateway.
 
-Four steps among all m parties: the digest of one's list, then all digests as one has seen them, then the list,
-then one's signature on the roster that the lists come to. The commitment keeps a party from fitting its list to
-what the others show; the echo, from showing one list to this party and another to the next, which would make
-honest parties accuse each other. A different roster digest, a list lacking what its signer receipted, or a list
-other than committed, ends the agreement with whose fault it is; the study waits, and the next session tries
-again from what the stores then hold.
+Steps among all m parties: the digest of one's list, then all digests as one has seen them, then the list, then
+those parts of it in which the lists differ, then one's signature on the roster that the lists come to. The
+commitment keeps a party from fitting its list to what the others show; the echo, from showing one list to this
+party and another to the next, which would make honest parties accuse each other. A
+different roster digest, a list lacking what its signer receipted, or a list other than committed, ends the
+agreement with whose fault it is; the study waits, and the next session tries again from what the stores then hold.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from anyio import to_thread
+
 from mpc_cde.documents.authority import verify_parties
+from mpc_cde.documents.canonical import digest_of
 from mpc_cde.documents.envelope import Envelope, merge_signatures, sign_document
+from mpc_cde.documents.roster_lines import PARTS, Lines, RosterLines, parse_part
+from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.errors import BadDocument, BadSignature
 from mpc_cde.keys import SigningKey
-from parties.roster import AgreedInputs, ListReader, ListRefused, RosterBasis, agree_on, open_list, sign_list
+from parties.roster import AgreedInputs, ListRefused, RosterBasis, ShownList, agree, open_list, sign_list
 from parties.sessions import AgreementSession
 
 
@@ -63,13 +68,13 @@ async def agree_on_roster(
         if len(commitment) != 32:
             raise ListRefused(party, "a commitment of 32 bytes", f"{len(commitment)} bytes")
     await _compare_commitments(session, basis.party, commitments)
-    shown = dict(await session.exchange("roster list", own.to_json()))
-    reader = ListReader(basis)
-    lists = []
-    for party in sorted(shown):  # one after another: of many members each list is large
-        envelope = _parse(party, shown.pop(party))
-        lists.append(reader.read(party, open_list(basis, party, envelope, commitments[party])))
-    inputs = agree_on(basis, lists)
+    shown = await session.exchange("roster list", own.to_json())
+    documents = {
+        party: open_list(basis, party, _parse(party, data), commitments[party])
+        for party, data in sorted(shown.items())
+    }
+    lines = await _exchange_lines(session, basis, documents)
+    inputs = await to_thread.run_sync(_agree, basis, documents, lines)
     await before_signing(inputs)
     signed = sign_document(inputs.roster, signing_key)
     signatures = await session.exchange("roster signature", signed.to_json())
@@ -84,6 +89,41 @@ async def agree_on_roster(
             raise ListRefused(party, "its signature on the roster", str(error)[:120]) from None
         merged = merge_signatures(merged, [envelope])
     return SignedRoster(inputs, merged)
+
+
+async def _exchange_lines(
+    session: AgreementSession, basis: RosterBasis, documents: Mapping[int, RosterList]
+) -> dict[int, RosterLines]:
+    """What each list holds. Parts of which all have the same digest are known, and nobody sends them.
+
+    Raises ListRefused.
+    """
+    received: dict[int, dict[int, Lines]] = {party: {} for party in documents}
+    for prefix in range(PARTS):
+        if len({document.parts[prefix] for document in documents.values()}) == 1:
+            continue
+        shown = await session.exchange(f"roster list, part {prefix}", basis.lines.part(prefix).tobytes())
+        for party, data in sorted(shown.items()):
+            if digest_of(data) != documents[party].parts[prefix]:
+                raise ListRefused(party, "the part that its list names", "another")
+            if documents[party].parts[prefix] == basis.own_list.parts[prefix]:
+                continue  # the same as here: nothing to keep twice
+            try:
+                received[party][prefix] = parse_part(data, prefix)
+            except BadDocument as error:
+                raise ListRefused(party, "lines of a list", str(error)[:120]) from None
+    found = {}
+    for party, parts in received.items():
+        found[party] = basis.lines.with_parts(parts)
+        if len(found[party]) != documents[party].count:
+            raise ListRefused(party, f"{documents[party].count} submissions", str(len(found[party])))
+    return found
+
+
+def _agree(
+    basis: RosterBasis, documents: Mapping[int, RosterList], lines: Mapping[int, RosterLines]
+) -> AgreedInputs:
+    return agree(basis, {party: ShownList(documents[party], lines[party]) for party in documents})
 
 
 async def _compare_commitments(session: AgreementSession, own: int, commitments: Mapping[int, bytes]) -> None:

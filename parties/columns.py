@@ -17,14 +17,15 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from mpc_cde.documents.canonical import canonical_bytes, digest_of, encode_base64url, parse_canonical
 from mpc_cde.documents.community import Community
-from mpc_cde.documents.roster import Roster, RosterEntry
+from mpc_cde.documents.roster import Roster
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.documents.study import Study
 from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.documents.submission import Submission
@@ -58,7 +59,7 @@ def build_columns(
     terms: StudyTerms,
     party: int,
     roster: Roster,
-    entries: Sequence[RosterEntry],
+    entries: RosterRows,
     directory: Path,
 ) -> None:
     """Write the columns of a roster; on disk when this returns, or not there at all."""
@@ -102,25 +103,24 @@ def _blocks(
     community: Community,
     terms: StudyTerms,
     party: int,
-    entries: Sequence[RosterEntry],
+    entries: RosterRows,
 ) -> Iterator[fp.FieldVector]:
     """This party's shares of BLOCK_RECORDS entries at a time, as (L, block)."""
     m, t = community.party_count, community.threshold
     seeds_each = len(subsets_of_party(m, t, party))
-    kept = view.sealed_shares([entry.submission for entry in entries])
-    block: list[fp.FieldVector] = []
-    for shares in kept:
-        seeds = vault.open(shares.submission, shares.sealed_seeds, count=seeds_each)
-        if digest_of(shares.correction) != Submission.read_kept(shares.envelope.payload).correction:
-            submission = encode_base64url(shares.submission)
-            raise StoreDamaged(f"the correction of submission {submission} is not the one that was signed")
-        correction = fp.from_bytes(shares.correction, terms.element_count)
-        block.append(party_share(correction, seeds, m=m, t=t, party=party))
-        if len(block) == BLOCK_RECORDS:
-            yield np.stack(block, axis=1)
-            block = []
-    if block:
-        yield np.stack(block, axis=1)
+    for start in range(0, len(entries), BLOCK_RECORDS):
+        rows = range(start, min(start + BLOCK_RECORDS, len(entries)))
+        block = np.empty((terms.element_count, len(rows)), dtype=np.uint64)
+        for place, shares in enumerate(view.sealed_shares([entries.submission(row) for row in rows])):
+            seeds = vault.open(shares.submission, shares.sealed_seeds, count=seeds_each)
+            if digest_of(shares.correction) != Submission.read_kept(shares.envelope.payload).correction:
+                submission = encode_base64url(shares.submission)
+                raise StoreDamaged(
+                    f"the correction of submission {submission} is not the one that was signed"
+                )
+            correction = fp.from_bytes(shares.correction, terms.element_count)
+            block[:, place] = party_share(correction, seeds, m=m, t=t, party=party)
+        yield block
 
 
 def verify_columns(directory: Path, roster: bytes, terms: StudyTerms) -> None:

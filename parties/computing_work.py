@@ -19,7 +19,8 @@ from mpc_cde.documents.checked_roster import CheckedRoster
 from mpc_cde.documents.envelope import Envelope, merge_signatures, sign_document
 from mpc_cde.documents.job_names import input_check_job_id
 from mpc_cde.documents.query import Query
-from mpc_cde.documents.roster import Roster, RosterEntry
+from mpc_cde.documents.roster import Roster
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.errors import BadDocument, OwnError, PeerError
 from mpc_cde.life_cycles import study as life
 from parties import answers_table, ledger_table
@@ -60,7 +61,7 @@ class ComputingWork:
     session: ComputingSession
     known: KnownStudy
     roster: Roster
-    entries: tuple[RosterEntry, ...]
+    entries: RosterRows
     columns: Path
     p_percent: int | None
     wait_for_change: Callable[[float], Awaitable[None]]

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from mpc_cde.body_parts import ENTRIES_PART, RosterEntries
+from anyio import to_thread
+
+from mpc_cde.body_parts import ENTRIES_PART, MAX_ENTRIES_BYTES, entries_content
 from mpc_cde.documents.authority import open_from_all_parties
 from mpc_cde.documents.canonical import encode_base64url, short_text_of
 from mpc_cde.documents.complaint import GIVEN_UP_STEP, Complaint
@@ -33,6 +35,7 @@ from parties.decisions import decide_pending
 from parties.desk import Desk
 from parties.document_checks import DocumentContext
 from parties.errors import PartyError, PeerProtocolViolation
+from parties.known_members import read_members
 from parties.party_home import CommunityHome
 from parties.policy import MAX_ATTEMPTS, PartyPolicy
 from parties.query_work import PartyDisagrees
@@ -227,9 +230,10 @@ class Conductor:
         """The roster of a closed study, signed by every party."""
         desk = self.desk
         promises = await desk.read(lambda view: read_promises(view, known.terms_digest))
+        members = await desk.read(lambda view: read_members(view, known.terms))
         async with self._sessions.agreement(known.terms_digest) as session:
             basis = await desk.read(
-                lambda view: read_basis(view, desk.community, known.terms, desk.own_index, promises)
+                lambda view: read_basis(view, desk.community, known.terms, desk.own_index, promises, members)
             )
 
             async def before_signing(inputs: AgreedInputs) -> None:
@@ -251,7 +255,9 @@ class Conductor:
             count=signed.inputs.roster.count,
         )
 
-        entries = (ENTRIES_PART, RosterEntries(entries=signed.inputs.entries).payload_bytes())
+        content = await to_thread.run_sync(entries_content, signed.inputs.entries)
+        # Of more than a gateway takes, it works them out from the receipts and memberships that it has.
+        entries = (ENTRIES_PART, content) if len(content) <= MAX_ENTRIES_BYTES else None
 
         def keep(transaction: StoreTransaction) -> None:
             desk.keep_and_post(

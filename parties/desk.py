@@ -21,7 +21,8 @@ from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.query import Query
 from mpc_cde.documents.result import Result
-from mpc_cde.documents.roster import Roster, RosterEntry
+from mpc_cde.documents.roster import Roster
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.errors import OwnError, PeerError
 from mpc_cde.keys import SigningKey
 from parties import answers_table, ledger_table, roster_table
@@ -111,7 +112,7 @@ class Desk:
         digests = sorted({stored.study for stored in view.documents("study/v1") if stored.study})
         return [self.know(view, digest) for digest in digests]
 
-    def roster(self, view: StoreView, digest: bytes) -> tuple[Roster, tuple[RosterEntry, ...]]:
+    def roster(self, view: StoreView, digest: bytes) -> tuple[Roster, RosterRows]:
         """A signed roster and its rows. Raises OwnError, StoreDamaged."""
         stored = view.document(digest)
         if stored is None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpc_cde.documents.query import GroupCell, Query, QueryItem
-from mpc_cde.documents.roster import RosterEntry
+from mpc_cde.documents.roster_lines import digests_of, is_among
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms
 from parties.release_ledger import Released
 from parties.release_tables import ReleaseTable, tables_of
@@ -23,7 +24,7 @@ EVERYBODY = "all"
 
 
 def check_specification(
-    job_id: bytes, roster: bytes, terms: StudyTerms, entries: Sequence[RosterEntry]
+    job_id: bytes, roster: bytes, terms: StudyTerms, entries: RosterRows
 ) -> JobSpecification:
     """Input checks over every figure and row."""
     return JobSpecification(
@@ -35,7 +36,7 @@ def query_specification(
     job_id: bytes,
     roster: bytes,
     terms: StudyTerms,
-    entries: Sequence[RosterEntry],
+    entries: RosterRows,
     removed: frozenset[bytes],
     query: Query,
     released: Sequence[Released],
@@ -160,17 +161,11 @@ def _mask(
     name: str,
     terms: StudyTerms,
     group: GroupCell | None,
-    entries: Sequence[RosterEntry],
+    entries: RosterRows,
     removed: frozenset[bytes],
 ) -> JobMask:
     certified = None if group is None or terms.group(group.attribute) is None else group
-    selected = np.fromiter(
-        (
-            entry.submission not in removed
-            and (certified is None or entry.groups.get(certified.attribute) == certified.value)
-            for entry in entries
-        ),
-        dtype=np.uint8,
-        count=len(entries),
-    )
+    selected = ~is_among(entries.submissions, digests_of(sorted(removed)))
+    if certified is not None:
+        selected &= entries.are_of(certified.attribute, certified.value)
     return JobMask(name=name, bits=np.packbits(selected, bitorder="little").tobytes())

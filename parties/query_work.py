@@ -19,7 +19,7 @@ from mpc_cde.documents.job_names import job_id
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.query import Query
 from mpc_cde.documents.result import LogHead, Result, SealedShare
-from mpc_cde.documents.roster import RosterEntry
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.errors import BadDocument, OwnError, PeerError
 from mpc_cde.life_cycles import study as life
 from parties import answers_table, ledger_table
@@ -69,7 +69,7 @@ class QueryWork:
     session: ComputingSession
     known: KnownStudy
     roster: bytes
-    entries: tuple[RosterEntry, ...]
+    entries: RosterRows
     p_percent: int | None
     compute: Compute
     sign_together: SignTogether

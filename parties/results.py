@@ -14,7 +14,7 @@ from mpc_cde.documents.canonical import Bytes32, Count, Digest, PartyIndex, Time
 from mpc_cde.documents.checked_roster import MALFORMED_ENCODING, CheckedRoster, RemovedSubmission
 from mpc_cde.documents.query import Query, QueryItem
 from mpc_cde.documents.result import Cell, LogHead, Result
-from mpc_cde.documents.roster import RosterEntry
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.documents.study_terms import StudyTerms
 from parties.worker_pipe import CellFound
 from protocols import catalog
@@ -78,12 +78,12 @@ def _cell(item: QueryItem, found: CellFound) -> Cell:
 def build_checked_roster(
     study_terms: bytes,
     roster: bytes,
-    entries: Sequence[RosterEntry],
+    entries: RosterRows,
     faulty_rows: Sequence[int],
     session_parties: Sequence[int],
 ) -> CheckedRoster:
     """The checked roster of a finished input check; `entries` in row order."""
-    removed = sorted(entries[row].submission for row in faulty_rows)
+    removed = sorted(entries.submission(row) for row in faulty_rows)
     return CheckedRoster(
         study_terms=study_terms,
         roster=roster,

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from mpc_cde.documents.authority import (
     is_certified,
     is_in_force,
@@ -23,14 +25,17 @@ from mpc_cde.documents.envelope import Envelope, has_signature, open_envelope, s
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.revocation import Revocation
-from mpc_cde.documents.roster import Roster, RosterEntry, roster_of
-from mpc_cde.documents.roster_list import ListedSubmission, RosterList
+from mpc_cde.documents.roster import Roster, roster_document
+from mpc_cde.documents.roster_lines import LINE, Digests, RosterLines, digests_of, pack_line
+from mpc_cde.documents.roster_list import RosterList
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument, BadSignature
 from mpc_cde.keys import SigningKey
 from mpc_cde.life_cycles import roster_rules
-from mpc_cde.life_cycles.roster_rules import CertifiedFacts, Disagreement, PartyList
+from mpc_cde.life_cycles.roster_rules import Disagreement, PartyList
+from parties.known_members import KnownMembers, read_members
 from parties.share_store import StoreView
 
 
@@ -67,87 +72,80 @@ class AgreedInputs:
     """What the lists come to: the roster as a document, and its entries in row order."""
 
     roster: Roster
-    entries: tuple[RosterEntry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CertifiedMember:
-    """What a membership says that a roster needs; there is one for each member, so it holds no more."""
-
-    member: bytes
-    signing_key: bytes
-    registrar: str
-    facts: CertifiedFacts
-
-    @classmethod
-    def of(cls, membership: Membership, terms: StudyTerms) -> CertifiedMember:
-        return cls(
-            membership.member,
-            membership.signing_key,
-            membership.registrar,
-            CertifiedFacts(membership.holding, _groups(membership, terms)),
-        )
+    entries: RosterRows
 
 
 @dataclass(frozen=True, slots=True)
 class Promises:
-    """Receipts that are here, own ones too: (party, submission) of accepting ones, (party, withdrawal)."""
+    """Receipts that are here, own ones too: by party the submissions of accepting ones, and (party, withdrawal)."""
 
-    accepted: frozenset[tuple[int, bytes]]
+    accepted: Mapping[int, Digests]
     withdrawn: frozenset[tuple[int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class RosterBasis:
-    """What one party knows of a study when the roster is made; read from its store at one moment."""
+    """What one party knows of a study when the roster is made; read from its store at one moment.
+
+    `own_list` speaks of the submissions in `lines`.
+    """
 
     community: Community
     terms: StudyTerms
     party: int
-    memberships: Mapping[bytes, CertifiedMember]
+    members: KnownMembers
     promises: Promises
     own_list: RosterList
+    lines: RosterLines
 
     @property
     def terms_digest(self) -> bytes:
         return self.own_list.study_terms
 
 
+@dataclass(frozen=True, slots=True)
+class ShownList:
+    """A list that a party signed, and the submissions that it speaks of."""
+
+    document: RosterList
+    lines: RosterLines
+
+    @classmethod
+    def of(cls, document: RosterList, lines: RosterLines) -> ShownList:
+        """The document, speaking of these submissions instead."""
+        update = {"count": len(lines), "parts": lines.part_digests()}
+        return cls(document.model_copy(update=update), lines)
+
+
 def read_promises(view: StoreView, study: bytes) -> Promises:
     """Who promised what so far. Read it before the session begins: each party makes its list after that, so what is
     missing there was not promised a moment later.
     """
-    return Promises(
-        frozenset(_accepted_by_receipt(view, study)), frozenset(_withdrawn_by_receipt(view, study))
-    )
+    return Promises(_accepted_by_receipt(view, study), frozenset(_withdrawn_by_receipt(view, study)))
 
 
 def read_basis(
-    view: StoreView, community: Community, terms: StudyTerms, party: int, promises: Promises
+    view: StoreView,
+    community: Community,
+    terms: StudyTerms,
+    party: int,
+    promises: Promises,
+    members: KnownMembers | None = None,
 ) -> RosterBasis:
     """Everything this party accepted and saw of the study; its list is to keep `promises`, as all the others.
 
     The list shows of revocations and memberships what counts in this version of the community alone: for others it
-    would be refused, and its signer accused.
+    would be refused, and its signer accused. `members` may have been read before: what came since is read now.
     """
     study = terms.digest()
-    memberships = {
-        stored.digest: CertifiedMember.of(Membership.read_kept(stored.envelope.payload), terms)
-        for stored in view.each_document(Membership.type_name())
-    }
+    lines = _accepted_lines(view, study)
+    members = (members or read_members(view, terms)).with_those(view, terms, lines)
     withdrawals = list(view.documents(Withdrawal.type_name(), study=study))
     own_list = RosterList(
         study_terms=study,
         party=party,
-        submissions=tuple(
-            ListedSubmission(
-                submission=row.submission,
-                membership=row.membership or bytes(32),
-                member=row.member,
-                sequence=row.sequence,
-            )
-            for row in view.each_accepted(study)
-        ),
+        count=len(lines),
+        parts=lines.part_digests(),
         withdrawals=_by_digest(stored.envelope for stored in withdrawals),
         revocations=_by_digest(
             stored.envelope
@@ -158,25 +156,27 @@ def read_basis(
             certified.envelope
             for stored in withdrawals
             for certified in view.documents(Membership.type_name(), subject=stored.subject)
-            if has_signature(stored.envelope, memberships[certified.digest].signing_key)
+            if has_signature(stored.envelope, certified.parse(Membership).signing_key)
             and is_certified(certified.envelope, community)
         ),
     )
-    return RosterBasis(
-        community,
-        terms,
-        party,
-        memberships,
-        promises,
-        own_list,
-    )
+    return RosterBasis(community, terms, party, members, promises, own_list, lines)
 
 
-def _accepted_by_receipt(view: StoreView, study: bytes) -> Iterator[tuple[int, bytes]]:
+def _accepted_lines(view: StoreView, study: bytes) -> RosterLines:
+    packed = bytearray()
+    for row in view.each_accepted(study):
+        packed += pack_line(row.submission, row.membership or bytes(32), row.member, row.sequence)
+    return RosterLines.sorted(np.frombuffer(packed, dtype=LINE))
+
+
+def _accepted_by_receipt(view: StoreView, study: bytes) -> dict[int, Digests]:
+    found: dict[int, bytearray] = {}
     for stored in view.each_document(Receipt.type_name(), study=study):
         receipt = Receipt.read_kept(stored.envelope.payload)
         if receipt.accepted:
-            yield receipt.party, receipt.submission
+            found.setdefault(receipt.party, bytearray()).extend(receipt.submission)
+    return {party: np.unique(digests_of([submissions])) for party, submissions in found.items()}
 
 
 def _withdrawn_by_receipt(view: StoreView, study: bytes) -> Iterator[tuple[int, bytes]]:
@@ -185,26 +185,28 @@ def _withdrawn_by_receipt(view: StoreView, study: bytes) -> Iterator[tuple[int, 
         yield receipt.party, receipt.withdrawal
 
 
-def verify_promises(view: StoreView, basis: RosterBasis, entries: Collection[RosterEntry]) -> None:
+def verify_promises(view: StoreView, basis: RosterBasis, entries: RosterRows) -> None:
     """Returns if this party may sign a roster with these rows: none is of a member that withdrew it since the list
     was made, and has this party's receipt for that, or that was revoked since. Raises LeftMeanwhile.
     """
     study = basis.terms_digest
     listed = {envelope.digest() for envelope in basis.own_list.withdrawals}
-    rows = {entry.submission for entry in entries}
     for stored in view.documents(Withdrawal.type_name(), study=study):
         if stored.digest in listed:
             continue
         withdrawal = stored.parse(Withdrawal)
         own = view.submissions(study, member=withdrawal.member, state="accepted")
-        if any(record.digest in rows and record.sequence <= withdrawal.sequence for record in own):
+        if any(
+            entries.row_of(record.digest) is not None and record.sequence <= withdrawal.sequence
+            for record in own
+        ):
             raise LeftMeanwhile(stored.digest)
     shown = {envelope.digest() for envelope in basis.own_list.revocations}
     for stored in view.documents(Revocation.type_name()):
         if stored.digest in shown or not is_in_force(stored.envelope, basis.community):
             continue
         revoked = view.submissions(study, member=stored.parse(Revocation).subject, state="accepted")
-        if any(record.digest in rows for record in revoked):
+        if any(entries.row_of(record.digest) is not None for record in revoked):
             raise LeftMeanwhile(stored.digest)
 
 
@@ -230,10 +232,9 @@ def open_list(basis: RosterBasis, party: int, envelope: Envelope, committed: byt
     return opened
 
 
-def agree(basis: RosterBasis, lists: Mapping[int, RosterList]) -> AgreedInputs:
+def agree(basis: RosterBasis, lists: Mapping[int, ShownList]) -> AgreedInputs:
     """The roster of these lists. Raises RosterWaits with every reason, ListRefused for a proof that fails."""
-    reader = ListReader(basis)
-    return agree_on(basis, [reader.read(party, lists[party]) for party in sorted(lists)])
+    return agree_on(basis, [read_list(basis, party, lists[party]) for party in sorted(lists)])
 
 
 def agree_on(basis: RosterBasis, lists: Collection[PartyList]) -> AgreedInputs:
@@ -241,64 +242,30 @@ def agree_on(basis: RosterBasis, lists: Collection[PartyList]) -> AgreedInputs:
     found = roster_rules.roster_from_lists(
         lists,
         parties=basis.community.party_count,
-        memberships={digest: certified.facts for digest, certified in basis.memberships.items()},
+        memberships=basis.members.register,
         receipted=basis.promises.accepted,
         receipted_withdrawals=basis.promises.withdrawn,
         roster_cap=basis.terms.roster_cap,
     )
     if not isinstance(found, roster_rules.AgreedRoster):
         raise RosterWaits(found)
-    entries = tuple(
-        RosterEntry(
-            submission=entry.submission,
-            membership=entry.membership,
-            holding=entry.holding,
-            groups=dict(entry.groups),
-        )
-        for entry in found.entries
+    entries = found.entries
+    roster = roster_document(basis.terms_digest, len(entries), entries.payloads(), found.registrars)
+    return AgreedInputs(roster, entries)
+
+
+def read_list(basis: RosterBasis, party: int, shown: ShownList) -> PartyList:
+    """The list of a party as the rules take it; what takes members out must be proved by signatures inside it.
+
+    Raises ListRefused.
+    """
+    return PartyList(
+        party,
+        shown.lines,
+        _withdrawals(basis, party, shown.document),
+        _revoked(basis, party, shown.document),
+        frozenset(envelope.digest() for envelope in shown.document.withdrawals),
     )
-    registrars: dict[str, int] = {}
-    for entry in entries:
-        name = basis.memberships[entry.membership].registrar
-        registrars[name] = registrars.get(name, 0) + 1
-    return AgreedInputs(roster_of(basis.terms_digest, entries, registrars=registrars), entries)
-
-
-def _groups(membership: Membership, terms: StudyTerms) -> tuple[tuple[str, str], ...]:
-    """The certified values of the study's group attributes, sorted; a value outside the study's list is none."""
-    return tuple(
-        sorted(
-            (group.attribute, membership.attributes[group.attribute])
-            for group in terms.groups
-            if membership.attributes.get(group.attribute) in group.values
-        )
-    )
-
-
-class ListReader:
-    """Lists as the rules take them. What several lists say of a submission is kept once: they say the same of nearly
-    all, and there are as many lists as parties."""
-
-    def __init__(self, basis: RosterBasis) -> None:
-        self._basis = basis
-        self._told: dict[roster_rules.ListedSubmission, roster_rules.ListedSubmission] = {}
-
-    def read(self, party: int, shown: RosterList) -> PartyList:
-        """The list of a party; what takes members out must be proved by signatures inside it.
-
-        Raises ListRefused.
-        """
-        return PartyList(
-            party,
-            tuple(self._once(entry) for entry in shown.submissions),
-            _withdrawals(self._basis, party, shown),
-            _revoked(self._basis, party, shown),
-            frozenset(envelope.digest() for envelope in shown.withdrawals),
-        )
-
-    def _once(self, entry: ListedSubmission) -> roster_rules.ListedSubmission:
-        told = roster_rules.ListedSubmission(entry.submission, entry.member, entry.sequence, entry.membership)
-        return self._told.setdefault(told, told)
 
 
 def _withdrawals(
@@ -307,20 +274,19 @@ def _withdrawals(
     brought = list(_shown_memberships(basis, party, shown))
     if not shown.withdrawals:
         return ()
-    by_member: dict[bytes, list[CertifiedMember]] = {}
-    for certified in (*basis.memberships.values(), *brought):
-        by_member.setdefault(certified.member, []).append(certified)
+    keys_brought: dict[bytes, list[bytes]] = {}
+    for membership in brought:
+        keys_brought.setdefault(membership.member, []).append(membership.signing_key)
     withdrawals = []
     for envelope in shown.withdrawals:
         try:
             claimed = open_envelope(envelope, Withdrawal)
         except BadDocument:
             raise ListRefused(party, "withdrawals", "something else") from None
-        if claimed.study_terms == basis.terms_digest and claimed.member not in by_member:
+        keys = [*basis.members.keys_of(claimed.member), *keys_brought.get(claimed.member, ())]
+        if claimed.study_terms == basis.terms_digest and not keys:
             continue  # the gateway kept this member from this party, which accepted nothing of it either
-        if claimed.study_terms != basis.terms_digest or not any(
-            has_signature(envelope, certified.signing_key) for certified in by_member.get(claimed.member, [])
-        ):
+        if claimed.study_terms != basis.terms_digest or not any(has_signature(envelope, key) for key in keys):
             raise ListRefused(party, "withdrawals that members signed", "one that none did")
         withdrawals.append(roster_rules.ListedWithdrawal(claimed.member, claimed.sequence))
     return tuple(withdrawals)
@@ -338,10 +304,10 @@ def _revoked(basis: RosterBasis, party: int, shown: RosterList) -> frozenset[byt
     return frozenset(revoked)
 
 
-def _shown_memberships(basis: RosterBasis, party: int, shown: RosterList) -> Iterator[CertifiedMember]:
+def _shown_memberships(basis: RosterBasis, party: int, shown: RosterList) -> Iterator[Membership]:
     """Those that the list brings along: certified, or the party made them up."""
     for envelope in shown.memberships:
         try:
-            yield CertifiedMember.of(open_membership(envelope, basis.community), basis.terms)
+            yield open_membership(envelope, basis.community)
         except (BadDocument, BadSignature):
             raise ListRefused(party, "memberships that registrars certified", "one that none did") from None

@@ -6,27 +6,30 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from mpc_cde.documents.roster import Roster, RosterEntry, verify_entries
+from mpc_cde.documents.roster import Roster, RosterEntry, verify_payloads
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.errors import BadProof, StoreDamaged
 from parties.share_store import StoreTransaction, StoreView
 from parties.store_tables import roster_rows as rows
 
+_CHUNK = 2000
 
-def put_entries(transaction: StoreTransaction, roster: bytes, entries: Sequence[RosterEntry]) -> None:
+
+def put_entries(transaction: StoreTransaction, roster: bytes, entries: RosterRows) -> None:
     """Keep the entries of a roster in row order; doing it twice changes nothing."""
     if transaction.connection.scalar(select(rows.c.row).where(rows.c.roster == roster).limit(1)) is not None:
         return
-    if entries:
+    for start in range(0, len(entries), _CHUNK):
         transaction.connection.execute(
             rows.insert(),
             [
                 {
                     "roster": roster,
                     "row": row,
-                    "submission": entry.submission,
-                    "entry": entry.payload_bytes(),
+                    "submission": entries.submission(row),
+                    "entry": entries.payload(row),
                 }
-                for row, entry in enumerate(entries)
+                for row in range(start, min(start + _CHUNK, len(entries)))
             ],
         )
 
@@ -55,14 +58,13 @@ def find_entry(
     return None if found is None else (found.row, RosterEntry.parse_payload(found.entry))
 
 
-def read_entries(view: StoreView, roster: Roster) -> tuple[RosterEntry, ...]:
+def read_entries(view: StoreView, roster: Roster) -> RosterRows:
     """The entries in row order, checked against the signed root. Raises StoreDamaged."""
-    found = view.connection.scalars(
-        select(rows.c.entry).where(rows.c.roster == roster.digest()).order_by(rows.c.row)
-    )
-    entries = tuple(RosterEntry.parse_payload(entry) for entry in found)
+    query = select(rows.c.entry).where(rows.c.roster == roster.digest()).order_by(rows.c.row)
+    found = view.connection.scalars(query.execution_options(yield_per=_CHUNK))
+    entries = RosterRows.pack(RosterEntry.read_kept(entry) for entry in found)
     try:
-        verify_entries(roster, entries)
+        verify_payloads(roster, len(entries), entries.payloads())
     except BadProof:
         raise StoreDamaged("the kept rows of a roster are not those that were signed") from None
     return entries

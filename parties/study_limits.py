@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from mpc_cde.coded_text import CodedText
 from mpc_cde.documents.disclosure_bundle import DisclosureBundle
+from mpc_cde.documents.roster_lines import MAX_LINES
 from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms
 from mpc_cde.encodings import encoding_of
 from parties.release_tables import ReleaseTable, may_be_blank, tables_of
@@ -26,8 +27,8 @@ from protocols.plans import verify_plan
 OWN_RANK = "own_rank@1"
 HISTOGRAM = "histogram@1"
 PERCENTILES = ("percentiles@1", "percentiles_linear@1")
-MAX_ROSTER_CAP = 1 << 18
-"""A roster list, and the entries that go to the gateway with a roster, hold so many rows and hardly more."""
+MAX_ROSTER_CAP = MAX_LINES // 2
+"""Members may submit more than once, and a roster list holds all that they submitted."""
 MAX_TABLE_CELLS = 1 << 12
 """Every query of a table judges all of it."""
 

@@ -7,11 +7,12 @@ of two below n; the empty tree is SHA-256 of nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mpc_cde.errors import BadProof
 
 MAX_PROOF_STEPS = 32
+_HASH_BYTES = 32
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -32,37 +33,51 @@ class MerkleTree:
 
     __slots__ = ("_levels",)
 
-    def __init__(self, entries: Sequence[bytes]) -> None:
-        level = [leaf_hash(entry) for entry in entries]
+    def __init__(self, entries: Iterable[bytes]) -> None:
+        level = b"".join(leaf_hash(entry) for entry in entries)
         self._levels = [level]
-        while len(level) > 1:
-            above = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-            if len(level) % 2:
-                above.append(level[-1])
-            self._levels.append(above)
-            level = above
+        while len(level) > _HASH_BYTES:
+            pairs = range(0, len(level) - _HASH_BYTES, 2 * _HASH_BYTES)
+            whole = b"".join(
+                node_hash(level[i : i + _HASH_BYTES], level[i + _HASH_BYTES : i + 2 * _HASH_BYTES])
+                for i in pairs
+            )
+            is_odd = len(level) // _HASH_BYTES % 2
+            level = whole + level[-_HASH_BYTES:] if is_odd else whole
+            self._levels.append(level)
 
     @property
     def root(self) -> bytes:
-        top = self._levels[-1]
-        return top[0] if top else hashlib.sha256(b"").digest()
+        return self._levels[-1] or hashlib.sha256(b"").digest()
 
     def inclusion_proof(self, index: int) -> tuple[bytes, ...]:
         """Sibling hashes from the leaf upwards. Raises IndexError."""
-        if not 0 <= index < len(self._levels[0]):
+        if not 0 <= index < len(self._levels[0]) // _HASH_BYTES:
             raise IndexError(index)
         proof = []
         for level in self._levels[:-1]:
-            sibling = index ^ 1
-            if sibling < len(level):
-                proof.append(level[sibling])
+            sibling = level[(index ^ 1) * _HASH_BYTES : ((index ^ 1) + 1) * _HASH_BYTES]
+            if sibling:
+                proof.append(sibling)
             index //= 2
         return tuple(proof)
 
 
-def merkle_root(entries: Sequence[bytes]) -> bytes:
-    """Root over the entries' bytes, 32 bytes."""
-    return MerkleTree(entries).root
+def merkle_root(entries: Iterable[bytes]) -> bytes:
+    """Root over the entries' bytes, 32 bytes; of all that came before, one hash a level is kept."""
+    waiting: list[tuple[int, bytes]] = []
+    for entry in entries:
+        size, node = 1, leaf_hash(entry)
+        while waiting and waiting[-1][0] == size:
+            node = node_hash(waiting.pop()[1], node)
+            size *= 2
+        waiting.append((size, node))
+    if not waiting:
+        return hashlib.sha256(b"").digest()
+    _, root = waiting.pop()
+    while waiting:
+        root = node_hash(waiting.pop()[1], root)
+    return root
 
 
 def inclusion_proof(entries: Sequence[bytes], index: int) -> tuple[bytes, ...]:

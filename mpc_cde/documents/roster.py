@@ -6,7 +6,7 @@ root, count, its own entry and the proof for it, so nobody learns from a roster 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -20,7 +20,7 @@ from mpc_cde.documents.canonical import (
     base64url_bytes,
     canonical_bytes,
 )
-from mpc_cde.documents.merkle import MerkleTree, verify_inclusion
+from mpc_cde.documents.merkle import MerkleTree, merkle_root, verify_inclusion
 from mpc_cde.errors import BadProof
 
 
@@ -87,22 +87,30 @@ def roster_tree(entries: Sequence[RosterEntry]) -> MerkleTree:
 
 
 def roster_of(
-    study_terms: bytes, entries: Sequence[RosterEntry], *, registrars: dict[str, int] | None = None
+    study_terms: bytes, entries: Sequence[RosterEntry], *, registrars: Mapping[str, int] | None = None
 ) -> Roster:
     """The one roster of these entries, in whatever order they come."""
+    ordered = sorted_entries(entries)
+    return roster_document(study_terms, len(ordered), map(RosterEntry.payload_bytes, ordered), registrars)
+
+
+def roster_document(
+    study_terms: bytes, count: int, payloads: Iterable[bytes], registrars: Mapping[str, int] | None = None
+) -> Roster:
+    """The roster of `count` entries, whose canonical bytes come in row order."""
     return Roster(
         study_terms=study_terms,
-        count=len(entries),
-        merkle_root=roster_tree(entries).root,
+        count=count,
+        merkle_root=merkle_root(payloads),
         registrars=tuple(
             RegistrarCount(registrar=name, count=count) for name, count in sorted((registrars or {}).items())
         ),
     )
 
 
-def verify_entries(roster: Roster, entries: Sequence[RosterEntry]) -> None:
-    """Returns if these are the entries of the roster. Raises BadProof."""
-    if len(entries) != roster.count or roster_tree(entries).root != roster.merkle_root:
+def verify_payloads(roster: Roster, count: int, payloads: Iterable[bytes]) -> None:
+    """Returns if these are the canonical bytes of the roster's entries, in row order. Raises BadProof."""
+    if count != roster.count or merkle_root(payloads) != roster.merkle_root:
         raise BadProof("the entries are not those of the signed roster")
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import threading
 
-from mpc_cde.body_parts import RosterEntries
+from mpc_cde.body_parts import parse_entries
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.checked_roster import CheckedRoster
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.merkle import MerkleTree
 from mpc_cde.documents.receipt import Receipt
-from mpc_cde.documents.roster import Roster, RosterEntry, RosterProof, roster_tree, verify_entries
+from mpc_cde.documents.roster import Roster, RosterProof, verify_payloads
+from mpc_cde.documents.roster_lines import RosterLines
+from mpc_cde.documents.roster_rows import RosterRows, RowKind
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadProof, NotFound
 from mpc_cde.gateway.admission import Context
@@ -32,7 +34,7 @@ class ProofDesk:
     """Keeps the trees of the latest rosters, so that a proof costs a look-up. For several threads."""
 
     def __init__(self) -> None:
-        self._trees: dict[bytes, tuple[dict[bytes, tuple[int, RosterEntry]], MerkleTree]] = {}
+        self._trees: dict[bytes, tuple[RosterRows, MerkleTree]] = {}
         self._lock = threading.Lock()
 
     def proof(self, file: StudyFile, submission: bytes, context: Context) -> RosterProof:
@@ -45,13 +47,12 @@ class ProofDesk:
                 while len(self._trees) >= MAX_TREES:
                     del self._trees[next(iter(self._trees))]
                 entries = _entries_of(stored, file, context)
-                rows = {entry.submission: (row, entry) for row, entry in enumerate(entries)}
-                self._trees[stored.digest] = rows, roster_tree(entries)
+                self._trees[stored.digest] = entries, MerkleTree(entries.payloads())
             rows, tree = self._trees[stored.digest]
-        if submission not in rows:
+        row = rows.row_of(submission)
+        if row is None:
             raise NotFound("this submission is not in the roster that every party signed")
-        row, entry = rows[submission]
-        return RosterProof(entry=entry, row=row, proof=tree.inclusion_proof(row))
+        return RosterProof(entry=rows[row], row=row, proof=tree.inclusion_proof(row))
 
 
 def is_removed(file: StudyFile, submission: bytes) -> bool:
@@ -60,30 +61,31 @@ def is_removed(file: StudyFile, submission: bytes) -> bool:
     return stored is not None and parse_stored(stored, CheckedRoster).fault_of(submission) is not None
 
 
-def parse_entries(content: bytes, roster: Roster) -> RosterEntries:
-    """Entries posted with a signature of the roster. Raises BadDocument, BadProof."""
-    entries = RosterEntries.parse_payload(content)
-    verify_entries(roster, entries.entries)
-    return entries
+def verify_posted_entries(content: bytes, roster: Roster) -> None:
+    """Returns if these are the entries of the roster, posted with a signature. Raises BadDocument, BadProof."""
+    rows = parse_entries(content)
+    verify_payloads(roster, len(rows), rows.payloads())
 
 
-def _entries_of(stored: StoredDocument, file: StudyFile, context: Context) -> tuple[RosterEntry, ...]:
+def _entries_of(stored: StoredDocument, file: StudyFile, context: Context) -> RosterRows:
     content = context.view.roster_entries(stored.digest)
     if content is not None:
-        return RosterEntries.parse_payload(content).entries
-    entries = _worked_out_entries(file, context)
+        return parse_entries(content)
+    rows = _worked_out_entries(file, context)
     try:
-        verify_entries(parse_stored(stored, Roster), entries)
+        if rows is not None:
+            verify_payloads(parse_stored(stored, Roster), len(rows), rows.payloads())
+            return rows
     except BadProof:
-        raise NotFound(
-            f"the entries of roster {encode_base64url(stored.digest)} are not known here",
-            hint="Ask a party to post them with its signature of the roster.",
-        ) from None
-    return entries
+        pass
+    raise NotFound(
+        f"the entries of roster {encode_base64url(stored.digest)} are not known here",
+        hint="Ask a party to post them with its signature of the roster.",
+    ) from None
 
 
-def _worked_out_entries(file: StudyFile, context: Context) -> tuple[RosterEntry, ...]:
-    """What the parties' lists come to if they hold what their receipts say; empty if they cannot."""
+def _worked_out_entries(file: StudyFile, context: Context) -> RosterRows | None:
+    """What the parties' lists come to if they hold what their receipts say; None if they cannot."""
     view, study = context.view, file.terms_digest
     submissions = {row.digest: row for row in view.submissions(study)}
     accepted: dict[int, list[SubmissionRow]] = {j: [] for j in range(file.community.party_count)}
@@ -104,7 +106,7 @@ def _worked_out_entries(file: StudyFile, context: Context) -> tuple[RosterEntry,
         [
             roster_rules.PartyList(
                 party,
-                tuple(
+                RosterLines.pack(
                     roster_rules.ListedSubmission(row.digest, row.member, row.sequence, row.membership)
                     for row in rows
                 ),
@@ -114,22 +116,12 @@ def _worked_out_entries(file: StudyFile, context: Context) -> tuple[RosterEntry,
             for party, rows in accepted.items()
         ],
         parties=file.community.party_count,
-        memberships={
-            digest: roster_rules.CertifiedFacts(m.holding, _groups(m, file))
+        memberships=roster_rules.CertifiedRegister.of(
+            (digest, roster_rules.CertifiedFacts(RowKind(m.holding, _groups(m, file))))
             for digest, m in memberships.items()
-        },
+        ),
     )
-    if not isinstance(agreed, roster_rules.AgreedRoster):
-        return ()
-    return tuple(
-        RosterEntry(
-            submission=entry.submission,
-            membership=entry.membership,
-            holding=entry.holding,
-            groups=dict(entry.groups),
-        )
-        for entry in agreed.entries
-    )
+    return agreed.entries if isinstance(agreed, roster_rules.AgreedRoster) else None
 
 
 def _groups(membership: Membership, file: StudyFile) -> tuple[tuple[str, str], ...]:

@@ -17,22 +17,44 @@ member out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from mpc_cde.documents.roster_lines import (
+    MEMBER_BYTES,
+    Digests,
+    ListedSubmission,
+    RosterLines,
+    digests_of,
+    is_among,
+    whole,
+)
+from mpc_cde.documents.roster_rows import RosterRows, RowKind
+from mpc_cde.life_cycles.certified_register import CertifiedFacts, CertifiedRegister
+
+__all__ = [
+    "MAX_SEQUENCE_GROWTH",
+    "AgreedRoster",
+    "CertifiedFacts",
+    "CertifiedRegister",
+    "Disagreement",
+    "ListFault",
+    "ListedSubmission",
+    "ListedWithdrawal",
+    "PartyList",
+    "WhyLeftOut",
+    "is_standing",
+    "is_within_reach",
+    "roster_from_lists",
+]
 
 MAX_SEQUENCE_GROWTH = 1000
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class ListedSubmission:
-    """A submission that a party accepted: digest, member, sequence, and the membership it was accepted by."""
-
-    submission: bytes
-    member: bytes
-    sequence: int
-    membership: bytes
+Which = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,29 +73,10 @@ class PartyList:
     """
 
     party: int
-    submissions: tuple[ListedSubmission, ...]
+    submissions: RosterLines
     withdrawals: tuple[ListedWithdrawal, ...] = ()
     revoked: frozenset[bytes] = frozenset()
     shown_withdrawals: frozenset[bytes] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class CertifiedFacts:
-    """What a membership certifies and a roster carries on: the holding, and (attribute, value) pairs."""
-
-    holding: str | None = None
-    groups: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AgreedEntry:
-    """One row of the roster."""
-
-    submission: bytes
-    membership: bytes
-    holding: str | None
-    groups: tuple[tuple[str, str], ...]
-    member: bytes
 
 
 class WhyLeftOut(StrEnum):
@@ -88,9 +91,10 @@ class WhyLeftOut(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AgreedRoster:
-    """Entries sorted by submission digest (row i of every column is entry i), and who is not there."""
+    """Entries in the order of their submission digests (row i of every column is entry i), and who is not there."""
 
-    entries: tuple[AgreedEntry, ...]
+    entries: RosterRows
+    registrars: Mapping[str, int]
     left_out: Mapping[bytes, WhyLeftOut]
 
 
@@ -145,25 +149,27 @@ def roster_from_lists(
     lists: Collection[PartyList],
     *,
     parties: int,
-    memberships: Mapping[bytes, CertifiedFacts],
-    receipted: Collection[tuple[int, bytes]] = (),
+    memberships: CertifiedRegister,
+    receipted: Mapping[int, Digests] | None = None,
     receipted_withdrawals: Collection[tuple[int, bytes]] = (),
     roster_cap: int | None = None,
 ) -> AgreedRoster | tuple[Disagreement, ...]:
     """The roster of these lists, or every reason why there is none, sorted.
 
-    `memberships`: by digest, all that the caller has verified. `receipted`: (party, submission) of every
-    accepting receipt that the caller has seen, `receipted_withdrawals` (party, withdrawal) likewise. Total for
-    m >= 1: it raises nothing, whatever the lists hold.
+    `memberships`: all that the caller has verified. `receipted`: by party the submissions of every accepting receipt
+    that the caller has seen, `receipted_withdrawals` (party, withdrawal) likewise. Total for m >= 1: it raises
+    nothing, whatever the lists hold. Lists that are one and the same object are looked at once.
     """
-    faults = [*_missing_or_twice(lists, parties), *_broken_promises(lists, receipted, receipted_withdrawals)]
+    faults = [*_missing_or_twice(lists, parties), *_broken_promises(lists, receipted or {})]
+    faults += _broken_promises_of_withdrawals(lists, receipted_withdrawals)
     for own in lists:
         faults += _faults_of_one_list(own)
-    faults += _uncertified(lists, memberships)
+    everywhere = _Everywhere.in_lists(lists)
+    faults += _uncertified(lists, everywhere, memberships)
     faults += _differing_accounts(lists)
     if faults:
         return tuple(sorted(set(faults), key=Disagreement.sort_key))
-    agreed = _agree(lists, memberships)
+    agreed = _agree(lists, everywhere, memberships)
     if roster_cap is not None and len(agreed.entries) > roster_cap:
         expected = f"at most {roster_cap} entries"
         return (Disagreement(ListFault.ROSTER_CAP_EXCEEDED, None, None, expected, str(len(agreed.entries))),)
@@ -184,19 +190,24 @@ def _missing_or_twice(lists: Collection[PartyList], parties: int) -> Iterable[Di
 
 
 def _broken_promises(
-    lists: Collection[PartyList],
-    receipted: Collection[tuple[int, bytes]],
-    receipted_withdrawals: Collection[tuple[int, bytes]],
+    lists: Collection[PartyList], receipted: Mapping[int, Digests]
 ) -> Iterable[Disagreement]:
     """A party that gave a receipt and does not list what it is for: its own receipt proves it."""
     for own in lists:
-        listed = {entry.submission for entry in own.submissions}
-        for party, submission in receipted:
-            if party == own.party and submission not in listed:
-                yield Disagreement(
-                    ListFault.RECEIPTED_BUT_NOT_LISTED, party, submission, "in its list", "missing"
-                )
-        for party, withdrawal in receipted_withdrawals:
+        promised = receipted.get(own.party)
+        if promised is None:
+            continue
+        for submission in promised[~is_among(promised, own.submissions.submissions)]:
+            yield Disagreement(
+                ListFault.RECEIPTED_BUT_NOT_LISTED, own.party, whole(submission), "in its list", "missing"
+            )
+
+
+def _broken_promises_of_withdrawals(
+    lists: Collection[PartyList], receipted: Collection[tuple[int, bytes]]
+) -> Iterable[Disagreement]:
+    for own in lists:
+        for party, withdrawal in receipted:
             if party == own.party and withdrawal not in own.shown_withdrawals:
                 yield Disagreement(
                     ListFault.WITHDRAWAL_NOT_LISTED,
@@ -207,40 +218,97 @@ def _broken_promises(
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Everywhere:
+    """Lines that every list holds, as a part of the first list's."""
+
+    first: RosterLines
+    which: Which
+
+    @classmethod
+    def in_lists(cls, lists: Collection[PartyList]) -> _Everywhere:
+        different = _different([own.submissions for own in lists])
+        if not different:
+            return cls(RosterLines.pack(()), np.zeros(0, dtype=np.bool_))
+        first, *others = different
+        which = np.ones(len(first), dtype=np.bool_)
+        for other in others:
+            which &= _holds(other, first)
+        return cls(first, which)
+
+
+def _different(lines: Sequence[RosterLines]) -> list[RosterLines]:
+    """Each object once: honest lists are all the same one."""
+    return list({id(each): each for each in lines}.values())
+
+
+def _holds(held: RosterLines, lines: RosterLines) -> Which:
+    """Which of `lines` stand in `held` just as they are."""
+    if not len(held):
+        return np.zeros(len(lines), dtype=np.bool_)
+    places = np.minimum(np.searchsorted(held.submissions, lines.submissions), len(held) - 1)
+    same = np.ones(len(lines), dtype=np.bool_)
+    for name in ("submission", "member", "sequence", "membership"):
+        same &= held.lines[name][places] == lines.lines[name]
+    return same
+
+
 def _uncertified(
-    lists: Collection[PartyList], memberships: Mapping[bytes, CertifiedFacts]
+    lists: Collection[PartyList], everywhere: _Everywhere, memberships: CertifiedRegister
 ) -> Iterable[Disagreement]:
     """What all list and the caller knows no membership of; what only some list does not count anyway.
 
     Else a gateway that keeps a membership from one party would have it accuse all the others.
     """
-    common = frozenset.intersection(*(frozenset(own.submissions) for own in lists)) if lists else frozenset()
-    for own in lists:
-        for entry in own.submissions:
-            if entry in common and entry.membership not in memberships:
-                yield Disagreement(
-                    ListFault.MEMBERSHIP_UNKNOWN, own.party, entry.submission, "a valid membership", "unknown"
-                )
+    unknown = everywhere.which & ~memberships.knows(everywhere.first.lines["membership"])
+    for submission in everywhere.first.submissions[unknown]:
+        for own in lists:
+            yield Disagreement(
+                ListFault.MEMBERSHIP_UNKNOWN, own.party, whole(submission), "a valid membership", "unknown"
+            )
 
 
 def _faults_of_one_list(own: PartyList) -> Iterable[Disagreement]:
-    by_sequence: dict[tuple[bytes, int], set[ListedSubmission]] = {}
-    chains: dict[bytes, set[int]] = {}
-    for entry in own.submissions:
-        by_sequence.setdefault((entry.member, entry.sequence), set()).add(entry)
-        chains.setdefault(entry.member, {0}).add(entry.sequence)
-    for withdrawal in own.withdrawals:
-        chains.setdefault(withdrawal.member, {0}).add(withdrawal.sequence)
-    for entries in by_sequence.values():
-        if len(entries) > 1:
-            lowest = min(entries).submission
-            found = str(len(entries))
-            yield Disagreement(ListFault.SEQUENCE_USED_TWICE, own.party, lowest, "one per sequence", found)
-    for chain in chains.values():
-        ordered = sorted(chain)
-        if ordered[0] < 0 or any(high - low > MAX_SEQUENCE_GROWTH for low, high in pairwise(ordered)):
-            expected = f"sequences that grow by at most {MAX_SEQUENCE_GROWTH}"
-            yield Disagreement(ListFault.SEQUENCE_OUT_OF_REACH, own.party, None, expected, "a jump")
+    lines = own.submissions.lines
+    order = np.lexsort((lines["sequence"], lines["member"]))
+    member, sequence = lines["member"][order], lines["sequence"][order].astype(np.int64)
+    again = (member[1:] == member[:-1]) & (sequence[1:] == sequence[:-1])
+    for start, count in _runs(again):
+        lowest = lines["submission"][order[start : start + count].min()]
+        yield Disagreement(
+            ListFault.SEQUENCE_USED_TWICE, own.party, whole(lowest), "one per sequence", str(count)
+        )
+    if _leaps(member, sequence, own.withdrawals):
+        expected = f"sequences that grow by at most {MAX_SEQUENCE_GROWTH}"
+        yield Disagreement(ListFault.SEQUENCE_OUT_OF_REACH, own.party, None, expected, "a jump")
+
+
+def _runs(again: Which) -> Iterable[tuple[int, int]]:
+    """Where things stand that are like the one before: (first, how many)."""
+    padded = np.concatenate(([False], again, [False]))
+    starts = np.flatnonzero(padded[1:] & ~padded[:-1])
+    ends = np.flatnonzero(padded[:-1] & ~padded[1:])
+    return [(int(start), int(end - start) + 1) for start, end in zip(starts, ends, strict=True)]
+
+
+def _leaps(
+    member: Digests, sequence: npt.NDArray[np.int64], withdrawals: Collection[ListedWithdrawal]
+) -> bool:
+    """Whether some member's sequences, which are sorted by member, leave a gap that intake does not allow.
+
+    Each chain begins at 0; what a member withdrew stands in its chain too.
+    """
+    if withdrawals:
+        gone = digests_of((withdrawal.member for withdrawal in withdrawals), size=MEMBER_BYTES)
+        member = np.concatenate((member, gone))
+        sequence = np.concatenate((sequence, [withdrawal.sequence for withdrawal in withdrawals]))
+        order = np.lexsort((sequence, member))
+        member, sequence = member[order], sequence[order]
+    if not len(member):
+        return False
+    goes_on = np.concatenate(([False], member[1:] == member[:-1]))
+    before = np.where(goes_on, np.concatenate(([0], sequence[:-1])), 0)
+    return bool((sequence < 0).any() or (sequence - before > MAX_SEQUENCE_GROWTH).any())
 
 
 def _differing_accounts(lists: Collection[PartyList]) -> Iterable[Disagreement]:
@@ -249,49 +317,128 @@ def _differing_accounts(lists: Collection[PartyList]) -> Iterable[Disagreement]:
     Another membership is no error: a gateway shows a party the newer one of a member sooner or later.
     """
     accounts: dict[bytes, set[tuple[bytes, int]]] = {}
-    for own in lists:
-        for entry in own.submissions:
-            accounts.setdefault(entry.submission, set()).add((entry.member, entry.sequence))
+    different = _different([own.submissions for own in lists])
+    for place, one in enumerate(different):
+        for other in different[place + 1 :]:
+            for entry in (*_told_otherwise(one, other), *_told_otherwise(other, one)):
+                accounts.setdefault(entry.submission, set()).add((entry.member, entry.sequence))
     for submission, told in accounts.items():
-        if len(told) > 1:
-            expected = "one member and sequence"
-            found = f"{len(told)} accounts"
-            yield Disagreement(ListFault.ACCOUNTS_DIFFER, None, submission, expected, found)
+        expected = "one member and sequence"
+        found = f"{len(told)} accounts"
+        yield Disagreement(ListFault.ACCOUNTS_DIFFER, None, submission, expected, found)
 
 
-def _agree(lists: Collection[PartyList], memberships: Mapping[bytes, CertifiedFacts]) -> AgreedRoster:
-    everywhere = frozenset.intersection(*(frozenset(own.submissions) for own in lists))
-    anywhere = frozenset.union(*(frozenset(own.submissions) for own in lists))
+def _told_otherwise(lines: RosterLines, other: RosterLines) -> RosterLines:
+    """Lines about submissions of which the other list tells another member or sequence."""
+    if not len(other):
+        return RosterLines(lines.lines[:0])
+    places = np.minimum(np.searchsorted(other.submissions, lines.submissions), len(other) - 1)
+    met = other.lines[places] if len(lines) else other.lines[:0]
+    differs = (met["member"] != lines.lines["member"]) | (met["sequence"] != lines.lines["sequence"])
+    return RosterLines(lines.lines[(met["submission"] == lines.lines["submission"]) & differs])
+
+
+@dataclass(slots=True)
+class _LeftOut:
+    """Who is not there, and why."""
+
+    why: dict[bytes, WhyLeftOut] = field(default_factory=dict)
+
+    def note(self, submissions: Digests, why: WhyLeftOut) -> None:
+        for submission in submissions:
+            self.why[whole(submission)] = why
+
+
+def _agree(
+    lists: Collection[PartyList], everywhere: _Everywhere, memberships: CertifiedRegister
+) -> AgreedRoster:
     revoked = frozenset[bytes]().union(*(own.revoked for own in lists))
     withdrawn: dict[bytes, int] = {}
     for own in lists:
         for withdrawal in own.withdrawals:
             withdrawn[withdrawal.member] = max(withdrawal.sequence, withdrawn.get(withdrawal.member, 0))
 
-    left_out: dict[bytes, WhyLeftOut] = {}
-    newest: dict[bytes, ListedSubmission] = {}
-    for entry in sorted(anywhere, key=lambda entry: (entry.sequence, entry)):
-        if entry.member in revoked:
-            left_out[entry.submission] = WhyLeftOut.REVOKED
-        elif entry.sequence <= withdrawn.get(entry.member, 0):
-            left_out[entry.submission] = WhyLeftOut.WITHDRAWN
-        elif entry not in everywhere:
-            left_out[entry.submission] = WhyLeftOut.NOT_ACCEPTED_BY_ALL
-        else:
-            if entry.member in newest:
-                left_out[newest[entry.member].submission] = WhyLeftOut.SUPERSEDED
-            newest[entry.member] = entry
+    left_out = _LeftOut()
+    for lines in _different([own.submissions for own in lists]):
+        if lines is not everywhere.first:
+            apart = RosterLines(lines.lines[~_holds(everywhere.first, lines)])
+            _leave_out(apart, np.zeros(len(apart), dtype=np.bool_), revoked, withdrawn, left_out)
+    standing = _leave_out(everywhere.first, everywhere.which, revoked, withdrawn, left_out)
+    newest = _newest_of_each(everywhere.first, standing, left_out)
+    rows = _one_of_each_holding(everywhere.first, newest, memberships, left_out)
+    lines = RosterLines(everywhere.first.lines[rows])
+    numbers = memberships.numbers_of(lines.lines["membership"])
+    kinds: dict[RowKind, int] = {}
+    kind_of = np.array(
+        [kinds.setdefault(facts.kind, len(kinds)) for facts in memberships.facts], dtype=np.int32
+    )
+    registrars: dict[str, int] = {}
+    for number, count in enumerate(np.bincount(numbers, minlength=len(memberships.facts))):
+        if count:
+            name = memberships.facts[number].registrar
+            registrars[name] = registrars.get(name, 0) + int(count)
+    entries = RosterRows(
+        lines.submissions.copy(),
+        lines.lines["membership"].copy(),
+        kind_of[numbers] if len(kind_of) else numbers,
+        tuple(kinds),
+    )
+    return AgreedRoster(entries, registrars, left_out.why)
 
-    entries: list[AgreedEntry] = []
-    counted_holdings: set[str] = set()
-    for entry in sorted(newest.values(), key=lambda entry: (entry.membership, entry)):
-        facts = memberships[entry.membership]
-        if facts.holding is not None and facts.holding in counted_holdings:
-            left_out[entry.submission] = WhyLeftOut.HOLDING_COUNTED_ONCE
-            continue
-        if facts.holding is not None:
-            counted_holdings.add(facts.holding)
-        groups = tuple(sorted(facts.groups))
-        entries.append(AgreedEntry(entry.submission, entry.membership, facts.holding, groups, entry.member))
-    entries.sort(key=lambda entry: entry.submission)
-    return AgreedRoster(tuple(entries), left_out)
+
+def _leave_out(
+    lines: RosterLines,
+    counted: Which,
+    revoked: Collection[bytes],
+    withdrawn: Mapping[bytes, int],
+    left_out: _LeftOut,
+) -> Which:
+    """Which of `lines` stand: all of `counted` but those of revoked members and what members withdrew."""
+    member, sequence = lines.lines["member"], lines.lines["sequence"]
+    out = is_among(member, digests_of(sorted(revoked), size=MEMBER_BYTES))
+    left_out.note(lines.submissions[out], WhyLeftOut.REVOKED)
+    gone = digests_of(sorted(withdrawn), size=MEMBER_BYTES)
+    up_to = np.array([withdrawn[each] for each in sorted(withdrawn)], dtype=np.int64)
+    left = is_among(member, gone) & ~out
+    left[left] = sequence[left] <= up_to[np.searchsorted(gone, member[left])]
+    left_out.note(lines.submissions[left], WhyLeftOut.WITHDRAWN)
+    standing = counted & ~out & ~left
+    left_out.note(lines.submissions[~counted & ~out & ~left], WhyLeftOut.NOT_ACCEPTED_BY_ALL)
+    return standing
+
+
+def _newest_of_each(lines: RosterLines, standing: Which, left_out: _LeftOut) -> npt.NDArray[np.intp]:
+    """Of each member the row with the highest sequence."""
+    rows = np.flatnonzero(standing)
+    member, sequence = lines.lines["member"][rows], lines.lines["sequence"][rows]
+    order = rows[np.lexsort((sequence, member))]
+    ordered = lines.lines["member"][order]
+    is_last = np.concatenate((ordered[1:] != ordered[:-1], [True])) if len(order) else np.zeros(0, np.bool_)
+    left_out.note(lines.submissions[order[~is_last]], WhyLeftOut.SUPERSEDED)
+    return np.sort(order[is_last])
+
+
+def _one_of_each_holding(
+    lines: RosterLines,
+    rows: npt.NDArray[np.intp],
+    memberships: CertifiedRegister,
+    left_out: _LeftOut,
+) -> npt.NDArray[np.intp]:
+    """These rows, but of a holding only the one with the lowest membership digest, then the lowest submission."""
+    has_holding = np.array(
+        [facts.kind.holding is not None for facts in memberships.facts] or [False], dtype=np.bool_
+    )
+    numbers = memberships.numbers_of(lines.lines["membership"][rows])
+    held = np.flatnonzero(has_holding[numbers])
+    membership, submission = lines.lines["membership"][rows[held]], lines.submissions[rows[held]]
+    counted: set[str | None] = set()
+    out = []
+    for place in held[np.lexsort((submission, membership))]:
+        holding = memberships.facts[numbers[place]].kind.holding
+        if holding in counted:
+            out.append(place)
+        counted.add(holding)
+    left_out.note(
+        lines.submissions[rows[out]] if out else lines.submissions[:0], WhyLeftOut.HOLDING_COUNTED_ONCE
+    )
+    return np.delete(rows, out) if out else rows

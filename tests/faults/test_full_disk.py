@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event
 
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.errors import StoreUnavailable
 from mpc_cde.gateway.store import Store
 from mpc_cde.node_log import verify_log
@@ -164,7 +165,7 @@ def test_columns_take_all_their_room_before_they_are_written(
     made = make_submission(paper, 0)
     node.take(made)
     directory = node.home.columns_path / "columns"
-    entries = [paper.entries()[0].model_copy(update={"submission": made.digest})]
+    entries = RosterRows.pack([paper.entries()[0].model_copy(update={"submission": made.digest})])
 
     def build() -> None:
         with node.store.reading() as view:

@@ -24,6 +24,7 @@ from parties.roster import (
     LeftMeanwhile,
     ListRefused,
     RosterBasis,
+    ShownList,
     agree,
     read_basis,
     read_promises,
@@ -79,7 +80,7 @@ def basis_of(node: PaperNode) -> RosterBasis:
 def agreed(nodes: list[PaperNode]) -> list[AgreedInputs]:
     """What each party makes of the lists of all."""
     bases = [basis_of(node) for node in nodes]
-    lists = {basis.party: basis.own_list for basis in bases}
+    lists = {basis.party: ShownList(basis.own_list, basis.lines) for basis in bases}
     return [agree(basis, lists) for basis in bases]
 
 
@@ -178,14 +179,15 @@ def test_withdrawal_under_a_membership_that_is_not_certified_is_refused(
     for node in nodes:
         node.take(paper.membership_envelope(CERTIFIED_AGAIN), sent_by(paper, CERTIFIED_AGAIN))
     basis = basis_of(nodes[0])
-    lists = {node.index: basis_of(node).own_list for node in nodes}
-    lying = lists[1].model_copy(
+    bases = {node.index: basis_of(node) for node in nodes}
+    lists = {party: ShownList(other.own_list, other.lines) for party, other in bases.items()}
+    lying = lists[1].document.model_copy(
         update={
             "withdrawals": (withdrawal_by_new_key(paper),),
             "memberships": (signed(document, [key]),),
         }
     )
-    lists[1] = RosterList.model_validate(lying.model_dump())
+    lists[1] = ShownList(RosterList.model_validate(lying.model_dump()), lists[1].lines)
     with pytest.raises(ListRefused, match="party 1: expected memberships"):
         agree(basis, lists)
 

@@ -13,7 +13,7 @@ from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.keys import SigningKey
 from parties.agreement import RostersDiffer, SignedRoster, agree_on_roster
-from parties.roster import ListReader, ListRefused, RosterBasis
+from parties.roster import ListRefused, RosterBasis
 from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.review.lying_sessions import Lie, LyingTable, truth
 from tests.review.test_two_faced_roster import basis_of, make_nodes, no_rows_yet
@@ -181,13 +181,3 @@ async def test_a_withdrawal_of_an_unknown_member_from_another_study_is_refused(
     )
     found = await outcome(paper, bases, showing(sign_document(shown, paper.party_keys[LIAR])))
     assert refused(found) == (LIAR, "withdrawals that members signed")
-
-
-def test_what_several_lists_say_of_a_submission_is_kept_once(bases: list[RosterBasis]) -> None:
-    reader = ListReader(bases[0])
-    first, second = (
-        reader.read(party, RosterList.parse_payload(bases[party].own_list.payload_bytes()))
-        for party in (0, 1)
-    )
-    assert first.submissions
-    assert all(one is other for one, other in zip(first.submissions, second.submissions, strict=True))

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from mpc_cde.documents.roster import Roster, RosterEntry, roster_of, sorted_entries
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.errors import StoreDamaged
 from parties import columns, roster_table
 from parties import store_tables as tables
@@ -28,9 +29,7 @@ def build(
     return columns.main()
 
 
-def agreed_roster(
-    paper: PaperCommunity, submissions: list[PaperSubmission]
-) -> tuple[Roster, list[RosterEntry]]:
+def agreed_roster(paper: PaperCommunity, submissions: list[PaperSubmission]) -> tuple[Roster, RosterRows]:
     entries = sorted_entries(
         [
             RosterEntry(
@@ -41,9 +40,9 @@ def agreed_roster(
             for number, submission in enumerate(submissions)
         ]
     )
-    return roster_of(paper.study.terms_digest(), entries, registrars={"registrar_0": len(entries)}), list(
-        entries
-    )
+    return roster_of(
+        paper.study.terms_digest(), entries, registrars={"registrar_0": len(entries)}
+    ), RosterRows.pack(entries)
 
 
 @pytest.mark.parametrize("lacking", ["community", "study", "roster"])

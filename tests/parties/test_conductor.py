@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from mpc_cde.documents.authority import open_from_all_parties, open_from_computing_parties
 from mpc_cde.documents.canonical import timestamp_of
@@ -32,6 +33,7 @@ from parties.policy import PartyPolicy
 from parties.roster import read_basis, read_promises
 from parties.seed_vault import SeedVault
 from parties.share_store import StoredDocument
+from parties.store_tables import submissions as submission_rows
 from parties.studies import KnownStudy
 from protocols.encoding import encode_submission
 from tests.mpc_cde.client.paper import PaperCommunity, signed
@@ -319,27 +321,18 @@ def list_of(three: Three, party: int) -> RosterList:
 async def test_a_list_that_lacks_a_receipted_submission_is_a_complaint(
     paper: PaperCommunity, tmp_path: Path
 ) -> None:
-    lists: dict[bytes, bytes] = {}
-
-    def drop_one(sender: int, step: str, payload: bytes) -> bytes:
-        """Party 2 hides a submission that it has receipted, and signs the shorter list."""
-        if sender == 2 and step in ("roster commitment", "roster list"):
-            own = list_of(three, 2)
-            shorter = own.model_copy(update={"submissions": own.submissions[1:]})
-            envelope = sign_document(RosterList.model_validate(shorter.model_dump()), paper.party_keys[2])
-            lists[b"hidden"] = own.submissions[0].submission
-            return envelope.digest() if step == "roster commitment" else envelope.to_json()
-        return payload
-
-    mesh = MemoryMesh(paper.m, paper.t, tamper=drop_one)
-    three = Three(paper, tmp_path, mesh)
+    """Party 2 hides a submission that it has receipted, and signs the shorter list."""
+    three = Three(paper, tmp_path, MemoryMesh(paper.m, paper.t))
     submit_and_close(three, submissions(paper))
+    with three.parties[2].node.store.writing() as transaction:
+        (hidden, *_) = transaction.connection.scalars(select(submission_rows.c.digest))
+        transaction.connection.execute(submission_rows.delete().where(submission_rows.c.digest == hidden))
     async with three.running():
         await three.until(lambda: three.outbox(0, "/v1/complaints"), relay=False)
     complaint = open_envelope(three.outbox(0, "/v1/complaints")[0], Complaint)
     assert complaint.accused_party == 2
     assert complaint.step == "receipted_but_not_listed"
-    assert complaint.evidence == (lists[b"hidden"],)
+    assert complaint.evidence == (hidden,)
     assert not three.documents(0, "roster/v1")
 
 

@@ -77,7 +77,7 @@ class Room:
             session=MemorySession(table, 0, None),
             known=known,
             roster=roster.digest(),
-            entries=tuple(entries),
+            entries=entries,
             p_percent=None,
             compute=self._compute,
             sign_together=self._sign,

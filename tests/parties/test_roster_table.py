@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mpc_cde.documents.roster import RosterEntry
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.errors import StoreDamaged
 from parties.roster_table import put_entries, read_entries, rows
 from parties.share_store import ShareStore
@@ -22,18 +22,18 @@ def paper() -> PaperCommunity:
 def store(paper: PaperCommunity, tmp_path: Path) -> ShareStore:
     store = ShareStore.open(tmp_path / "node.sqlite3")
     with store.writing() as transaction:
-        put_entries(transaction, paper.roster().digest(), paper.entries())
-        put_entries(transaction, paper.roster().digest(), paper.entries())
+        put_entries(transaction, paper.roster().digest(), paper.rows())
+        put_entries(transaction, paper.roster().digest(), paper.rows())
     return store
 
 
-def read(store: ShareStore, paper: PaperCommunity) -> tuple[RosterEntry, ...]:
+def read(store: ShareStore, paper: PaperCommunity) -> RosterRows:
     with store.reading() as view:
         return read_entries(view, paper.roster())
 
 
 def test_rows_come_back_in_their_order(store: ShareStore, paper: PaperCommunity) -> None:
-    assert read(store, paper) == paper.entries()
+    assert tuple(read(store, paper)) == paper.entries()
 
 
 def test_a_row_that_was_altered_on_disk_is_found(store: ShareStore, paper: PaperCommunity) -> None:

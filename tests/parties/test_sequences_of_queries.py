@@ -24,6 +24,7 @@ from mpc_cde.documents.disclosure_bundle import DisclosureBundle, Dominance
 from mpc_cde.documents.figure import Figure
 from mpc_cde.documents.query import GroupCell, Query, QueryItem
 from mpc_cde.documents.roster import RosterEntry
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.documents.study_terms import FunctionTerms, GroupTerms, StudyTerms
 from mpc_cde.encodings import encodings_of
 from parties.job_proposals import released_by
@@ -142,7 +143,14 @@ class Roster:
         )
         facts = released_by(ledger_of(ledger), b"q" * 32, items)
         job = query_specification(
-            bytes(32), bytes(32), self.terms, self.entries, frozenset(), query, facts, p_percent=p
+            bytes(32),
+            bytes(32),
+            self.terms,
+            RosterRows.pack(self.entries),
+            frozenset(),
+            query,
+            facts,
+            p_percent=p,
         )
         encodings = encodings_of(self.terms)
         matrix = np.stack([encode_submission(encodings, row) for row in self.rows]).T

@@ -33,7 +33,7 @@ from mpc_cde.gateway.desk import Desk, DeskOf
 from mpc_cde.gateway.keeping import Verified
 from mpc_cde.gateway.postings import MakeRule, keep, post_one_of, post_several_of, rule_for, verify_with
 from mpc_cde.gateway.problems import ProblemKind, RequestRefused
-from mpc_cde.gateway.proofs import parse_entries
+from mpc_cde.gateway.proofs import verify_posted_entries
 from mpc_cde.gateway.routes.described import (
     ACKNOWLEDGED,
     SEVERAL_ACKNOWLEDGED,
@@ -95,7 +95,7 @@ async def post_signature(request: Request, desk: DeskOf) -> Response:
 async def _keep_roster(desk: Desk, envelope: Envelope, content: bytes) -> Response:
     def verify(context: Context) -> Verified:
         verified = verify_with(roster_rule, envelope, context)
-        parse_entries(content, open_envelope(envelope, Roster))
+        verify_posted_entries(content, open_envelope(envelope, Roster))
         keep_entries = partial(_put_entries, roster=envelope.digest(), content=content)
         return Verified(verified.new, verified.rule, context, keep_entries, always=True)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from mpc_cde.body_parts import DOCUMENT_PART, ENTRIES_PART, JSON_MEDIA_TYPE, RosterEntries
+from mpc_cde.body_parts import DOCUMENT_PART, ENTRIES_PART, JSON_MEDIA_TYPE, entries_content
 from mpc_cde.client.connection import Connection, connect
 from mpc_cde.client.gateway_calls import GatewayCalls
 from mpc_cde.client.home import CommunityHome
@@ -24,6 +24,7 @@ from mpc_cde.documents.query import Query
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.result import Cell, Result
 from mpc_cde.documents.roster import Roster, RosterEntry, roster_of, sorted_entries
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.gateway.app import create_app
 from mpc_cde.gateway.settings import GatewaySettings
 from mpc_cde.gateway.store import Store
@@ -89,7 +90,7 @@ class PaperGateway:
         await self.post("closings", signed(closing, [paper.steward_key, *paper.party_keys]))
         roster: Roster = roster_of(terms, entries, registrars={"registrar_0": len(entries)})
         document = (DOCUMENT_PART, signed(roster, paper.party_keys).to_json(), JSON_MEDIA_TYPE)
-        rows = RosterEntries(entries=sorted_entries(entries)).payload_bytes()
+        rows = entries_content(RosterRows.pack(sorted_entries(entries)))
         async with GatewayClient(URL, transport=self.transport, attempts=1) as client:
             await client.post_parts("/v1/signatures", [document, (ENTRIES_PART, rows, JSON_MEDIA_TYPE)])
         checked = CheckedRoster(

@@ -33,6 +33,7 @@ from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.result import Cell, LogHead, Result
 from mpc_cde.documents.roster import Roster, RosterEntry, RosterProof, roster_of, roster_tree, sorted_entries
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.documents.study import Presentation, Study
 from mpc_cde.documents.study_terms import FunctionTerms, GroupTerms, StudyTerms
 from mpc_cde.documents.submission import Submission
@@ -215,6 +216,9 @@ class PaperCommunity:
 
     def entries(self) -> tuple[RosterEntry, ...]:
         return sorted_entries([self.entry(number) for number in range(self.members)])
+
+    def rows(self) -> RosterRows:
+        return RosterRows.pack(self.entries())
 
     def roster(self) -> Roster:
         return roster_of(self.study.terms_digest(), self.entries(), registrars={"registrar_0": self.members})

@@ -29,7 +29,8 @@ from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.result import Cell, LogHead, Result
 from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.roster import RosterEntry, roster_of
-from mpc_cde.documents.roster_list import ListedSubmission, RosterList
+from mpc_cde.documents.roster_lines import ListedSubmission, RosterLines
+from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.study import Presentation, Study, Translation
 from mpc_cde.documents.study_terms import Budget, Eligibility, FunctionTerms, GroupTerms, StudyTerms
 from mpc_cde.documents.submission import Submission
@@ -312,6 +313,17 @@ def result() -> Result:
     )
 
 
+def roster_lines() -> RosterLines:
+    """What a list of one submission speaks of."""
+    listed = ListedSubmission(
+        submission=submission().digest(),
+        membership=membership().digest(),
+        member=membership().member,
+        sequence=1,
+    )
+    return RosterLines.pack([listed])
+
+
 def every_document() -> dict[str, Document]:
     """A sample by type name, one of each registered class."""
     terms = study().terms_digest()
@@ -340,14 +352,8 @@ def every_document() -> dict[str, Document]:
         RosterList(
             study_terms=terms,
             party=0,
-            submissions=(
-                ListedSubmission(
-                    submission=submission().digest(),
-                    membership=membership().digest(),
-                    member=membership().member,
-                    sequence=1,
-                ),
-            ),
+            count=1,
+            parts=roster_lines().part_digests(),
             withdrawals=(sign_document(withdrawal(), signing_key("corner shop")),),
             revocations=(sign_document(revocation(), signing_key("guild")),),
         ),

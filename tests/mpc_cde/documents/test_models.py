@@ -21,6 +21,7 @@ from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.registry import DOCUMENT_CLASSES, document_class_of
 from mpc_cde.documents.result import Cell, Result
 from mpc_cde.documents.revocation import Revocation
+from mpc_cde.documents.roster_lines import MAX_LINES
 from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.suites import X25519, PublicSealingKey
@@ -168,7 +169,8 @@ def test_oversized_payload_is_refused() -> None:
         (SAMPLES["receipt/v1"], {"verdict": "accepted"}),
         (SAMPLES["receipt/v1"], {"reason": None}),
         (SAMPLES["receipt/v1"], {"party": 16}),
-        (SAMPLES["roster-list/v1"], {"submissions": SAMPLES["roster-list/v1"].submissions * 2}),  # type: ignore[attr-defined]  # the sample of that name is a RosterList
+        (SAMPLES["roster-list/v1"], {"parts": (bytes(32),) * 255}),
+        (SAMPLES["roster-list/v1"], {"count": MAX_LINES + 1}),
         (sealing_key("a").public, {"suite": X25519}),
     ],
 )

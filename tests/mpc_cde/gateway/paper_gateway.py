@@ -17,7 +17,7 @@ from mpc_cde.body_parts import (
     ENTRIES_PART,
     JSON_MEDIA_TYPE,
     RAW_MEDIA_TYPE,
-    RosterEntries,
+    entries_content,
     envelope_part,
 )
 from mpc_cde.documents.approval import Approval
@@ -196,7 +196,7 @@ class PaperGateway:
     async def post_roster_with_entries(
         self, roster: Envelope, content: bytes | None = None
     ) -> httpx.Response:
-        entries = content or RosterEntries(entries=self.paper.entries()).payload_bytes()
+        entries = content or entries_content(self.paper.rows())
         files = [
             (DOCUMENT_PART, (DOCUMENT_PART, roster.to_json(), JSON_MEDIA_TYPE)),
             (ENTRIES_PART, (ENTRIES_PART, entries, JSON_MEDIA_TYPE)),

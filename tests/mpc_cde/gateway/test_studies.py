@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpc_cde.body_parts import RosterEntries
+from mpc_cde.body_parts import entries_content
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Refusal
 from mpc_cde.documents.canonical import encode_base64url
@@ -170,7 +170,7 @@ async def test_posted_entries_serve_proofs_and_false_ones_are_refused(gateway: P
     await gateway.open_study()
     gateway.clock.advance(days=300)
     roster = signed(paper.roster(), paper.party_keys)
-    false = RosterEntries(entries=paper.entries()[1:]).payload_bytes()
+    false = entries_content(paper.rows()[1:])
     problem(await gateway.post_roster_with_entries(roster, false), 422, "parts-refused")
     await gateway.posted("signatures", resigned(roster, paper.party_keys[:1]))
     answer = await gateway.post_roster_with_entries(roster)
