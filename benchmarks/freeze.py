@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.generated_community import GeneratedCommunity, signed
-from mpc_cde.documents.canonical import timestamp_of
+from benchmarks.generated_community import GeneratedCommunity, GeneratedMember, signed
+from mpc_cde.body_parts import entries_content
+from mpc_cde.documents.canonical import digest_of, timestamp_of
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.receipt import Receipt
@@ -33,12 +34,14 @@ from mpc_cde.documents.roster import Roster
 from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.study import Study
 from mpc_cde.documents.study_terms import StudyTerms
+from mpc_cde.documents.submission import Submission
 from parties import roster_table
 from parties.clock import system_clock
 from parties.columns import prepare_columns
 from parties.gathered_rows import Interest
+from parties.known_members import read_members
 from parties.party_home import CommunityHome, PartyHome
-from parties.roster import agree, read_basis, read_promises
+from parties.roster import ShownList, agree, read_basis, read_promises
 from parties.seed_vault import SeedVault
 from parties.share_store import ShareStore, StoredDocument, SubmissionRecord
 from protocols import field as fp
@@ -93,22 +96,24 @@ def fill(store: ShareStore, paper: GeneratedCommunity, records: int) -> tuple[Se
     randomness = ScriptedRandomness(b"freeze")
     seeds_each = len(subsets_of_party(paper.parties, paper.threshold, PARTY))
     first: tuple[bytes, tuple[Seed, ...]] | None = None
-    unsigned = Envelope(
-        payload_type="application/vnd.mpc-cde.submission.v1+json", payload=b"{}", signatures=()
-    )
     for start in range(0, records, CHUNK):
         numbers = range(start, min(records, start + CHUNK))
-        digests = [randomness.random_bytes(32) for _ in numbers]
         members = [paper.member(number) for number in numbers]
+        corrections = [_correction(terms, randomness) for _ in numbers]
+        documents = [
+            _submission(paper, member, correction, randomness)
+            for member, correction in zip(members, corrections, strict=True)
+        ]
+        digests = [document.digest() for document in documents]
         about = frozenset(digests) | {member.membership.member for member in members}
         with store.writing() as transaction:
             transaction.gather([Interest(frozenset(digests), about)])
-            for digest, member in zip(digests, members, strict=True):
+            for digest, member, document, correction in zip(
+                digests, members, documents, corrections, strict=True
+            ):
                 seeds = tuple(Seed(randomness.random_bytes(32)) for _ in range(seeds_each))
                 if first is None or digest < first[0]:
                     first = (digest, seeds)
-                words = np.frombuffer(randomness.random_bytes(8 * terms.element_count), dtype="<u8")
-                correction = fp.to_bytes(words % np.uint64(fp.P))
                 transaction.put_document(
                     StoredDocument(
                         member.envelope.digest(),
@@ -128,7 +133,7 @@ def fill(store: ShareStore, paper: GeneratedCommunity, records: int) -> tuple[Se
                         state="accepted",
                         reason="accepted",
                         judged=now,
-                        envelope=unsigned,
+                        envelope=document,
                     ),
                     correction=correction,
                     sealed_seeds=vault.lock(digest, seeds, randomness),
@@ -150,20 +155,45 @@ def fill(store: ShareStore, paper: GeneratedCommunity, records: int) -> tuple[Se
     return first[1]
 
 
+def _correction(terms: StudyTerms, randomness: ScriptedRandomness) -> bytes:
+    words = np.frombuffer(randomness.random_bytes(8 * terms.element_count), dtype="<u8")
+    return fp.to_bytes(words % np.uint64(fp.P))
+
+
+def _submission(
+    paper: GeneratedCommunity, member: GeneratedMember, correction: bytes, randomness: ScriptedRandomness
+) -> Envelope:
+    """As its member would write it, for this correction; nobody looks at its signature again."""
+    document = Submission(
+        study_terms=paper.study.terms_digest(),
+        member=member.membership.member,
+        sequence=1,
+        seed_hashes=tuple(randomness.random_bytes(32) for _ in range(paper.parties)),
+        correction=digest_of(correction),
+        envelopes=tuple(randomness.random_bytes(32) for _ in range(paper.parties)),
+        consent=paper.study.terms.consent_digest,
+    )
+    payload = document.payload_bytes()
+    return Envelope(payload_type=Submission.payload_type(), payload=payload, signatures=())
+
+
 def make_roster(store: ShareStore, community: Community, terms: StudyTerms) -> bytes:
     """The roster of equal lists, kept with its entries as after an agreement; its digest."""
     with store.reading() as view:
-        basis = read_basis(view, community, terms, PARTY, read_promises(view, terms.digest()))
+        promises = read_promises(view, terms.digest())
+        basis = read_basis(view, community, terms, PARTY, promises, read_members(view, terms))
     lists = {
-        party: RosterList.parse_payload(
-            basis.own_list.model_copy(update={"party": party}).payload_bytes()
-        )  # as many lists in memory as there are in an agreement
+        party: ShownList(
+            RosterList.parse_payload(basis.own_list.model_copy(update={"party": party}).payload_bytes()),
+            basis.lines,  # as in an agreement: what is said by all is held once
+        )
         for party in range(community.party_count)
     }
     inputs = agree(basis, lists)
     envelope = Envelope(
         payload_type=Roster.payload_type(), payload=inputs.roster.payload_bytes(), signatures=()
     )
+    entries_content(inputs.entries)  # what goes to the gateway
     with store.writing() as transaction:
         roster_table.put_entries(transaction, inputs.roster.digest(), inputs.entries)
         transaction.put_document(

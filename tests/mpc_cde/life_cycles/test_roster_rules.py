@@ -28,6 +28,7 @@ from mpc_cde.life_cycles.roster_rules import (
     is_within_reach,
     roster_from_lists,
 )
+from tests.mpc_cde.life_cycles import plain_roster_rules as plain
 
 MEMBERS = [bytes([number]) * 16 for number in range(6)]
 
@@ -376,3 +377,68 @@ def test_whatever_lists_hold_the_rules_are_total(lists: list[PartyList]) -> None
     outcome = roster_from_lists([*lists, hostile], parties=3, memberships=certified_by({}))
     assert isinstance(outcome, tuple)
     assert list(outcome) == sorted(outcome, key=Disagreement.sort_key)
+
+
+ANY_SEQUENCE = st.sampled_from([1, 1, 2, 3, 900, 1002, 2500, 2**53 - 1])
+STRANGE = st.builds(
+    ListedSubmission,
+    st.sampled_from([digest("strange", number) for number in range(5)]),
+    st.sampled_from(MEMBERS),
+    ANY_SEQUENCE,
+    st.sampled_from([membership(MEMBERS[0]), membership(MEMBERS[1]), b"\x00" * 32, b"unknown" + bytes(25)]),
+)
+
+
+@st.composite
+def strange_lists(draw: st.DrawFn) -> list[plain.PlainList]:
+    """Lists that agree in most, with whatever a party could put into one."""
+    common = draw(st.lists(st.one_of(LISTED, STRANGE), max_size=6))
+    lists = []
+    for party in draw(st.sampled_from([(0, 1, 2), (0, 1, 2), (0, 1, 2), (0, 1), (0, 1, 1), (0, 2, 7)])):
+        own = draw(st.lists(st.one_of(LISTED, STRANGE), max_size=2))
+        dropped = draw(st.sampled_from([0, 0, 0, 1]))
+        shown = {entry.submission: entry for entry in [*common[dropped:], *own]}
+        withdrawals = draw(
+            st.lists(st.builds(ListedWithdrawal, st.sampled_from(MEMBERS), ANY_SEQUENCE), max_size=1)
+        )
+        revoked = draw(st.frozensets(st.sampled_from(MEMBERS), max_size=1))
+        lists.append(plain.PlainList(party, tuple(shown.values()), tuple(withdrawals), revoked))
+    return lists
+
+
+@settings(max_examples=300)
+@given(strange_lists(), HOLDINGS, st.sampled_from([None, 1]), st.data())
+def test_arrays_come_to_what_loops_over_objects_come_to(
+    lists: list[plain.PlainList], holdings: list[str | None], cap: int | None, data: st.DataObject
+) -> None:
+    facts = {**certified(holdings), b"\x00" * 32: facts_of(None, (("size", "none"),))}
+    promised = [
+        (own.party, entry.submission)
+        for own in lists
+        for entry in data.draw(st.lists(st.one_of(LISTED, STRANGE), max_size=1))
+    ]
+    expected = plain.roster_from_lists(
+        lists, parties=3, memberships=facts, receipted=promised, roster_cap=cap
+    )
+    found = roster_from_lists(
+        [
+            PartyList(own.party, RosterLines.pack(own.submissions), own.withdrawals, own.revoked)
+            for own in lists
+        ],
+        parties=3,
+        memberships=certified_by(facts),
+        receipted={
+            party: digests_of(sorted(submission for p, submission in promised if p == party))
+            for party, _ in promised
+        },
+        roster_cap=cap,
+    )
+    if isinstance(expected, tuple):
+        assert found == expected
+        return
+    assert isinstance(found, AgreedRoster)
+    assert found.left_out == expected.left_out
+    assert [
+        plain.PlainEntry(e.submission, e.membership, e.holding, tuple(sorted(e.groups.items())))
+        for e in found.entries
+    ] == list(expected.entries)
