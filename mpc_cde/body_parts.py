@@ -34,9 +34,15 @@ def envelope_part(party: int) -> str:
     return f"envelope-{party}"
 
 
-def entries_content(rows: RosterRows) -> bytes:
-    """The part `entries`: canonical JSON of a roster's entries in row order."""
-    return _ENTRIES_HEAD + b",".join(rows.payloads()) + _ENTRIES_TAIL
+def entries_content(rows: RosterRows) -> bytes | None:
+    """The part `entries`: canonical JSON of a roster's entries in row order; None if it is longer than one may be."""
+    content = bytearray(_ENTRIES_HEAD)
+    for row, payload in enumerate(rows.payloads()):
+        content += b"," + payload if row else payload
+        if len(content) > MAX_ENTRIES_BYTES:
+            return None
+    content += _ENTRIES_TAIL
+    return bytes(content)
 
 
 def parse_entries(content: bytes) -> RosterRows:

@@ -112,6 +112,8 @@ async def _exchange_lines(
                 received[party][prefix] = parse_part(data, prefix)
             except BadDocument as error:
                 raise ListRefused(party, "lines of a list", str(error)[:120]) from None
+            if sum(map(len, received[party].values())) > documents[party].count:
+                raise ListRefused(party, f"at most {documents[party].count} submissions", "more")
     found = {}
     for party, parts in received.items():
         found[party] = basis.lines.with_parts(parts)

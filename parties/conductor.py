@@ -18,7 +18,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from mpc_cde.body_parts import ENTRIES_PART, MAX_ENTRIES_BYTES, entries_content
+from mpc_cde.body_parts import ENTRIES_PART, entries_content
 from mpc_cde.documents.authority import open_from_all_parties
 from mpc_cde.documents.canonical import encode_base64url, short_text_of
 from mpc_cde.documents.complaint import GIVEN_UP_STEP, Complaint
@@ -257,7 +257,7 @@ class Conductor:
 
         content = await to_thread.run_sync(entries_content, signed.inputs.entries)
         # Of more than a gateway takes, it works them out from the receipts and memberships that it has.
-        entries = (ENTRIES_PART, content) if len(content) <= MAX_ENTRIES_BYTES else None
+        entries = None if content is None else (ENTRIES_PART, content)
 
         def keep(transaction: StoreTransaction) -> None:
             desk.keep_and_post(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpc_cde.documents.membership import Membership
-from mpc_cde.documents.roster_lines import MEMBER_BYTES, Digests, RosterLines, digests_of, whole
+from mpc_cde.documents.roster_lines import MEMBER_BYTES, Digests, RosterLines, digests_in, whole
 from mpc_cde.documents.roster_rows import RowKind
 from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.life_cycles.certified_register import CertifiedFacts, CertifiedRegister
@@ -73,7 +73,7 @@ def _pack(stored: Iterable[StoredDocument], terms: StudyTerms) -> KnownMembers:
             yield each.digest, CertifiedFacts(kind, membership.registrar)
 
     register = CertifiedRegister.of(certified())
-    return KnownMembers(register, digests_of([members], size=MEMBER_BYTES), digests_of([keys]))
+    return KnownMembers(register, digests_in(members, size=MEMBER_BYTES), digests_in(keys))
 
 
 def _groups(membership: Membership, terms: StudyTerms) -> tuple[tuple[str, str], ...]:

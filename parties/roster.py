@@ -26,7 +26,7 @@ from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.roster import Roster, roster_document
-from mpc_cde.documents.roster_lines import LINE, Digests, RosterLines, digests_of, pack_line
+from mpc_cde.documents.roster_lines import LINE, Digests, RosterLines, digests_in, pack_line
 from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.documents.study_terms import StudyTerms
@@ -176,7 +176,7 @@ def _accepted_by_receipt(view: StoreView, study: bytes) -> dict[int, Digests]:
         receipt = Receipt.read_kept(stored.envelope.payload)
         if receipt.accepted:
             found.setdefault(receipt.party, bytearray()).extend(receipt.submission)
-    return {party: np.unique(digests_of([submissions])) for party, submissions in found.items()}
+    return {party: np.unique(digests_in(submissions)) for party, submissions in found.items()}
 
 
 def _withdrawn_by_receipt(view: StoreView, study: bytes) -> Iterator[tuple[int, bytes]]:

@@ -12,7 +12,7 @@ from mpc_cde.errors import BadProof, StoreDamaged
 from parties.share_store import StoreTransaction, StoreView
 from parties.store_tables import roster_rows as rows
 
-_CHUNK = 2000
+_CHUNK = 500
 
 
 def put_entries(transaction: StoreTransaction, roster: bytes, entries: RosterRows) -> None:

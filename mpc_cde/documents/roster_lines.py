@@ -46,9 +46,14 @@ def whole(value: bytes, size: int = DIGEST_BYTES) -> bytes:
     return bytes(value).ljust(size, b"\x00")
 
 
-def digests_of(values: Iterable[bytes | bytearray], *, size: int = DIGEST_BYTES) -> Digests:
+def digests_of(values: Iterable[bytes], *, size: int = DIGEST_BYTES) -> Digests:
     """An array of byte strings of `size`, in the order given."""
-    return np.frombuffer(b"".join(values), dtype=f"S{size}")
+    return digests_in(b"".join(values), size=size)
+
+
+def digests_in(together: bytes | bytearray, *, size: int = DIGEST_BYTES) -> Digests:
+    """The array of byte strings of `size` that stand one after another in a buffer, nothing copied."""
+    return np.frombuffer(together, dtype=f"S{size}")
 
 
 def is_among(wanted: Digests, ordered: Digests) -> npt.NDArray[np.bool_]:
@@ -88,7 +93,11 @@ class RosterLines:
         """These lines with some parts replaced by others, which were parsed; the very same if none is."""
         if not parts:
             return self
-        return RosterLines(np.concatenate([parts.get(prefix, self.part(prefix)) for prefix in range(PARTS)]))
+        pieces = [parts.get(prefix, self.part(prefix)) for prefix in range(PARTS)]
+        together = np.empty(
+            sum(map(len, pieces)), dtype=LINE
+        )  # else numpy turns the bytes of sequences round
+        return RosterLines(np.concatenate(pieces, out=together))
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -103,6 +112,14 @@ class RosterLines:
     def submissions(self) -> Digests:
         """Their digests, ascending."""
         return np.asarray(self.lines["submission"])
+
+    def submission(self, row: int) -> bytes:
+        """The digest in a row. Raises IndexError."""
+        return whole(self.lines["submission"][row])
+
+    def part_prefix(self, row: int) -> int:
+        """In which part a row stands. Raises IndexError."""
+        return self.submission(row)[0]
 
     @cached_property
     def _bounds(self) -> npt.NDArray[np.intp]:

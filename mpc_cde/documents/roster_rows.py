@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from mpc_cde.documents.canonical import base64url_bytes, canonical_bytes
 from mpc_cde.documents.roster import RosterEntry
-from mpc_cde.documents.roster_lines import Digests, digests_of, whole
+from mpc_cde.documents.roster_lines import Digests, digests_in, whole
 
 
 @dataclass(frozen=True)  # without slots, where what is worked out once has no room
@@ -55,9 +55,9 @@ class RosterRows(Sequence[RosterEntry]):
             found = RowKind(entry.holding, tuple(sorted(entry.groups.items())))
             kind.append(kinds.setdefault(found, len(kinds)))
         return cls(
-            digests_of([submissions]),
-            digests_of([memberships]),
-            np.array(kind, dtype=np.int32),
+            digests_in(submissions),
+            digests_in(memberships),
+            np.frombuffer(kind, dtype=np.int32),
             tuple(kinds),
         )
 

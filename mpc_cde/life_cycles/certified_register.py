@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mpc_cde.documents.roster_lines import Digests, digests_of, is_among
+from mpc_cde.documents.roster_lines import Digests, digests_in, is_among
 from mpc_cde.documents.roster_rows import RowKind
 
 NOTHING = RowKind()
@@ -43,9 +43,8 @@ class CertifiedRegister:
         for digest, found in certified:
             digests += digest
             number.append(facts.setdefault(found, len(facts)))
-        unordered = digests_of([digests])
-        ordered, first = np.unique(unordered, return_index=True)
-        return cls(ordered, np.array(number, dtype=np.int32)[first], tuple(facts))
+        ordered, first = np.unique(digests_in(digests), return_index=True)
+        return cls(ordered, np.frombuffer(number, dtype=np.int32)[first], tuple(facts))
 
     def joined(self, other: CertifiedRegister) -> CertifiedRegister:
         """Both; what is in both stands as it is here."""

@@ -366,8 +366,9 @@ def _agree(
     standing = _leave_out(everywhere.first, everywhere.which, revoked, withdrawn, left_out)
     newest = _newest_of_each(everywhere.first, standing, left_out)
     rows = _one_of_each_holding(everywhere.first, newest, memberships, left_out)
-    lines = RosterLines(everywhere.first.lines[rows])
-    numbers = memberships.numbers_of(lines.lines["membership"])
+    submissions = everywhere.first.submissions[rows]
+    certified = everywhere.first.lines["membership"][rows]
+    numbers = memberships.numbers_of(certified)
     kinds: dict[RowKind, int] = {}
     kind_of = np.array(
         [kinds.setdefault(facts.kind, len(kinds)) for facts in memberships.facts], dtype=np.int32
@@ -378,8 +379,8 @@ def _agree(
             name = memberships.facts[number].registrar
             registrars[name] = registrars.get(name, 0) + int(count)
     entries = RosterRows(
-        lines.submissions.copy(),
-        lines.lines["membership"].copy(),
+        submissions,
+        certified,
         kind_of[numbers] if len(kind_of) else numbers,
         tuple(kinds),
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mpc_cde.documents.canonical import digest_of
 from mpc_cde.documents.envelope import Envelope, sign_document
 from mpc_cde.documents.roster import Roster
+from mpc_cde.documents.roster_lines import LINE, ListedSubmission, RosterLines, pack_line
 from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.keys import SigningKey
 from parties.agreement import RostersDiffer, SignedRoster, agree_on_roster
-from parties.roster import ListRefused, RosterBasis
+from parties.roster import ListRefused, Promises, RosterBasis, ShownList
 from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.review.lying_sessions import Lie, LyingTable, truth
 from tests.review.test_two_faced_roster import basis_of, make_nodes, no_rows_yet
@@ -181,3 +185,105 @@ async def test_a_withdrawal_of_an_unknown_member_from_another_study_is_refused(
     )
     found = await outcome(paper, bases, showing(sign_document(shown, paper.party_keys[LIAR])))
     assert refused(found) == (LIAR, "withdrawals that members signed")
+
+
+# parts of lists --------------------------------------------------------------------------------------------------
+
+
+def holding(basis: RosterBasis, lines: RosterLines, **also: object) -> RosterBasis:
+    """The party, if it had accepted these submissions; its list says `also`."""
+    document = ShownList.of(basis.own_list, lines).document.model_copy(update=also)
+    return replace(basis, own_list=document, lines=lines)
+
+
+def part_step(basis: RosterBasis, row: int) -> str:
+    return f"roster list, part {basis.lines.part_prefix(row)}"
+
+
+async def steps_of(paper: PaperCommunity, bases: list[RosterBasis]) -> tuple[object, list[tuple[str, int]]]:
+    """What party 0 ends with, and every step with how many bytes party 1 shows."""
+    steps: list[tuple[str, int]] = []
+
+    def watch(sender: int, receiver: int, step: str, payload: bytes) -> bytes:
+        if (sender, receiver) == (LIAR, 0):
+            steps.append((step, len(payload)))
+        return payload
+
+    return await outcome(paper, bases, watch), steps
+
+
+async def test_lists_that_are_the_same_are_not_sent(paper: PaperCommunity, bases: list[RosterBasis]) -> None:
+    found, steps = await steps_of(paper, bases)
+    assert isinstance(found, SignedRoster)
+    assert [step for step, _ in steps] == [
+        "roster commitment",
+        "roster commitments seen",
+        "roster list",
+        "roster signature",
+    ]
+
+
+async def test_of_lists_that_differ_the_parts_that_differ_are_shown(
+    paper: PaperCommunity, bases: list[RosterBasis]
+) -> None:
+    """Party 1 lacks a submission, which the gateway kept from it: it counts nowhere."""
+    row = 1
+    less = RosterLines(np.delete(bases[LIAR].lines.lines, row))
+    for party, basis in enumerate(bases):
+        bases[party] = replace(basis, promises=Promises({}, frozenset()))
+    expected = part_step(bases[0], row)
+    bases[LIAR] = holding(bases[LIAR], less)
+    found, steps = await steps_of(paper, bases)
+    assert isinstance(found, SignedRoster), found
+    assert steps[3:-1] == [(expected, 88 * len(less.part(bases[0].lines.part_prefix(row))))]
+    assert found.inputs.entries.row_of(bases[0].lines.submission(row)) is None
+    assert len(found.inputs.entries) == len(bases[0].lines) - 1
+
+
+@pytest.mark.parametrize("shown", [b"", b"\xff" * 88, bytes(87)])
+async def test_a_part_other_than_the_list_names_is_refused(
+    paper: PaperCommunity, bases: list[RosterBasis], shown: bytes
+) -> None:
+    """Whoever signs one list could else have others count by another."""
+    step = part_step(bases[0], 0)
+    line = pack_line(bases[0].lines.submission(0), b"c" * 32, b"m" * 16, 7)
+    bases[LIAR] = holding(
+        bases[LIAR], bases[LIAR].lines.with_parts({bases[0].lines.part_prefix(0): np.frombuffer(line, LINE)})
+    )
+    found = await outcome(paper, bases, saying(step, shown))
+    assert refused(found) == (LIAR, "the part that its list names")
+
+
+@pytest.mark.parametrize("shown", [b"\xff" * 88 * 2, bytes(87)], ids=["the same line twice", "half a line"])
+async def test_a_part_without_sorted_lines_is_refused(
+    paper: PaperCommunity, bases: list[RosterBasis], shown: bytes
+) -> None:
+    prefix = 0xFF
+    parts = list(bases[LIAR].own_list.parts)
+    parts[prefix] = digest_of(shown)
+    bases[LIAR] = holding(bases[LIAR], bases[LIAR].lines, parts=tuple(parts))
+    found = await outcome(paper, bases, saying(f"roster list, part {prefix}", shown))
+    assert refused(found) == (LIAR, "lines of a list")
+
+
+@pytest.mark.parametrize("more", [1, -1])
+async def test_a_list_that_miscounts_its_lines_is_refused(
+    paper: PaperCommunity, bases: list[RosterBasis], more: int
+) -> None:
+    count = len(bases[LIAR].lines)
+    bases[LIAR] = holding(bases[LIAR], bases[LIAR].lines, count=count + more)
+    assert refused(await outcome(paper, bases)) == (LIAR, f"{count + more} submissions")
+
+
+async def test_a_list_longer_than_it_says_is_refused_before_all_of_it_is_kept(
+    paper: PaperCommunity, bases: list[RosterBasis]
+) -> None:
+    """Else a party could make others hold 256 messages of the largest size."""
+    prefix = bases[0].lines.part_prefix(0)
+    many = RosterLines.pack(
+        ListedSubmission(bytes([prefix]) + number.to_bytes(31, "big"), b"m" * 16, number, bytes(32))
+        for number in range(1, 50)
+    )
+    bases[LIAR] = holding(bases[LIAR], bases[LIAR].lines.with_parts({prefix: many.lines}), count=3)
+    found = await outcome(paper, bases)
+    assert refused(found) == (LIAR, "at most 3 submissions")

@@ -1,0 +1,100 @@
+"""Rows of a roster as arrays say what the entries say, and take few bytes each."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpc_cde.body_parts import entries_content, parse_entries
+from mpc_cde.documents.canonical import canonical_bytes
+from mpc_cde.documents.merkle import MerkleTree, merkle_root
+from mpc_cde.documents.roster import RosterEntry, roster_document, roster_of, sorted_entries
+from mpc_cde.documents.roster_rows import RosterRows
+from mpc_cde.errors import BadDocument
+from tests.mpc_cde.documents.samples import bytes_named, roster_entries, study
+
+TERMS = study().terms_digest()
+SHORT_TEXT = st.sampled_from(["a", "Zürich", 'say "no"', "back\\slash", '"submission":"' + "A" * 43 + '"}'])
+ENTRY = st.builds(
+    RosterEntry,
+    submission=st.binary(min_size=32, max_size=32),
+    membership=st.binary(max_size=32).map(lambda data: data.ljust(32, b"\x00")),
+    holding=st.none() | SHORT_TEXT,
+    groups=st.dictionaries(st.sampled_from(["size", "sector"]), SHORT_TEXT),
+)
+ENTRIES = st.lists(ENTRY, max_size=6, unique_by=lambda entry: entry.submission)
+
+
+@given(ENTRIES)
+def test_rows_say_what_their_entries_say(entries: list[RosterEntry]) -> None:
+    ordered = sorted_entries(entries)
+    rows = RosterRows.pack(ordered)
+    assert tuple(rows) == ordered
+    assert list(rows.payloads()) == [entry.payload_bytes() for entry in ordered]
+    assert [rows.row_of(entry.submission) for entry in ordered] == list(range(len(ordered)))
+    assert rows.row_of(b"\xff" * 32) is None
+    assert roster_document(TERMS, len(rows), rows.payloads()) == roster_of(TERMS, entries)
+    assert tuple(rows[1:]) == ordered[1:]
+    for value in ("a", "Zürich"):
+        expected = [entry.groups.get("size") == value for entry in ordered]
+        assert list(rows.are_of("size", value)) == expected
+
+
+@given(ENTRIES)
+def test_what_is_posted_with_a_roster_comes_back(entries: list[RosterEntry]) -> None:
+    rows = RosterRows.pack(sorted_entries(entries))
+    content = entries_content(rows)
+    whole = {"type": "roster-entries/v1", "entries": [entry.model_dump(mode="json") for entry in rows]}
+    assert content == canonical_bytes(whole)
+    assert tuple(parse_entries(content)) == tuple(rows)
+
+
+CONTENT = entries_content(RosterRows.pack(roster_entries(2)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        CONTENT[:-1],
+        CONTENT.replace(b"},{", b"}, {"),
+        CONTENT.replace(b"},{", b"}{"),
+        CONTENT.replace(b"},{", b"},null,{"),
+        CONTENT.replace(b"}],", b"},],"),
+        CONTENT.replace(b"[{", b"[null,{"),
+        CONTENT.replace(b'"groups"', b'"groups":{},"groups"', 1),
+    ],
+)
+def test_what_is_no_list_of_entries_is_refused(content: bytes) -> None:
+    assert len(parse_entries(CONTENT)) == 2
+    with pytest.raises(BadDocument):
+        parse_entries(content)
+
+
+def entry(number: int) -> RosterEntry:
+    named = bytes_named(f"submission {number}")
+    return RosterEntry(
+        submission=named, membership=named, groups={"size": "small" if number % 2 else "large"}
+    )
+
+
+def bytes_held(count: int) -> int:
+    """What rows and the tree of so many entries hold."""
+    tracemalloc.start()
+    try:
+        rows = RosterRows.pack(entry(number) for number in range(count))
+        tree = MerkleTree(rows.payloads())
+        held, _ = tracemalloc.get_traced_memory()
+        assert tree.root == merkle_root(rows.payloads())
+    finally:
+        tracemalloc.stop()
+    return held
+
+
+def test_a_row_and_its_place_in_the_tree_take_few_bytes() -> None:
+    each = (bytes_held(3000) - bytes_held(1000)) / 2000
+    assert each < 160, "68 for the row, 64 for the tree"
