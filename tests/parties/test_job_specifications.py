@@ -8,6 +8,7 @@ from mpc_cde.client.release_rules import items_of
 from mpc_cde.documents.disclosure_bundle import DisclosureBundle, Dominance
 from mpc_cde.documents.query import Query
 from mpc_cde.documents.roster import RosterEntry
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms
 from parties.job_runner import request_of, unpack_masks
 from parties.job_specifications import query_specification
@@ -15,7 +16,7 @@ from parties.release_ledger import Released
 from parties.worker_pipe import JobSpecification
 from tests.parties.test_study_limits import of, percentiles, terms_with
 
-ENTRIES = tuple(
+ENTRIES = RosterRows.pack(
     RosterEntry(
         submission=bytes([row]) * 32,
         membership=bytes([row]) * 32,

@@ -15,6 +15,7 @@ from mpc_cde.demo.material import Material
 from mpc_cde.documents.query import Query, QueryItem
 from mpc_cde.documents.result import Cell
 from mpc_cde.documents.roster import RosterEntry
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.encodings import encodings_of
 from parties.job_proposals import released_by
@@ -57,7 +58,7 @@ class PaperRoster:
 
         `row` asks for its own place, which stands in the cell as only the member will read it.
         """
-        entries = tuple(
+        entries = RosterRows.pack(
             RosterEntry(submission=_name(row), membership=_name(row), groups=dict(own))
             for row, own in enumerate(self.attributes)
         )
