@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from pydantic import Field, model_validator
 
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.base import Part
 from mpc_cde.documents.canonical import Base64Url, Bytes16, canonical_bytes
 from mpc_cde.documents.envelope import keyid_of
@@ -96,7 +97,9 @@ class Passphrase:
         try:
             return cls(path.read_bytes().split(b"\n", 1)[0])
         except OSError as error:
-            raise KeyFileRefused(f"{path}: {error.strerror}") from None
+            raise KeyFileRefused(
+                worded("file_unreadable", "{path}: {why}", path=path, why=error.strerror)
+            ) from None
 
     def derive(self, salt: bytes, n: int) -> bytes:
         """32 bytes by scrypt with r = 8, p = 1; 128 * 8 * n bytes of memory."""
@@ -178,7 +181,14 @@ def load_signing_key(path: Path, *, passphrase: Passphrase | None = None) -> Sig
     """Read a signing key. Raises KeyFileRefused: missing, too open, damaged, locked, another kind."""
     content = _read_key_file(path)
     if content.algorithm != ED25519:
-        raise KeyFileRefused(f"{path}: expected a signing key, found {content.algorithm}")
+        raise KeyFileRefused(
+            worded(
+                "another_key",
+                "{path}: expected another kind of key, found {kind}",
+                path=path,
+                kind=content.algorithm,
+            )
+        )
     key = SigningKey(_unlock(path, content, passphrase))
     _verify_public_half(path, content, key.public_bytes)
     return key
@@ -189,7 +199,14 @@ def load_sealing_key(path: Path, *, passphrase: Passphrase | None = None) -> Sea
     content = _read_key_file(path)
     suite = next((suite for suite in SUITES if suite == content.algorithm), None)
     if suite is None:
-        raise KeyFileRefused(f"{path}: expected a sealing key, found {content.algorithm}")
+        raise KeyFileRefused(
+            worded(
+                "another_key",
+                "{path}: expected another kind of key, found {kind}",
+                path=path,
+                kind=content.algorithm,
+            )
+        )
     key = SealingPrivateKey(_unlock(path, content, passphrase), suite=suite)
     _verify_public_half(path, content, key.public.key)
     return key
@@ -199,24 +216,38 @@ def _read_key_file(path: Path) -> _KeyFile:
     try:
         return _KeyFile.parse_payload(read_secret_file(path).removesuffix(b"\n"))
     except BadDocument:
-        raise KeyFileRefused(f"{path}: damaged, or no key file", hint="restore it from a backup") from None
+        raise _damaged(path) from None
 
 
 def _unlock(path: Path, content: _KeyFile, passphrase: Passphrase | None) -> bytes:
     secret = content.secret
     if content.salt is not None and content.n is not None:
         if passphrase is None:
-            raise KeyFileRefused(f"{path}: locked by a passphrase", hint="hand in the passphrase")
+            raise KeyFileRefused(
+                worded("key_locked", "{path}: locked by a passphrase", path=path),
+                hint=worded("key_locked_hint", "hand in the passphrase"),
+            )
         opener = AESGCM(passphrase.derive(content.salt, content.n))
         try:
             secret = opener.decrypt(_NONCE, content.secret, content.associated_data())
         except (InvalidTag, ValueError):
-            raise KeyFileRefused(f"{path}: the passphrase does not unlock it") from None
+            raise KeyFileRefused(
+                worded("key_passphrase", "{path}: the passphrase does not unlock it", path=path)
+            ) from None
     if len(secret) != SECRET_BYTES:
-        raise KeyFileRefused(f"{path}: damaged, or no key file", hint="restore it from a backup")
+        raise _damaged(path)
     return secret
+
+
+def _damaged(path: Path) -> KeyFileRefused:
+    return KeyFileRefused(
+        worded("key_damaged", "{path}: damaged, or no key file", path=path),
+        hint=worded("key_damaged_hint", "restore it from a backup"),
+    )
 
 
 def _verify_public_half(path: Path, content: _KeyFile, public: bytes) -> None:
     if content.public != public:
-        raise KeyFileRefused(f"{path}: damaged, its two halves do not belong together")
+        raise KeyFileRefused(
+            worded("key_halves", "{path}: damaged, its two halves do not belong together", path=path)
+        )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from mpc_cde.coded_text import worded
+
 _ALIKE = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "GEORGIAN", "LISU")
 """Alphabets that share shapes; others are mixed in many a name, as the three of Japanese are."""
 _BLANKS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
@@ -16,15 +18,23 @@ _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 def remarks_on(text: str) -> tuple[str, ...]:
     """What cannot be seen in a text that is shown; empty for what is as it looks."""
-    remarks = []
+    remarks: list[str] = []
     alphabets = sorted({name.title() for name in map(_alphabet, text) if name in _ALIKE})
     if len(alphabets) > 1:
-        remarks.append(f"letters of several alphabets: {', '.join(alphabets)}")
+        remarks.append(
+            worded(
+                "look_alphabets", "letters of several alphabets: {alphabets}", alphabets=", ".join(alphabets)
+            )
+        )
     hidden = sorted({f"U+{ord(character):04X}" for character in text if _is_unseen(character)})
     if hidden:
-        remarks.append(f"characters that cannot be seen: {', '.join(hidden)}")
+        remarks.append(
+            worded(
+                "look_hidden", "characters that cannot be seen: {characters}", characters=", ".join(hidden)
+            )
+        )
     if unicodedata.normalize("NFKC", text) != text:
-        remarks.append("letters or digits in an uncommon form")
+        remarks.append(worded("look_uncommon", "letters or digits in an uncommon form"))
     return tuple(remarks)
 
 

@@ -13,6 +13,7 @@ import threading
 from itertools import takewhile
 from pathlib import Path
 
+from mpc_cde.coded_text import worded
 from mpc_cde.errors import Conflict, KeyFileRefused
 
 MAX_SECRET_FILE_BYTES = 1 << 20
@@ -34,9 +35,11 @@ def verify_private_directory(path: Path) -> None:
     try:
         status = path.lstat()
     except OSError as error:
-        raise KeyFileRefused(f"{path}: {error.strerror}") from None
+        raise KeyFileRefused(
+            worded("file_unreadable", "{path}: {why}", path=path, why=error.strerror)
+        ) from None
     if not stat.S_ISDIR(status.st_mode):
-        raise KeyFileRefused(f"{path}: expected a directory")
+        raise KeyFileRefused(worded("no_directory", "{path}: expected a directory", path=path))
     _verify_owner_only(path, status, wanted="0700")
 
 
@@ -60,7 +63,10 @@ def write_secret_file(path: Path, data: bytes, *, replace: bool = False) -> None
             try:
                 os.link(draft, path, follow_symlinks=False)  # unlike rename, fails if the file is there
             except FileExistsError:
-                raise Conflict(f"{path} is there already", hint="move it away first") from None
+                raise Conflict(
+                    worded("file_there", "{path} is there already", path=path),
+                    hint=worded("file_there_hint", "move it away first"),
+                ) from None
     finally:
         draft.unlink(missing_ok=True)
     _sync_directory(path.parent)
@@ -72,18 +78,22 @@ def read_secret_file(path: Path, *, max_bytes: int = MAX_SECRET_FILE_BYTES) -> b
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise KeyFileRefused(f"{path}: {error.strerror}") from None
+        raise KeyFileRefused(
+            worded("file_unreadable", "{path}: {why}", path=path, why=error.strerror)
+        ) from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise KeyFileRefused(f"{path}: expected a file")
+            raise KeyFileRefused(worded("no_file", "{path}: expected a file", path=path))
         _verify_owner_only(path, status, wanted="0600")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(max_bytes + 1)
     finally:
         os.close(descriptor)
     if len(data) > max_bytes:
-        raise KeyFileRefused(f"{path}: expected at most {max_bytes} bytes")
+        raise KeyFileRefused(
+            worded("file_large", "{path}: expected at most {most} bytes", path=path, most=max_bytes)
+        )
     return data
 
 
@@ -102,11 +112,19 @@ def _verify_owner_only(path: Path, status: os.stat_result, *, wanted: str) -> No
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
         raise KeyFileRefused(
-            f"{path}: expected mode {wanted}, found {mode:04o}",
-            hint="find out who could read it; if nobody did, narrow the mode with chmod",
+            worded(
+                "file_open",
+                "{path}: expected mode {wanted}, found {mode}",
+                path=path,
+                wanted=wanted,
+                mode=f"{mode:04o}",
+            ),
+            hint=worded(
+                "file_open_hint", "find out who could read it; if nobody did, narrow the mode with chmod"
+            ),
         )
     if status.st_uid != os.geteuid():
-        raise KeyFileRefused(f"{path}: belongs to another user")
+        raise KeyFileRefused(worded("file_of_another", "{path}: belongs to another user", path=path))
 
 
 def _sync_directory(directory: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mpc_cde.coded_text import CodedText
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval, Refusal
 from mpc_cde.documents.authority import open_proposed_closing, open_proposed_study
@@ -91,7 +91,7 @@ def reasons_against(
     bundle = terms.disclosure
     if bundle.minimum_contributors < policy.minimum_contributors:
         reasons.append(
-            CodedText.of(
+            worded(
                 "own_minimum",
                 "this organisation asks for at least {own} contributors, the study for {study}",
                 own=policy.minimum_contributors,
@@ -100,7 +100,7 @@ def reasons_against(
         )
     if bundle.minimum_contributors_group < policy.minimum_contributors_group:
         reasons.append(
-            CodedText.of(
+            worded(
                 "own_minimum_group",
                 "this organisation asks for at least {own} contributors in a group, the study for {study}",
                 own=policy.minimum_contributors_group,
@@ -108,12 +108,10 @@ def reasons_against(
             )
         )
     if terms.community != community.digest():
-        reasons.append(CodedText.of("another_version", "it was made for another version of the community"))
+        reasons.append(worded("another_version", "it was made for another version of the community"))
     if now >= datetime_of(study.presentation.closes):
         closes = study.presentation.closes
-        reasons.append(
-            CodedText.of("closes_passed", "it closes at {closes}, which has passed", closes=closes)
-        )
+        reasons.append(worded("closes_passed", "it closes at {closes}, which has passed", closes=closes))
     return tuple(dict.fromkeys(reasons))
 
 
@@ -154,16 +152,16 @@ def approve_study(
 def _reasons_about_p(place: SigningPlace, study: Study, given: PPercent | None) -> tuple[str, ...]:
     commitment = study.terms.disclosure.p_percent
     if commitment is None:
-        needless = CodedText.of("p_needless", "a p was given, but the study has no p% rule")
+        needless = worded("p_needless", "a p was given, but the study has no p% rule")
         return () if given is None else (needless,)
     if given is not None:
         holds = given.commitment() == commitment
-        another = CodedText.of("p_differs", "the file holds another p than the study's terms stand for")
+        another = worded("p_differs", "the file holds another p than the study's terms stand for")
         return () if holds else (another,)
     try:
         place.home.load_p_percent(study.terms_digest(), commitment)
     except KeyFileRefused:
-        missing = CodedText.of(
+        missing = worded(
             "p_missing",
             "its p% rule is unpublished, and this party does not hold p: ask the steward for the file and give it "
             "with --p-percent FILE",
@@ -213,7 +211,7 @@ def cosign(place: SigningPlace, envelope: Envelope) -> tuple[Document, Envelope]
         return document, sign_closing(place, envelope)
     community = getattr(document, "community", None)
     if community is not None and community != place.community.digest():
-        raise BadDocument("it was made for another version of the community")
+        raise BadDocument(worded("another_version", "it was made for another version of the community"))
     return document, add_signature(envelope, place.identity)
 
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import ValidationError
 
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.base import describe_validation
 from mpc_cde.documents.community import Community, format_fingerprint, parse_fingerprint
 from mpc_cde.documents.envelope import Envelope, open_envelope, sign_document
@@ -170,13 +171,15 @@ def verify_own_place(home: PartyHome, identity: SigningKey, community: Community
     own_index = community.party_index(identity.public_bytes)
     if own_index is None:
         raise CallerError(
-            "this party is not in the community",
-            hint="hand party-card.json to whoever drafts it, then ask for a new draft",
+            worded("not_in_community", "this party is not in the community"),
+            hint=worded(
+                "not_in_community_hint", "hand party-card.json to whoever drafts it, then ask for a new draft"
+            ),
         )
     if community.cards[own_index] != read_own_card(home):
         raise CallerError(
-            "the draft has another card for this party than the one it made",
-            hint="do not approve it; ask for a new draft from party-card.json",
+            worded("another_card", "the draft has another card for this party than the one it made"),
+            hint=worded("another_card_hint", "do not approve it; ask for a new draft from party-card.json"),
         )
     return own_index
 

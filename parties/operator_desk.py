@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.canonical import encode_base64url, timestamp_of
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope
@@ -76,8 +77,8 @@ class Desk:
                 return await fetch_community(gateway, self.place, self.log)
         except NotFound:
             raise NotSetUp(
-                "the community is not signed by every party yet",
-                hint="try again when all parties have approved it",
+                worded("community_unsigned", "the community is not signed by every party yet"),
+                hint=worded("community_unsigned_hint", "try again when all parties have approved it"),
             ) from None
 
     async def _deliver(self, digest: bytes) -> str:
@@ -88,10 +89,14 @@ class Desk:
             pending = [item for item in view.outbox("pending") if item.digest == digest]
         if pending:
             reason = flushed.problem or pending[0].problem or "no answer"
-            return f"kept in the outbox, the node sends it when it can ({reason})"
+            return worded(
+                "delivery_kept", "kept in the outbox, the node sends it when it can ({why})", why=reason
+            )
         if refused:
-            raise CallerError(f"the gateway refused it: {refused[-1].problem}")
-        return "delivered to the gateway"
+            raise CallerError(
+                worded("delivery_refused", "the gateway refused it: {why}", why=refused[-1].problem)
+            )
+        return worded("delivered", "delivered to the gateway")
 
     def fetch_study(self, terms_digest: bytes) -> Envelope:
         """A proposal straight from the gateway, unverified. Raises NotFound, TransportError."""

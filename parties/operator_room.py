@@ -8,16 +8,18 @@ or a private key, and the one secret that comes in (the p of a p% rule, handed o
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from cryptography.x509 import load_der_x509_certificate
 
-from mpc_cde.coded_text import coded
+from mpc_cde.coded_text import coded, worded
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval, Refusal
 from mpc_cde.documents.authority import open_proposed_study, signing_parties
@@ -31,7 +33,7 @@ from mpc_cde.documents.study_differences import differences
 from mpc_cde.errors import BadDocument, CallerError, KeyFileRefused, NotFound
 from mpc_cde.keys import Passphrase
 from mpc_cde.life_cycles import study as life
-from mpc_cde.lookalikes import with_remarks
+from mpc_cde.lookalikes import remarks_on
 from mpc_cde.node_log import verify_log
 from mpc_cde.secret_files import read_secret_file
 from mpc_cde.web.local_room import Described, Room, optional_text_of, text_of
@@ -45,9 +47,11 @@ from parties.status_page import describe_status
 from parties.studies import KnownStudy, find_study, know_study
 
 PAGE = "operator.html"
-SHOWN_ENTRIES = 60
+SHOWN_ENTRIES = 20
 SHOWN_OF_ENTRY = ("number", "time", "event", "details")
-TAIL_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 18
+MAX_LOOK_BACK_BYTES = 1 << 24
+"""How far back a look goes: whoever wants to know about what was before walks the log by `mpc-party log`."""
 SESSION_EVENTS = ("job.", "roster.", "session.", "result.")
 SIGNED_AS_THEY_STAND = (Researcher, Amendment)
 """What waits here beside studies and closings. Memberships come by the thousand, and registrars countersign them."""
@@ -106,7 +110,7 @@ class OperatorRoom:
             study = open_proposed_study(stored.envelope, place.community)
             known = know_study(view, study.terms_digest(), place.community, self.desk.clock())
             if known is None:
-                raise NotFound("this node has seen no such study")
+                raise NotFound(worded("no_such_study", "this node has seen no such study"))
             last = self._last_study(view, place, study)
             approvals = _parties_of(view, Approval.type_name(), stored)
             refusals = [
@@ -155,14 +159,17 @@ class OperatorRoom:
             "keys": list(self._keys(place)),
         }
 
-    def log(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        """The last entries of the log, newest first; the log itself holds no figure, share or key."""
-        entries = self._last_entries(("",), SHOWN_ENTRIES)
-        return {"length": entries[0]["number"] if entries else 0, "entries": entries}
+    def log(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Some entries of the log, newest first, all of them before number `before`; none holds a figure or key."""
+        before = optional_text_of(asked, "before", longest=16) or str(self.desk.log.head.length + 1)
+        if not (before.isascii() and before.isdigit()):
+            raise CallerError(worded("number_expected", "{field}: expected a number", field="before"))
+        entries = self._last_entries(("",), SHOWN_ENTRIES, before=int(before))
+        return {"length": self.desk.log.head.length, "entries": entries}
 
     # doing --------------------------------------------------------------------------------------------------
 
-    def approve(self, asked: Mapping[str, Any]) -> dict[str, str]:
+    def approve(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Sign what was read, named by its whole digest; the same code as `mpc-party approve`."""
         p_percent = _p_percent(optional_text_of(asked, "p_percent"))
         with self.desk.store.reading() as view:
@@ -174,14 +181,14 @@ class OperatorRoom:
                 self.desk, stored.envelope, passphrase=self.passphrase, p_percent=p_percent
             )
         self._signed.add(encode_base64url(stored.digest))
-        return {"delivery": delivery}
+        return {"delivery": coded(delivery)}
 
-    def refuse(self, asked: Mapping[str, Any]) -> dict[str, str]:
+    def refuse(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Refuse a study with a reason that everybody reads; the same code as `mpc-party refuse`."""
         reason = text_of(asked, "reason", longest=500)
         with self.desk.store.reading() as view:
             stored = self._proposal(view, asked)
-        return {"delivery": refuse_at_desk(self.desk, stored, reason=reason)}
+        return {"delivery": coded(refuse_at_desk(self.desk, stored, reason=reason))}
 
     def verify_log(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Walk the whole log: chain, signatures, and that it goes as far as the store says."""
@@ -193,13 +200,22 @@ class OperatorRoom:
     def checkpoint(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Sign how far the log goes, for the other parties."""
         head, delivery = checkpoint_at_desk(self.desk)
-        return {"length": head.length, "head": encode_base64url(head.digest), "delivery": delivery}
+        return {"length": head.length, "head": encode_base64url(head.digest), "delivery": coded(delivery)}
 
     def check(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """What `mpc-party check` finds."""
         findings = check_party(self.desk.home, self.passphrase, self.desk.clock)
-        fields = ("what", "found", "problem", "hint")
-        return {"findings": [{name: getattr(one, name) for name in fields} for one in findings]}
+        return {
+            "findings": [
+                {
+                    "what": coded(one.what),
+                    "found": coded(one.found),
+                    "problem": None if one.problem is None else coded(one.problem),
+                    "hint": None if one.hint is None else coded(one.hint),
+                }
+                for one in findings
+            ]
+        }
 
     # what stands behind them --------------------------------------------------------------------------------
 
@@ -227,7 +243,8 @@ class OperatorRoom:
         for kind in SIGNED_AS_THEY_STAND:
             for stored in view.documents(kind.type_name()):
                 if own not in signing_parties(stored.envelope, community):
-                    yield _as_it_stands(stored, kind, community)
+                    changed = None if stored.study is None else find_study(view, stored.study)
+                    yield _as_it_stands(stored, kind, community, changed)
 
     def _waiting_closings(
         self, view: StoreView, known: KnownStudy, place: SigningPlace
@@ -249,13 +266,13 @@ class OperatorRoom:
         kinds = (Study, Closing, *SIGNED_AS_THEY_STAND)
         stored = view.document(_digest(asked))
         if stored is None or stored.type_name not in {kind.type_name() for kind in kinds}:
-            raise NotFound("this node has seen no such document")
+            raise NotFound(worded("no_such_document", "this node has seen no such document"))
         return stored
 
     def _proposal(self, view: StoreView, asked: Mapping[str, Any]) -> StoredDocument:
         stored = view.document(_digest(asked))
         if stored is None or stored.type_name != Study.type_name():
-            raise NotFound("this node has seen no such study")
+            raise NotFound(worded("no_such_study", "this node has seen no such study"))
         return stored
 
     def _last_study(self, view: StoreView, place: SigningPlace, study: Study) -> KnownStudy | None:
@@ -298,16 +315,34 @@ class OperatorRoom:
                     "here": place.home.has_sealing_key(stored.study),
                 }
 
-    def _last_entries(self, beginnings: tuple[str, ...], count: int) -> list[dict[str, Any]]:
+    def _last_entries(
+        self, beginnings: tuple[str, ...], count: int, *, before: int | None = None
+    ) -> list[dict[str, Any]]:
         """The newest first, from the end of the file; that the chain holds is for `verify_log` to say."""
-        path = self.desk.place.log_path
-        with path.open("rb") as file:
-            start = max(0, path.stat().st_size - TAIL_BYTES)
-            file.seek(start)
-            lines = file.read(TAIL_BYTES).split(b"\n")[1 if start else 0 : -1]
-        entries = (json.loads(line) for line in reversed(lines))
+        entries = (json.loads(line) for line in _lines_backwards(self.desk.place.log_path))
         shown = ({name: entry[name] for name in SHOWN_OF_ENTRY} for entry in entries)
-        return list(islice((one for one in shown if one["event"].startswith(beginnings)), count))
+        asked = (one for one in shown if before is None or one["number"] < before)
+        return list(islice((one for one in asked if one["event"].startswith(beginnings)), count))
+
+
+def _lines_backwards(path: Path) -> Iterator[bytes]:
+    """Finished lines from the last to the first, as far back as a look goes."""
+    rest = b""  # of a line that begins further back
+    is_finished = False  # what stands behind the last end of a line is no entry yet
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        furthest = max(0, end - MAX_LOOK_BACK_BYTES)
+        while end > furthest:
+            start = max(furthest, end - BLOCK_BYTES)
+            file.seek(start)
+            rest, *lines = (file.read(end - start) + rest).split(b"\n")
+            if lines and not is_finished:
+                lines.pop()
+                is_finished = True
+            yield from reversed(lines)
+            end = start
+    if is_finished and furthest == 0:
+        yield rest
 
 
 def _digest(asked: Mapping[str, Any]) -> bytes:
@@ -316,7 +351,7 @@ def _digest(asked: Mapping[str, Any]) -> bytes:
     except ValueError:
         digest = b""
     if len(digest) != 32:
-        raise CallerError("digest: expected the whole digest of a document")
+        raise CallerError(worded("digest_expected", "{field}: expected the whole digest", field="digest"))
     return digest
 
 
@@ -324,7 +359,10 @@ def _p_percent(text: str | None) -> PPercent | None:
     try:
         return None if text is None else PPercent.parse_payload(text.encode())
     except BadDocument:  # whose message quotes nothing
-        raise CallerError("not the file of a p% rule", hint="Is it the right file?") from None
+        raise CallerError(
+            worded("no_p_file", "not the file of a p% rule"),
+            hint=worded("right_file", "Is it the right file?"),
+        ) from None
 
 
 def _parties_of(view: StoreView, type_name: str, proposal: StoredDocument) -> set[int]:
@@ -333,7 +371,10 @@ def _parties_of(view: StoreView, type_name: str, proposal: StoredDocument) -> se
     return {one.party for one in documents if one.subject == proposal.digest and one.party is not None}
 
 
-def _as_it_stands(stored: StoredDocument, kind: type[Any], community: Community) -> dict[str, Any]:
+def _as_it_stands(
+    stored: StoredDocument, kind: type[Any], community: Community, changed: StoredDocument | None
+) -> dict[str, Any]:
+    """A document for its card; `changed` is the study that an amendment is about."""
     document = stored.parse(kind)
     signed = [community.cards[party].name for party in sorted(signing_parties(stored.envelope, community))]
     common = {"digest": encode_base64url(stored.digest), "signed": signed}
@@ -341,12 +382,14 @@ def _as_it_stands(stored: StoredDocument, kind: type[Any], community: Community)
         return {
             "kind": "researcher",
             **common,
-            "title": with_remarks(document.name),
+            "title": document.name,
+            "remarks": [coded(remark) for remark in remarks_on(document.name)],
             "functions": list(document.functions),
             "every_study": document.studies is None,
             "closes": document.valid_until,
         }
-    return {"kind": "amendment", **common, "title": kind.type_name(), "closes": document.presentation.closes}
+    title = "" if changed is None else changed.parse(Study).terms.title
+    return {"kind": "amendment", **common, "title": title, "closes": document.presentation.closes}
 
 
 def _peers(place: SigningPlace) -> Iterator[dict[str, Any]]:

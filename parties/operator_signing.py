@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mpc_cde.cli.showing import say, say_table
 from mpc_cde.cli.study_page import show_study
 from mpc_cde.cli.surroundings import confirm
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.canonical import decode_base64url, encode_base64url
 from mpc_cde.documents.community import Community, format_fingerprint
 from mpc_cde.documents.envelope import Envelope, open_envelope
@@ -133,7 +134,7 @@ def study_to_refuse(desk: Desk, stored: StoredDocument) -> KnownStudy:
     with desk.store.reading() as view:
         known = know_study(view, stored.study or b"", desk.signing_place().community, desk.clock())
     if known is None or not isinstance(known.state, life.Proposed | life.Approved | life.Open):
-        raise Conflict("a study can be refused until it closes, not later")
+        raise Conflict(worded("refused_too_late", "a study can be refused until it closes, not later"))
     return known
 
 

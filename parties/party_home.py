@@ -35,6 +35,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.community import parse_fingerprint
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.p_percent import PPercent
@@ -138,15 +139,20 @@ class CommunityHome:
         path = self.p_percent_path(study_terms)
         if not path.exists():
             raise KeyFileRefused(
-                f"{path}: the p of the study's p% rule is not here",
-                hint="ask the steward for its file, and run: mpc-party approve STUDY --p-percent FILE",
+                worded("p_not_here", "{path}: the p of the study's p% rule is not here", path=path),
+                hint=worded(
+                    "p_not_here_hint",
+                    "ask the steward for its file, and run: mpc-party approve STUDY --p-percent FILE",
+                ),
             )
         try:
             secret = PPercent.parse_payload(read_secret_file(path))
         except BadDocument:
-            raise KeyFileRefused(f"{path}: damaged") from None
+            raise KeyFileRefused(worded("file_damaged", "{path}: damaged", path=path)) from None
         if secret.commitment() != commitment:
-            raise KeyFileRefused(f"{path}: it holds another p than the study's terms stand for")
+            raise KeyFileRefused(
+                worded("p_other", "{path}: it holds another p than the study's terms stand for", path=path)
+            )
         return secret
 
     def destroy_p_percent(self, study_terms: bytes) -> None:
@@ -211,7 +217,8 @@ class PartyHome:
         """Returns if the home was set up and nobody else may enter it. Raises NotSetUp, KeyFileRefused."""
         if not self.identity_path.exists():
             raise NotSetUp(
-                f"{self.path}: no party lives here yet", hint="run: mpc-party init --mesh HOST:PORT"
+                worded("no_party", "{path}: no party lives here yet", path=self.path),
+                hint=worded("no_party_hint", "run: mpc-party init --mesh HOST:PORT"),
             )
         verify_private_directory(self.path)
         verify_private_directory(self.keys_path)
@@ -227,7 +234,11 @@ class PartyHome:
         try:
             key = load_pem_private_key(read_secret_file(self.mesh_key_path), password)
         except (TypeError, ValueError):
-            raise KeyFileRefused(f"{self.mesh_key_path}: damaged, or the passphrase does not fit") from None
+            raise KeyFileRefused(
+                worded(
+                    "file_locked", "{path}: damaged, or the passphrase does not fit", path=self.mesh_key_path
+                )
+            ) from None
         plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return MeshCredentials(certificate, plain)
 
@@ -235,13 +246,16 @@ class PartyHome:
         """Fingerprint of the community that the operator approved. Raises NotSetUp."""
         if not self.pinned_path.exists():
             raise NotSetUp(
-                f"{self.path}: no community was approved yet",
-                hint="run: mpc-party approve COMMUNITY-FILE, after comparing its fingerprint by voice",
+                worded("no_pinned", "{path}: no community was approved yet", path=self.path),
+                hint=worded(
+                    "no_pinned_hint",
+                    "run: mpc-party approve COMMUNITY-FILE, after comparing its fingerprint by voice",
+                ),
             )
         try:
             return parse_fingerprint(read_secret_file(self.pinned_path).decode("ascii"))
         except ValueError:
-            raise KeyFileRefused(f"{self.pinned_path}: damaged") from None
+            raise KeyFileRefused(worded("file_damaged", "{path}: damaged", path=self.pinned_path)) from None
 
     def pin(self, fingerprint: str) -> CommunityHome:
         """Bind this home to a community and make its directory."""

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509 import load_der_x509_certificate
 
 from mpc_cde.client.trust import verify_community
+from mpc_cde.coded_text import message_of, worded
 from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.authority import open_party_card
 from mpc_cde.documents.community import format_fingerprint
@@ -46,17 +47,19 @@ class _Checks:
 
     def directories(self) -> str:
         self.home.verify()
-        return "closed to others"
+        return worded("check_closed", "closed to others")
 
     def settings(self) -> str:
-        return f"gateway {self._settings().gateway}"
+        return worded("check_gateway", "gateway {gateway}", gateway=self._settings().gateway)
 
     def keys_and_card(self) -> str:
         identity = self._identity()
         card = open_party_card(Envelope.parse_json(read_secret_file(self.home.card_path).strip()))
         if card.identity_key != identity.public_bytes:
-            raise CallerError("the card names another identity key than the one kept here")
-        return f"card of {card.name}"
+            raise CallerError(
+                worded("check_identity", "the card names another identity key than the one kept here")
+            )
+        return worded("check_card", "card of {name}", name=card.name)
 
     def mesh_certificate(self) -> str:
         credentials = self.home.load_mesh_credentials(self.passphrase)
@@ -64,20 +67,32 @@ class _Checks:
         key = load_pem_private_key(credentials.private_key_pem, None)
         same = _public(key.public_key()) == _public(certificate.public_key())
         if not same:
-            raise CallerError("the mesh certificate and the mesh key do not belong together")
+            raise CallerError(
+                worded("check_halves", "the mesh certificate and the mesh key do not belong together")
+            )
         if self.clock() >= certificate.not_valid_after_utc:
-            raise CallerError("the mesh certificate has expired")
-        return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
+            raise CallerError(worded("check_expired", "the mesh certificate has expired"))
+        return worded("check_valid", "valid until {date}", date=f"{certificate.not_valid_after_utc:%Y-%m-%d}")
 
     def community(self) -> str:
         place = self.home.pinned_community()
         community = read_community(place)
         if community is None:
             raise CallerError(
-                f"{format_fingerprint(place.path.name)} was approved, and not every party has signed it yet"
+                worded(
+                    "check_unsigned",
+                    "{fingerprint} was approved, and not every party has signed it yet",
+                    fingerprint=format_fingerprint(place.path.name),
+                )
             )
         own_index = verify_own_place(self.home, self._identity(), community)
-        return f"{community.name}, version {community.version}, this is party {own_index}"
+        return worded(
+            "check_community",
+            "{name}, version {version}, this is party {party}",
+            name=community.name,
+            version=community.version,
+            party=own_index,
+        )
 
     def store(self) -> str:
         place = self.home.pinned_community()
@@ -99,8 +114,17 @@ class _Checks:
             and stored.party == community.party_index(self._identity().public_bytes)
             and not place.has_sealing_key(stored.study)
         ]
-        lost = f"; the sealing keys of {len(missing)} approved studies are gone" if missing else ""
-        return f"feed up to item {feed}, log of {own.length} entries{lost}"
+        if missing:
+            return worded(
+                "check_keys_gone",
+                "feed up to item {feed}, log of {length} entries; sealing keys of {gone} approved studies are gone",
+                feed=feed,
+                length=own.length,
+                gone=len(missing),
+            )
+        return worded(
+            "check_store", "feed up to item {feed}, log of {length} entries", feed=feed, length=own.length
+        )
 
     def gateway(self) -> str:
         place = self.home.pinned_community()
@@ -110,20 +134,23 @@ class _Checks:
                 return await gateway.communities()
 
         trusted = verify_community(anyio.run(fetch), place.path.name)
-        return f"serves {trusted.current.name}, version {trusted.current.version}"
+        current = trusted.current
+        return worded(
+            "check_serves", "serves {name}, version {version}", name=current.name, version=current.version
+        )
 
     def mesh_port(self) -> str:
         mesh = self._settings().mesh
         if running_node(self.home) is not None:
-            return f"{mesh.listen}, held by the running node"
+            return worded("check_held", "{address}, held by the running node", address=mesh.listen)
         try:
             bind(mesh.host, mesh.port).close()
         except OSError as error:
             raise CallerError(
-                f"{mesh.listen}: {error.strerror}",
-                hint="another program may hold the port; change party.toml",
+                worded("check_port", "{address}: {why}", address=mesh.listen, why=error.strerror),
+                hint=worded("check_port_hint", "another program may hold the port; change party.toml"),
             ) from None
-        return f"{mesh.listen} is free"
+        return worded("check_free", "{address} is free", address=mesh.listen)
 
     def _settings(self) -> PartySettings:
         return read_settings(self.home.settings_path)
@@ -142,20 +169,20 @@ def check_party(home: PartyHome, passphrase: Passphrase | None, clock: Clock) ->
     """Every finding in turn; a home that is not set up ends the list early."""
     checks = _Checks(home, passphrase, clock)
     steps: tuple[tuple[str, Callable[[], str]], ...] = (
-        ("directories", checks.directories),
-        ("settings", checks.settings),
-        ("keys and card", checks.keys_and_card),
-        ("mesh certificate", checks.mesh_certificate),
-        ("mesh port", checks.mesh_port),
-        ("community", checks.community),
-        ("store and log", checks.store),
-        ("gateway", checks.gateway),
+        (worded("check_directories", "directories"), checks.directories),
+        (worded("check_settings", "settings"), checks.settings),
+        (worded("check_keys", "keys and card"), checks.keys_and_card),
+        (worded("check_certificate", "mesh certificate"), checks.mesh_certificate),
+        (worded("check_mesh", "mesh port"), checks.mesh_port),
+        (worded("check_signed", "community"), checks.community),
+        (worded("check_log", "store and log"), checks.store),
+        (worded("check_relay", "gateway"), checks.gateway),
     )
     for what, step in steps:
         try:
             yield Finding(what, step())
         except NotSetUp as error:
-            yield Finding(what, "", str(error), error.hint)
+            yield Finding(what, "", message_of(error), error.hint)
             return
         except (MpcCdeError, OwnError) as error:
-            yield Finding(what, "", str(error), getattr(error, "hint", None))
+            yield Finding(what, "", message_of(error), getattr(error, "hint", None))

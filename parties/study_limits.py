@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
-from mpc_cde.coded_text import CodedText
+from mpc_cde.coded_text import CodedText, worded
 from mpc_cde.documents.disclosure_bundle import DisclosureBundle
 from mpc_cde.documents.roster_lines import MAX_LINES
 from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms
@@ -33,9 +33,6 @@ MAX_TABLE_CELLS = 1 << 12
 """Every query of a table judges all of it."""
 
 
-_say = CodedText.of
-
-
 def unsupported(terms: StudyTerms) -> list[str]:
     """Why no node of this version approves these terms; empty if nothing speaks against them."""
     faults = [fault for function in terms.functions for fault in _about_function(terms, function)]
@@ -45,7 +42,7 @@ def unsupported(terms: StudyTerms) -> list[str]:
     faults += _unbounded(terms)
     if terms.roster_cap > MAX_ROSTER_CAP:
         faults.append(
-            _say(
+            worded(
                 "roster_cap",
                 "a roster of more than {most} cannot be agreed on by this version",
                 most=MAX_ROSTER_CAP,
@@ -62,7 +59,7 @@ def _about_function(terms: StudyTerms, function: FunctionTerms) -> Iterator[str]
     try:
         specification = catalog.specification(name)
         if len(function.figures) != specification.figures:
-            yield _say(
+            yield worded(
                 "figures_count",
                 "{name}: takes {takes} figure(s), the study names {named}",
                 name=name,
@@ -73,41 +70,41 @@ def _about_function(terms: StudyTerms, function: FunctionTerms) -> Iterator[str]
         catalog.check_parameters(name, function.asked_parameters)
         verify_plan(name, _encodings(terms, function), function.asked_parameters, terms.roster_cap)
     except OutOfRange as error:
-        yield _say("cannot_be", "{name}: {error}", name=name, error=error)
+        yield worded("cannot_be", "{name}: {error}", name=name, error=error)
         return
     if len(set(function.figures)) < len(function.figures):
-        yield _say("figure_twice", "{name}: names {figure} twice", name=name, figure=function.figures[0])
+        yield worded("figure_twice", "{name}: names {figure} twice", name=name, figure=function.figures[0])
     if specification.of_amounts:
         for figure in map(terms.figure, function.figures):
             if figure is not None and figure.kind == "category":
-                yield _say(
+                yield worded(
                     "no_amount",
                     "{name}: {figure} is a category, whose symbols are no amounts",
                     name=name,
                     figure=figure.name,
                 )
     if function.by in function.figures:
-        yield _say("by_itself", "{name}: {by} cannot be grouped by itself", name=name, by=function.by)
+        yield worded("by_itself", "{name}: {by} cannot be grouped by itself", name=name, by=function.by)
     if name == OWN_RANK and function.audience != "self":
-        yield _say("place_for_self", "{name}: a member's own place is for audience self alone", name=name)
+        yield worded("place_for_self", "{name}: a member's own place is for audience self alone", name=name)
     if name != OWN_RANK and function.audience == "self":
-        yield _say(
+        yield worded(
             "self_for_place",
             "{name}: audience self is supported for {place} alone",
             name=name,
             place=OWN_RANK,
         )
     if name == OWN_RANK and function.by is not None and terms.group(function.by) is None:
-        yield _say(
+        yield worded(
             "place_in_category",
             "{name}: a place within a secret category ({by}) is not supported",
             name=name,
             by=function.by,
         )
     if function.epsilon is not None or function.delta is not None:
-        yield _say("noise", "{name}: noise (epsilon, delta) is not supported", name=name)
+        yield worded("noise", "{name}: noise (epsilon, delta) is not supported", name=name)
     if function.scheduled:
-        yield _say("scheduled", "{name}: scheduled release is not supported", name=name)
+        yield worded("scheduled", "{name}: scheduled release is not supported", name=name)
 
 
 def _encodings(terms: StudyTerms, function: FunctionTerms) -> list[FigureEncoding]:
@@ -130,7 +127,7 @@ def _about_rules(terms: StudyTerms) -> Iterator[str]:
     }
     for name, wanted in asked.items():
         if wanted:
-            yield _say("rule_unknown", "rule not supported by this version: {name}", name=name)
+            yield worded("rule_unknown", "rule not supported by this version: {name}", name=name)
     if bundle.dominance is None and bundle.p_percent is None:
         return
     try:
@@ -154,7 +151,7 @@ def _concentration_fault(
             and figure.may_be_negative
             and bundle.minimum_contributors_negative is None
         ):
-            yield _say(
+            yield worded(
                 "negative",
                 "{figure}: rules about concentration do not apply to figures that may be negative; "
                 "the study needs minimum_contributors_negative",
@@ -165,7 +162,7 @@ def _concentration_fault(
             try:
                 verify_concentration(encoding, bundle.minimum_contributors, terms.roster_cap)
             except OutOfRange as error:
-                yield _say("cannot_be", "{name}: {error}", name=figure.name, error=error)
+                yield worded("cannot_be", "{name}: {error}", name=figure.name, error=error)
 
 
 # cells against each other ---------------------------------------------------------------------------------
@@ -175,7 +172,7 @@ def _about_table(terms: StudyTerms, table: ReleaseTable) -> Iterator[str]:
     named = " and ".join(table.figures)
     if len(table.partitions) > 1:
         listed = " and ".join(sorted(table.partitions))
-        yield _say(
+        yield worded(
             "overlap",
             "{figures}: groups by {groups} overlap, and differences of cells show members",
             figures=named,
@@ -185,7 +182,7 @@ def _about_table(terms: StudyTerms, table: ReleaseTable) -> Iterator[str]:
     if table.is_subtractable and not terms.disclosure.complementary:
         yield _subtraction(table, named)
     if len(table.groups(terms)) * len(table.combinations) > MAX_TABLE_CELLS:
-        yield _say(
+        yield worded(
             "too_many_cells",
             "{figures}: more than {most} cells would have to be judged for each query",
             figures=named,
@@ -193,7 +190,7 @@ def _about_table(terms: StudyTerms, table: ReleaseTable) -> Iterator[str]:
         )
     required = {may_be_blank(terms, figures) for figures in table.combinations}
     if len(required) > 1:
-        yield _say(
+        yield worded(
             "blanks_differ",
             "{figures}: functions over them have different contributors (members that left a figure blank), and "
             "differences of cells show members; make the figures mandatory, or ask each in functions of its own",
@@ -205,13 +202,13 @@ def _about_table(terms: StudyTerms, table: ReleaseTable) -> Iterator[str]:
 
 def _subtraction(table: ReleaseTable, named: str) -> CodedText:
     if any(function.by is None for function in table.functions):
-        return _say(
+        return worded(
             "subtraction_asked",
             "{figures}: asked of all members and of groups, so that a withheld group falls out by subtraction; "
             "the study needs complementary = true",
             figures=named,
         )
-    return _say(
+    return worded(
         "subtraction_counted",
         "{figures}: every group tells its contributors, and everybody reads the number of all, so that a withheld "
         "group falls out by subtraction; the study needs complementary = true",
@@ -224,13 +221,13 @@ def _about_order(figure: str, functions: Sequence[FunctionTerms]) -> Iterator[st
     edges = {function.edges for function in functions if function.function == HISTOGRAM}
     percentiles = [function for function in functions if function.function in PERCENTILES]
     if len(edges) > 1:
-        yield _say(
+        yield worded(
             "edges_differ",
             "{figure}: histograms with different edges show who lies between an edge of each",
             figure=figure,
         )
     if edges and percentiles:
-        yield _say(
+        yield worded(
             "edges_and_percentiles",
             "{figure}: a histogram and percentiles of one figure show who lies between an edge and a percentile",
             figure=figure,
@@ -241,7 +238,7 @@ def _about_order(figure: str, functions: Sequence[FunctionTerms]) -> Iterator[st
         asked.setdefault(function.by, set()).update((function.function, q) for q in quantiles)
     ascending = sorted(asked.values(), key=len)
     if any(not smaller <= larger for smaller, larger in pairwise(ascending)):
-        yield _say(
+        yield worded(
             "percentiles_differ",
             "{figure}: percentiles of all and of groups must be the same, or some of the same: "
             "a group may be everybody, and two sets of percentiles then stand too close",
@@ -262,7 +259,7 @@ def _unbounded(terms: StudyTerms) -> list[str]:
         {f"total of {figure.name}": (figure.capacity + 1) * terms.roster_cap for figure in terms.figures}
     )
     return [
-        _say("too_large", "{name} may reach 2^60 or more; lower the roster cap or the range", name=name)
+        worded("too_large", "{name} may reach 2^60 or more; lower the roster cap or the range", name=name)
         for name, bound in bounds.items()
         if bound >= 1 << 60
     ]

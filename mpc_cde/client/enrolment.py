@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from mpc_cde.client.role_cards import MemberCard, ResearcherRequest, read_card
 from mpc_cde.client.tables import Row, Table
+from mpc_cde.coded_text import message_of, worded
 from mpc_cde.documents.base import describe_validation
 from mpc_cde.documents.canonical import decode_base64url, encode_base64url, timestamp_of
 from mpc_cde.documents.community import Community, RoleKey
@@ -47,7 +48,11 @@ class RegisterRow:
 
 
 class RegisterRefused(CallerError):
-    """Rows of a register that cannot become memberships; nothing was issued."""
+    """Rows of a register that cannot become memberships; nothing was issued. `reasons` are row by row."""
+
+    def __init__(self, message: str, *, hint: str | None = None, reasons: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.reasons = tuple(reasons)
 
 
 def parse_register(table: Table) -> tuple[RegisterRow, ...]:
@@ -58,9 +63,13 @@ def parse_register(table: Table) -> tuple[RegisterRow, ...]:
     missing = [column for column in REQUIRED_COLUMNS if column not in table.headings]
     if missing:
         raise RegisterRefused(
-            f"row 1: missing column {', '.join(missing)}",
-            hint=f"Columns are card, which names each member's card file, or {', '.join(CARD_COLUMNS)}; "
-            "and one for each certified attribute.",
+            worded("missing_column", "row 1: missing column {columns}", columns=", ".join(missing)),
+            hint=worded(
+                "missing_column_hint",
+                "Columns are card, which names each member's card file, or {columns}; "
+                "and one for each certified attribute.",
+                columns=", ".join(CARD_COLUMNS),
+            ),
         )
     attributes = [heading for heading in table.headings if heading not in CARD_COLUMNS]
     faults: list[str] = []
@@ -69,15 +78,18 @@ def parse_register(table: Table) -> tuple[RegisterRow, ...]:
         try:
             rows.append(_parse_row(row, attributes))
         except ValueError as error:
-            faults.append(f"row {row.number}: {error}")
+            faults.append(worded("row_fault", "row {row}: {why}", row=row.number, why=message_of(error)))
     faults += _repeated(((row.row, _folded(row.register_id)) for row in rows), "register_id")
     faults += _repeated(((row.row, row.signing_key) for row in rows), "signing_key")
     if faults:
-        more = [f"and {len(faults) - MAX_FAULTS_SHOWN} more"] if len(faults) > MAX_FAULTS_SHOWN else []
-        lines = "\n".join([*faults[:MAX_FAULTS_SHOWN], *more])
-        raise RegisterRefused(f"no membership was issued.\n{lines}", hint="Correct the file and try again.")
+        shown = faults[:MAX_FAULTS_SHOWN]
+        if len(faults) > len(shown):
+            shown.append(worded("and_more", "and {more} more", more=len(faults) - len(shown)))
+        lines = "\n".join(["no membership was issued.", *shown])
+        hint = worded("register_hint", "Correct the file and try again.")
+        raise RegisterRefused(lines, hint=hint, reasons=shown)
     if not rows:
-        raise RegisterRefused("the file holds no member below its heading")
+        raise RegisterRefused(worded("register_empty", "the file holds no member below its heading"))
     return tuple(rows)
 
 
@@ -138,7 +150,9 @@ def issue_membership(
             register_id=register_id_digest(row.register_id),
         )
     except ValidationError as error:
-        raise RegisterRefused(f"row {row.row}: {describe_validation(error)}") from None
+        raise RegisterRefused(
+            worded("row_fault", "row {row}: {why}", row=row.row, why=describe_validation(error))
+        ) from None
     return sign_document(membership, signing_key)
 
 
@@ -148,8 +162,8 @@ def registrar_of(community: Community, signing_key: SigningKey) -> RoleKey:
         if role.key == signing_key.public_bytes:
             return role
     raise CallerError(
-        "the key on this machine is of no registrar of the community",
-        hint="Hand your card to whoever drafts the community's next version.",
+        worded("no_registrar", "the key on this machine is of no registrar of the community"),
+        hint=worded("hand_card", "Hand your card to whoever drafts the community's next version."),
     )
 
 
@@ -193,16 +207,23 @@ def _folded(register_id: str) -> str:
 
 def _parse_row(row: Row, attributes: Sequence[str]) -> RegisterRow:
     if row.fault is not None:
-        raise ValueError(f"expected {row.fault}")
+        raise ValueError(worded("cell_expected", "expected {expected}", expected=row.fault))
     cells = {heading: (cell or "").strip() for heading, cell in row.cells.items()}
     register_id = cells.get("register_id", "")
     if not register_id:
-        raise ValueError("column register_id: expected an id in an external register, found a blank")
+        raise ValueError(
+            worded("cell_blank", "column register_id: expected an id in an external register, found a blank")
+        )
     for column in ("register_id", "holding"):
         remarks = remarks_on(cells.get(column, ""))
         if remarks:  # what looks like another entry would get a second membership of the same organisation
             raise ValueError(
-                f"column {column}: expected text that is as it looks, found {'; '.join(remarks)}"
+                worded(
+                    "cell_lookalike",
+                    "column {column}: expected text that is as it looks, found {remarks}",
+                    column=column,
+                    remarks=remarks[0] if len(remarks) == 1 else "; ".join(remarks),
+                )
             )
     return RegisterRow(
         row=row.number,
@@ -221,7 +242,14 @@ def _key(text: str, column: str, length: int) -> bytes:
     except ValueError:
         key = b""
     if len(key) != length:
-        raise ValueError(f"column {column}: expected a public key of {length} bytes as the card has it")
+        raise ValueError(
+            worded(
+                "cell_key",
+                "column {column}: expected a public key of {length} bytes as the card has it",
+                column=column,
+                length=length,
+            )
+        )
     return key
 
 
@@ -233,20 +261,36 @@ def _sealing_key(text: str) -> PublicSealingKey:
     for suite in SUITES:
         if len(key) == PUBLIC_KEY_LENGTHS[suite]:
             return PublicSealingKey(suite=suite, key=key)
-    raise ValueError("column sealing_key: expected a public sealing key as the card has it")
+    raise ValueError(
+        worded("cell_sealing_key", "column sealing_key: expected a public sealing key as the card has it")
+    )
 
 
 def _yes_or_no(text: str) -> bool:
     answer = text.casefold()
     if answer not in _YES | _NO:
-        raise ValueError(f"column sole_trader: expected yes or no, found {text[:20]!r}")
+        raise ValueError(
+            worded(
+                "cell_yes_or_no",
+                "column sole_trader: expected yes or no, found {found}",
+                found=repr(text[:20]),
+            )
+        )
     return answer in _YES
 
 
 def _repeated(values: Iterable[tuple[int, object]], column: str) -> list[str]:
     first: dict[object, int] = {}
-    faults = []
+    faults: list[str] = []
     for row, value in values:
         if first.setdefault(value, row) != row:
-            faults.append(f"row {row}: column {column} is the same as in row {first[value]}")
+            faults.append(
+                worded(
+                    "row_twice",
+                    "row {row}: column {column} is the same as in row {first}",
+                    row=row,
+                    column=column,
+                    first=first[value],
+                )
+            )
     return faults

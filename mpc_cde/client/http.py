@@ -22,6 +22,7 @@ from mpc_cde.body_parts import DOCUMENTS_MEDIA_TYPE, MAX_DOCUMENTS
 from mpc_cde.documents.canonical import parse_strict_json
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import BadDocument, CallerError, Conflict, NotFound, TooLarge, TransportError
+from mpc_cde.problem_documents import coded_detail
 
 MAX_ANSWER_BYTES = 64 << 20
 MAX_EVENT_BYTES = 1 << 20
@@ -282,7 +283,7 @@ class GatewayClient:
     def _error(self, status: int, problem: Mapping[str, Any]) -> Exception:
         title = _text(problem, "title") or f"status {status}"
         detail = _text(problem, "detail")
-        message = f"{title}: {detail}" if detail and detail != title else title
+        message = coded_detail(problem, f"{title}: {detail}" if detail and detail != title else title)
         hint = _text(problem, "hint")
         if status >= 500:
             return GatewayFailed(f"the gateway failed: {message}", address=self.url)

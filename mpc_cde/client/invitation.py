@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from urllib.parse import urlencode, urlsplit
 
 from mpc_cde.client.tables import Row, Table
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.community import format_fingerprint
 from mpc_cde.errors import CallerError
 from mpc_cde.result_csv import harmless_cell
@@ -23,7 +24,10 @@ def invitation_link(
     """The link for one entry; `pages` is the origin on a party's card. Raises CallerError."""
     parts = urlsplit(pages)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise CallerError(f"no origin of pages: {pages}", hint="Write it as on the party's card.")
+        raise CallerError(
+            worded("no_origin", "no origin of pages: {pages}", pages=pages),
+            hint=worded("no_origin_hint", "Write it as on the party's card."),
+        )
     fields = {"community": format_fingerprint(fingerprint), "register": register_id}
     fields |= {key: value for key, value in (("name", name), ("reply", reply_to)) if value}
     return f"{parts.scheme}://{parts.netloc}/#{urlencode(fields)}"
@@ -32,14 +36,32 @@ def invitation_link(
 def register_entries(table: Table) -> Iterator[tuple[str, str, Row]]:
     """Each entry of a register: its id, its name or "", its row. Raises CallerError for what is no register."""
     if "register_id" not in table.headings:
-        raise CallerError("row 1: missing column register_id", hint="A column name may stand beside it.")
+        raise CallerError(
+            worded("no_register_id", "row 1: missing column register_id"),
+            hint=worded("no_register_id_hint", "A column name may stand beside it."),
+        )
     seen: dict[str, int] = {}
     for row in table.rows:
         register_id = (row.cells.get("register_id") or "").strip()
         if row.fault is not None or not register_id:
-            raise CallerError(f"row {row.number}: expected {row.fault or 'a register_id'}")
+            raise CallerError(
+                worded(
+                    "row_expected",
+                    "row {row}: expected {expected}",
+                    row=row.number,
+                    expected=row.fault or worded("expected_register_id", "a register_id"),
+                )
+            )
         if seen.setdefault(register_id, row.number) != row.number:
-            raise CallerError(f"row {row.number}: register_id is the same as in row {seen[register_id]}")
+            raise CallerError(
+                worded(
+                    "row_twice",
+                    "row {row}: column {column} is the same as in row {first}",
+                    row=row.number,
+                    column="register_id",
+                    first=seen[register_id],
+                )
+            )
         yield register_id, (row.cells.get("name") or "").strip(), row
 
 

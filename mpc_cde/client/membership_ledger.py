@@ -20,6 +20,7 @@ from mpc_cde.client.enrolment import (
     register_id_digest,
     registrar_of,
 )
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, add_signature, open_envelope, verify_signature
 from mpc_cde.documents.membership import Membership
@@ -104,11 +105,20 @@ class MembershipLedger:
         for row in rows:
             register_id = register_id_digest(row.register_id)
             if keys.get(row.signing_key, register_id) != register_id:
-                raise RegisterRefused(f"row {row.row}: this key was certified for another register id")
+                raise RegisterRefused(
+                    worded(
+                        "key_of_another",
+                        "row {row}: this key was certified for another register id",
+                        row=row.row,
+                    )
+                )
             if row.signing_key in revoked_keys:
                 raise RegisterRefused(
-                    f"row {row.row}: this key was revoked",
-                    hint="The member makes new keys: mpc-cde member init --replace-keys",
+                    worded("key_revoked", "row {row}: this key was revoked", row=row.row),
+                    hint=worded(
+                        "key_revoked_hint",
+                        "The member makes new keys: on its page, or mpc-cde member init --replace-keys",
+                    ),
                 )
             known = by_id.get(register_id)
             if known is None:
@@ -124,8 +134,15 @@ class MembershipLedger:
                 fresh.append(known)
             elif not _is_same(open_envelope(known, Membership), row):
                 raise RegisterRefused(
-                    f"row {row.row}: this register id has a membership with other content",
-                    hint="One id, one membership: revoke the old one first (mpc-cde registrar revoke).",
+                    worded(
+                        "membership_differs",
+                        "row {row}: this register id has a membership with other content",
+                        row=row.row,
+                    ),
+                    hint=worded(
+                        "membership_differs_hint",
+                        "One id, one membership: revoke the old one first (mpc-cde registrar revoke).",
+                    ),
                 )
             found.append(known)
         if fresh:
@@ -146,7 +163,10 @@ def parse_memberships(data: bytes, *, where: str) -> list[Envelope]:
     try:
         return _parse(data)
     except BadDocument as error:
-        raise CallerError(f"{where}: {error}", hint="Is it the file that `registrar issue` wrote?") from None
+        raise CallerError(
+            worded("no_memberships", "{where}: {why}", where=where, why=error),
+            hint=worded("no_memberships_hint", "Is it the file that `registrar issue` wrote?"),
+        ) from None
 
 
 def memberships_text(envelopes: Iterable[Envelope]) -> str:
@@ -172,8 +192,8 @@ def countersign_memberships(
             raise BadDocument(f"the community has no registrar {membership.registrar}")
         if first.key == second.key:
             raise CallerError(
-                "these memberships were issued with the key on this machine",
-                hint="A countersignature is another registrar's.",
+                worded("own_memberships", "these memberships were issued with the key on this machine"),
+                hint=worded("own_memberships_hint", "A countersignature is another registrar's."),
             )
         verify_signature(envelope, first.key, whom=f"registrar {first.name}")
         signed.append(add_signature(envelope, signing_key))

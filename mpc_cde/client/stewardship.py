@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from mpc_cde.client.verification import VerifiedStudy
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.approval import Approval
 from mpc_cde.documents.authority import open_from_party
 from mpc_cde.documents.canonical import timestamp_of
@@ -70,6 +71,6 @@ def steward_of(community: Community, signing_key: SigningKey) -> RoleKey:
         if role.key == signing_key.public_bytes:
             return role
     raise CallerError(
-        "the key on this machine is of no steward of the community",
-        hint="Hand your card to whoever drafts the community's next version.",
+        worded("no_steward", "the key on this machine is of no steward of the community"),
+        hint=worded("hand_card", "Hand your card to whoever drafts the community's next version."),
     )

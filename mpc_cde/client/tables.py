@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mpc_cde.coded_text import worded
 from mpc_cde.errors import CallerError
 
 MAX_FILE_BYTES = 256 << 20
@@ -72,14 +73,19 @@ def parse_csv_table(data: bytes) -> Table:
                 headings = _headings_of(cells)
                 if not headings:
                     raise CallerError(
-                        "row 1: expected the names of the columns, found an empty row",
-                        hint="Delete empty rows above the table and try again.",
+                        worded(
+                            "table_empty_row", "row 1: expected the names of the columns, found an empty row"
+                        ),
+                        hint=worded(
+                            "table_empty_row_hint", "Delete empty rows above the table and try again."
+                        ),
                     )
             elif any(cells) or record == [""]:  # "" alone is one blank cell, an empty line is none
                 rows.append(_row_of(number, cells, headings, delimiter))
     except csv.Error as error:
         raise CallerError(
-            f"row {number + 1}: not CSV ({error})", hint="Save the sheet as CSV (UTF-8) and try again."
+            worded("table_no_csv", "row {row}: not CSV ({why})", row=number + 1, why=error),
+            hint=worded("table_csv_hint", "Save the sheet as CSV (UTF-8) and try again."),
         ) from None
     return Table(headings, tuple(rows))
 
@@ -149,19 +155,17 @@ def _delimiter_of(text: str) -> str:
 
 def _decode(data: bytes) -> str:
     if data[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):  # .xlsx and .ods; .xls
-        raise CallerError(
-            "the file is a workbook, not CSV", hint='Save the sheet as "CSV UTF-8" and try again.'
-        )
+        raise CallerError(worded("table_workbook", "the file is a workbook, not CSV"), hint=_as_csv())
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise CallerError(
-            f"row {line}: the file is not UTF-8 text", hint='Save the sheet as "CSV UTF-8" and try again.'
+            worded("table_no_utf8", "row {row}: the file is not UTF-8 text", row=line), hint=_as_csv()
         ) from None
     if "\x00" in text:
-        raise CallerError("the file is not text", hint="Save the sheet as CSV (UTF-8), not as a workbook.")
+        raise CallerError(worded("table_no_text", "the file is not text"), hint=_as_csv())
     return text
 
 
@@ -171,3 +175,7 @@ def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         heading = next(key for key, _ in pairs if sum(key == other for other, _ in pairs) > 1)
         raise CallerError(f"column {heading} is there more than once in one object")
     return result
+
+
+def _as_csv() -> str:
+    return worded("table_utf8_hint", 'Save the sheet as "CSV UTF-8" and try again.')

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import comb
 
 from mpc_cde.body_parts import CORRECTION_PART, DOCUMENT_PART, envelope_part
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.canonical import digest_of
 from mpc_cde.documents.envelope import Envelope, keyid_of, open_envelope
 from mpc_cde.documents.membership import Membership
@@ -53,7 +54,10 @@ def submission_rule(
         _verify_eligible(membership, file)
         _verify_sequence(view, submission)
         if not _has_figures(view, file.terms_digest, submission.member) and _is_full(view, context, file):
-            raise RequestRefused(ProblemKind.STUDY_FULL, f"it takes {file.terms.roster_cap} members")
+            raise RequestRefused(
+                ProblemKind.STUDY_FULL,
+                worded("study_full", "it takes {most} members", most=file.terms.roster_cap),
+            )
 
     rule = Rule(
         Submission.type_name(),
@@ -103,7 +107,11 @@ def withdrawal_rule(envelope: Envelope, context: Context) -> Rule:
         if not isinstance(file.state, life.Open | life.Closing):
             raise RequestRefused(
                 ProblemKind.STUDY_NOT_OPEN,
-                f"figures can be withdrawn until the roster is signed; the study is {file.state.name}",
+                worded(
+                    "withdrawn_too_late",
+                    "figures can be withdrawn until the roster is signed; the study is {state}",
+                    state=file.state.name,
+                ),
             )
         used = _used_sequences(view, withdrawal.study_terms, withdrawal.member)
         if not is_within_reach(withdrawal.sequence, used):
@@ -129,7 +137,10 @@ def query_rule(envelope: Envelope, context: Context) -> Rule:
         if query.expires <= context.now_text:
             raise BadDocument(f"the query expired at {query.expires}", whom="the asker")
         if file.is_ended or isinstance(file.state, life.Expired | life.Deleted):
-            raise RequestRefused(ProblemKind.STUDY_NOT_OPEN, f"the study is {file.state.name}")
+            raise RequestRefused(
+                ProblemKind.STUDY_NOT_OPEN,
+                worded("study_state", "the study is {state}", state=file.state.name),
+            )
         for number, item in enumerate(query.items):
             if function_of(item, file.terms) is None:
                 raise BadDocument(
@@ -153,7 +164,9 @@ def _asker_key(query: Query, context: Context) -> bytes:
         return enrolled_researcher(context.view, context.chain, stored, context.now_text).signing_key
     if query.asker_kind == "member" and stored is not None and stored.type_name == Membership.type_name():
         return valid_membership(context.view, context.chain, stored, context.now_text).signing_key
-    raise RequestRefused(ProblemKind.ASKER_NOT_ENROLLED, "this gateway knows no such asker")
+    raise RequestRefused(
+        ProblemKind.ASKER_NOT_ENROLLED, worded("asker_unknown", "this gateway knows no such asker")
+    )
 
 
 def _verify_parts(submission: Submission, parts: Mapping[str, bytes], file: StudyFile) -> None:
@@ -196,7 +209,8 @@ def _membership_that_signed(
             return stored, membership
     if not known:
         raise RequestRefused(
-            ProblemKind.MEMBERSHIP_NOT_VALID, "this gateway knows no membership of the member it names"
+            ProblemKind.MEMBERSHIP_NOT_VALID,
+            worded("membership_unknown", "this gateway knows no membership of the member it names"),
         )
     raise BadSignature("it is not signed by the member it names", whom="the member it names")
 
@@ -204,7 +218,12 @@ def _membership_that_signed(
 def _verify_open(file: StudyFile) -> None:
     if not isinstance(file.state, life.Open):
         raise RequestRefused(
-            ProblemKind.STUDY_NOT_OPEN, f"figures are taken while a study is open; it is {file.state.name}"
+            ProblemKind.STUDY_NOT_OPEN,
+            worded(
+                "figures_state",
+                "figures are taken while a study is open; it is {state}",
+                state=file.state.name,
+            ),
         )
 
 
@@ -213,7 +232,11 @@ def _verify_eligible(membership: Membership, file: StudyFile) -> None:
         if membership.attributes.get(condition.attribute) not in condition.values:
             raise RequestRefused(
                 ProblemKind.MEMBERSHIP_NOT_VALID,
-                f"the study takes members with certain values of {condition.attribute} only",
+                worded(
+                    "members_only",
+                    "the study takes members with certain values of {attribute} only",
+                    attribute=condition.attribute,
+                ),
             )
 
 
@@ -221,13 +244,22 @@ def _verify_sequence(view: StoreView, submission: Submission) -> None:
     own = view.submissions(submission.study_terms, member=submission.member)
     if any(row.sequence == submission.sequence for row in own):
         raise RequestRefused(
-            ProblemKind.SEQUENCE_USED, f"sequence {submission.sequence} was used for another submission"
+            ProblemKind.SEQUENCE_USED,
+            worded(
+                "sequence_used",
+                "sequence {sequence} was used for another submission",
+                sequence=submission.sequence,
+            ),
         )
     withdrawn = _withdrawn_sequences(view, submission.study_terms, submission.member)
     if submission.sequence <= max(withdrawn, default=0):
         raise RequestRefused(
             ProblemKind.CONFLICT,
-            f"everything up to sequence {max(withdrawn)} was withdrawn",
+            worded(
+                "sequence_withdrawn",
+                "everything up to sequence {sequence} was withdrawn",
+                sequence=max(withdrawn),
+            ),
             hint="Submit under a higher sequence.",
         )
     used = {row.sequence for row in own} | withdrawn
@@ -249,5 +281,10 @@ def _withdrawn_sequences(view: StoreView, study: bytes, member: bytes) -> set[in
 def _out_of_reach(highest: int) -> RequestRefused:
     return RequestRefused(
         ProblemKind.CONFLICT,
-        f"a sequence grows by at most {MAX_SEQUENCE_GROWTH} at a time; the highest so far is {highest}",
+        worded(
+            "sequence_growth",
+            "a sequence grows by at most {most} at a time; the highest so far is {highest}",
+            most=MAX_SEQUENCE_GROWTH,
+            highest=highest,
+        ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.closing import Closing
 from mpc_cde.documents.community import Community, RoleKey
@@ -51,13 +52,18 @@ def membership_rule(envelope: Envelope, context: Context) -> Rule:
         kind = Membership.type_name()
         for stored in view.documents(kind, subject=membership.member):
             if parse_stored(stored, Membership).register_id != membership.register_id:
-                raise _taken("the member id")
+                raise _taken(worded("taken_member", "the member id belongs to another membership already"))
         for stored in view.documents(kind, register_id=membership.register_id):
             if _is_anothers(stored, view):
-                raise _taken("the entry of the external register")
+                raise _taken(
+                    worded(
+                        "taken_entry",
+                        "the entry of the external register belongs to another membership already",
+                    )
+                )
         for stored in view.documents(kind, reader_key=membership.signing_key):
             if _is_anothers(stored, view):
-                raise _taken("the signing key")
+                raise _taken(worded("taken_key", "the signing key belongs to another membership already"))
 
     def _is_anothers(stored: StoredDocument, view: StoreView) -> bool:
         holder = parse_stored(stored, Membership).member
@@ -96,7 +102,8 @@ def study_rule(envelope: Envelope, context: Context) -> Rule:
     community = context.chain.named(study.terms.community)
     if community != context.chain.current:
         raise RequestRefused(
-            ProblemKind.CONFLICT, "the study names a version of the community that is no longer in force"
+            ProblemKind.CONFLICT,
+            worded("community_old", "the study names a version of the community that is no longer in force"),
         )
     steward = community.steward(study.steward)
     if steward is None:
@@ -108,7 +115,7 @@ def study_rule(envelope: Envelope, context: Context) -> Rule:
         if standing is not None and not standing.is_ended:
             raise RequestRefused(
                 ProblemKind.CONFLICT,
-                "a study with the same terms is here already",
+                worded("study_here", "a study with the same terms is here already"),
                 hint="To change only its presentation, let every party sign an amendment.",
             )
 
@@ -147,7 +154,10 @@ def closing_rule(envelope: Envelope, context: Context) -> Rule:
     def guard(view: StoreView) -> None:
         if not isinstance(file.state, life.Open):
             raise RequestRefused(
-                ProblemKind.STUDY_NOT_OPEN, f"only an open study can be closed; it is {file.state.name}"
+                ProblemKind.STUDY_NOT_OPEN,
+                worded(
+                    "closing_state", "only an open study can be closed; it is {state}", state=file.state.name
+                ),
             )
 
     return Rule(
@@ -166,5 +176,5 @@ def _registrar(community: Community, name: str) -> RoleKey:
     return registrar
 
 
-def _taken(what: str) -> RequestRefused:
-    return RequestRefused(ProblemKind.CONFLICT, f"{what} belongs to another membership already")
+def _taken(why: str) -> RequestRefused:
+    return RequestRefused(ProblemKind.CONFLICT, why)

@@ -25,13 +25,18 @@ class Answer(Part):
 
 
 class Problem(BaseModel):
-    """RFC 9457; `type` is stable, `hint` says what to do next."""
+    """RFC 9457; `type` is stable, `hint` says what to do next.
+
+    Where `code` is given it names the detail in every language, and `values` are what stands in it.
+    """
 
     type: str
     title: str
     status: int
     detail: str
     hint: str
+    code: str | None = None
+    values: dict[str, str] | None = None
 
 
 class Acknowledged(Answer):

@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from mpc_cde.coded_text import message_of
 from mpc_cde.documents.canonical import canonical_bytes
 from mpc_cde.errors import (
     BadProof,
@@ -24,9 +25,9 @@ from mpc_cde.errors import (
     PeerError,
     TooLarge,
 )
+from mpc_cde.problem_documents import TYPE_PREFIX, code_members
 
 MEDIA_TYPE = "application/problem+json"
-TYPE_PREFIX = "urn:mpc-cde:problem:"
 MAX_DETAIL_CHARACTERS = 1000
 
 
@@ -192,14 +193,16 @@ def problem_answer(
     kind: ProblemKind, detail: str, *, hint: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
     """The problem document of one refusal."""
-    shown = "".join(character if character.isprintable() else " " for character in detail)
     body: dict[str, Any] = {
         "type": kind.type_uri,
         "title": kind.value.title,
         "status": kind.status,
-        "detail": _encodable(shown)[:MAX_DETAIL_CHARACTERS],
+        "detail": _shown(detail),
         "hint": hint or kind.value.hint,
     }
+    if members := code_members(detail):
+        values = {name: _shown(value) for name, value in members["values"].items()}
+        body |= {"code": members["code"], "values": values}
     given = {"Cache-Control": "no-store", **(headers or {})}
     if kind.status == 401:
         given["WWW-Authenticate"] = 'Signature realm="mpc-cde"'
@@ -209,11 +212,11 @@ def problem_answer(
 def answer_to_error(error: MpcCdeError) -> Response:
     """The problem document of an error of ours; what is nobody else's fault is our own."""
     if isinstance(error, RequestRefused):
-        return problem_answer(error.kind, str(error), hint=error.hint, headers=error.headers)
+        return problem_answer(error.kind, message_of(error), hint=error.hint, headers=error.headers)
     for error_class, kind in _BY_ERROR:
         if isinstance(error, error_class):
             hint = error.hint if isinstance(error, CallerError) else None
-            return problem_answer(kind, str(error), hint=hint)
+            return problem_answer(kind, message_of(error), hint=hint)
     return problem_answer(ProblemKind.INTERNAL_ERROR, "an error of the gateway's own, noted in its log")
 
 
@@ -225,6 +228,7 @@ def answer_to_status(status: int, detail: str, headers: Mapping[str, str] | None
     return problem_answer(kind, detail, headers=headers)
 
 
-def _encodable(text: str) -> str:
-    """Without lone surrogates, which no JSON may hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _shown(text: str) -> str:
+    """On one line, not long, and without lone surrogates, which no JSON may hold."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return line.encode("utf-8", "replace").decode("utf-8")[:MAX_DETAIL_CHARACTERS]

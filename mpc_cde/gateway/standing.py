@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.authority import verify_certified
 from mpc_cde.documents.community import Community, RoleKey
 from mpc_cde.documents.membership import Membership
@@ -55,10 +56,18 @@ def valid_membership(view: StoreView, chain: CommunityChain, stored: StoredDocum
     if not membership.is_valid_at(now):
         raise RequestRefused(
             ProblemKind.MEMBERSHIP_NOT_VALID,
-            f"it is valid from {membership.valid_from} until {membership.valid_until}, not at {now}",
+            worded(
+                "membership_dates",
+                "it is valid from {valid_from} until {valid_until}, not at {now}",
+                valid_from=membership.valid_from,
+                valid_until=membership.valid_until,
+                now=now,
+            ),
         )
     if is_revoked(view, chain, membership.member):
-        raise RequestRefused(ProblemKind.MEMBERSHIP_NOT_VALID, "the membership was revoked")
+        raise RequestRefused(
+            ProblemKind.MEMBERSHIP_NOT_VALID, worded("membership_revoked", "the membership was revoked")
+        )
     return membership
 
 
@@ -85,14 +94,25 @@ def enrolled_researcher(
     community = chain.named(researcher.community)
     waiting = waiting_parties(community, stored)
     if waiting:
-        raise RequestRefused(ProblemKind.ASKER_NOT_ENROLLED, f"not yet signed by {', '.join(waiting)}")
+        raise RequestRefused(
+            ProblemKind.ASKER_NOT_ENROLLED,
+            worded("asker_unsigned", "not yet signed by {names}", names=", ".join(waiting)),
+        )
     if not researcher.is_valid_at(now):
         raise RequestRefused(
             ProblemKind.ASKER_NOT_ENROLLED,
-            f"enrolled from {researcher.valid_from} until {researcher.valid_until}, not at {now}",
+            worded(
+                "asker_dates",
+                "enrolled from {valid_from} until {valid_until}, not at {now}",
+                valid_from=researcher.valid_from,
+                valid_until=researcher.valid_until,
+                now=now,
+            ),
         )
     if is_revoked(view, chain, stored.digest):
-        raise RequestRefused(ProblemKind.ASKER_NOT_ENROLLED, "the enrolment was revoked")
+        raise RequestRefused(
+            ProblemKind.ASKER_NOT_ENROLLED, worded("asker_revoked", "the enrolment was revoked")
+        )
     return researcher
 
 

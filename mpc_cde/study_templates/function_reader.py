@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mpc_cde.coded_text import worded
 from mpc_cde.study_templates.table import BadTemplate, TemplateTable, amount_text
 from mpc_cde.study_templates.template import TemplateFigure, TemplateFunction
 from protocols.catalog import FUNCTIONS, check_parameters, specification
@@ -68,22 +69,46 @@ class FunctionReader:
         """The figures of each function that the table stands for."""
         if table.has("each") == table.has("figures"):
             raise table.fail(
-                "figures", "either figures, or each = a list for a function of every one of them"
+                "figures",
+                worded(
+                    "expected_figures", "either figures, or each = a list for a function of every one of them"
+                ),
             )
         key = "each" if table.has("each") else "figures"
         named = table.texts(key)
         known = {figure.name: figure for figure in self.figures}
         for figure in named:
             if figure not in known:
-                raise BadTemplate(table.key(key), f"figures among {', '.join(known)}", f'"{figure}"')
+                raise BadTemplate(
+                    table.key(key),
+                    worded("expected_known_figures", "figures among {known}", known=", ".join(known)),
+                    f'"{figure}"',
+                )
             if known[figure].categories and specification(name).of_amounts:
-                raise BadTemplate(table.key(key), f"numbers, as {name} needs", f'the category "{figure}"')
+                raise BadTemplate(
+                    table.key(key),
+                    worded("expected_amounts", "numbers, as {name} needs", name=name),
+                    worded("found_category", 'the category "{figure}"', figure=figure),
+                )
         arguments: list[tuple[str, ...]] = [(figure,) for figure in named] if key == "each" else [named]
         takes = specification(name).figures
         if any(len(figures) != takes for figures in arguments):
             written = "figures = [" + ", ".join(f'"{figure}"' for figure in list(known)[:takes]) + "]"
-            single = 'each = ["a", "b"] for a function of every one, or ' if takes == 1 else ""
-            raise table.fail(key, f"{takes} figure(s) for {name}: write {single}{written}")
+            expected = worded(
+                "expected_several",
+                "{takes} figure(s) for {name}: write {written}",
+                takes=takes,
+                name=name,
+                written=written,
+            )
+            if takes == 1:
+                expected = worded(
+                    "expected_single",
+                    'one figure for {name}: write each = ["a", "b"] for a function of every one, or {written}',
+                    name=name,
+                    written=written,
+                )
+            raise table.fail(key, expected)
         return arguments
 
     def _groups(
@@ -94,11 +119,22 @@ class FunctionReader:
         known = [EVERYBODY, *self.attributes, *categories]
         for group in groups:
             if group not in known:
-                raise BadTemplate(table.key("by"), f"groups among {', '.join(known)}", f'"{group}"')
+                raise BadTemplate(
+                    table.key("by"),
+                    worded("expected_known_groups", "groups among {known}", known=", ".join(known)),
+                    f'"{group}"',
+                )
             if any(group in figures for figures in arguments):
-                raise BadTemplate(table.key("by"), "another group than the figure itself", f'"{group}"')
+                raise BadTemplate(
+                    table.key("by"),
+                    worded("expected_another_group", "another group than the figure itself"),
+                    f'"{group}"',
+                )
             if name == OWN_RANK and group in categories:
-                expected = "certified groups, since a place within a secret category would show the category"
+                expected = worded(
+                    "expected_certified",
+                    "certified groups, since a place within a secret category would show the category",
+                )
                 raise BadTemplate(table.key("by"), expected, f'"{group}"')
         return groups
 
@@ -116,7 +152,8 @@ class FunctionReader:
         try:
             check_parameters(name, written)
         except OutOfRange as error:
-            raise table.fail(_key_in(error, parameters, otherwise), f"what {name} takes ({error})") from None
+            takes = worded("expected_taken", "what {name} takes ({why})", name=name, why=error)
+            raise table.fail(_key_in(error, parameters, otherwise), takes) from None
         for figures in arguments:
             encodings = [
                 known[figure].encoding(allow_exact=self.disclosure["allow_exact"]) for figure in figures
@@ -124,7 +161,9 @@ class FunctionReader:
             try:
                 verify_plan(name, encodings, written, self.roster_cap)
             except OutOfRange as error:
-                fits = f"what fits {' and '.join(figures)} ({error})"
+                fits = worded(
+                    "expected_fitting", "what fits {figures} ({why})", figures=", ".join(figures), why=error
+                )
                 raise table.fail(_key_in(error, parameters, otherwise), fits) from None
         return written
 
@@ -134,8 +173,13 @@ def _parameters(table: TemplateTable, function: str) -> dict[str, Any]:
     takes = specification(function).parameters
     for key in _READERS:
         if key not in takes and table.has(key):
-            named = ", ".join(takes) or "no parameters"
-            raise table.fail(key, f"nothing here, as {function} takes {named}")
+            named = ", ".join(takes) or worded("found_no_parameters", "no parameters")
+            raise table.fail(
+                key,
+                worded(
+                    "expected_nothing", "nothing here, as {name} takes {named}", name=function, named=named
+                ),
+            )
     return {key: _READERS[key](table, key) for key in takes}
 
 
@@ -143,7 +187,10 @@ def _quantiles(table: TemplateTable, key: str) -> tuple[str, ...]:
     quantiles = table.raw(key) if table.has(key) else None
     if isinstance(quantiles, str):
         if quantiles not in QUANTILES:
-            raise table.fail(key, f"{', '.join(QUANTILES)} or a list of fractions")
+            raise table.fail(
+                key,
+                worded("expected_quantiles", "{named} or a list of fractions", named=", ".join(QUANTILES)),
+            )
         return QUANTILES[quantiles]
     return table.texts(key)
 
@@ -182,6 +229,9 @@ def _audience(table: TemplateTable, function: str) -> str:
     usual = "self" if function == OWN_RANK else "researchers"
     audience = table.choice("audience", AUDIENCES, usual)
     if (audience == "self") != (function == OWN_RANK):
-        allowed = '"self"' if function == OWN_RANK else '"public", "contributors" or "researchers"'
-        raise table.fail("audience", f"{allowed} for {function}")
+        allowed = '"self"' if function == OWN_RANK else '"public", "contributors", "researchers"'
+        raise table.fail(
+            "audience",
+            worded("expected_audience", "{allowed} for {name}", allowed=allowed, name=function),
+        )
     return audience

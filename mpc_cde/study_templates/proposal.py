@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.base import describe_validation
 from mpc_cde.documents.study import Study
 from mpc_cde.study_templates.table import BadTemplate, amount_text
@@ -62,7 +63,11 @@ def study_from_template(
     try:
         return Study.model_validate({"terms": terms, "presentation": presentation, "steward": steward})
     except ValidationError as error:
-        raise BadTemplate("the study", "terms that a study may have", describe_validation(error)) from None
+        raise BadTemplate(
+            worded("found_study", "the study"),
+            worded("expected_terms", "terms that a study may have"),
+            describe_validation(error),
+        ) from None
 
 
 def _figure_terms(figure: TemplateFigure) -> dict[str, Any]:

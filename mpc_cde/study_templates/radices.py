@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import prod
 
+from mpc_cde.coded_text import worded
 from mpc_cde.errors import CallerError
 
 USUAL_RADIX, LARGEST_RADIX = 16, 32
@@ -32,25 +33,27 @@ def choose_radices(
     Raises NoRadices for a range or grid that no radices fit.
     """
     if step <= 0:
-        raise NoRadices("step must be positive")
+        raise NoRadices(worded("grid_step", "step must be positive"))
     if maximum <= minimum:
-        raise NoRadices("maximum must lie above minimum")
+        raise NoRadices(worded("grid_maximum", "maximum must lie above minimum"))
     ratio = publish_step / step
     if ratio.denominator != 1 or ratio < 1:
-        raise NoRadices("publish_step must be a whole number of steps")
+        raise NoRadices(worded("grid_publish", "publish_step must be a whole number of steps"))
     if ratio == 1 and not allow_exact:
-        raise NoRadices("publish_step may equal step only where allow_exact is set")
+        raise NoRadices(worded("grid_exact", "publish_step may equal step only where allow_exact is set"))
     if ratio != 1 and ratio % 2:
-        raise NoRadices("publish_step must be an even number of steps, so that rounding is exact")
+        raise NoRadices(
+            worded("grid_even", "publish_step must be an even number of steps, so that rounding is exact")
+        )
     unpublished = int(ratio)
     half = 0 if unpublished == 1 else unpublished // 2
     top = -((minimum - maximum) // step)  # steps from minimum to the first grid point at or above maximum
     published = max(2, -(-(top + half + 1) // unpublished))
     if published * unpublished >= MAX_SIZE:
-        raise NoRadices("the range holds too many steps (2^60): take a larger step or a smaller range")
+        raise NoRadices(_too_many())
     radices = (*_reach(published), *_factor(unpublished))
     if prod(radices) >= MAX_SIZE:
-        raise NoRadices("the range holds too many steps (2^60): take a larger step or a smaller range")
+        raise NoRadices(_too_many())
     return radices
 
 
@@ -83,6 +86,12 @@ def _descending(even: int, digits: int) -> Iterator[tuple[int, ...]]:
     return extend(())
 
 
+def _too_many() -> str:
+    return worded(
+        "grid_too_many", "the range holds too many steps (2^60): take a larger step or a smaller range"
+    )
+
+
 def _factor(number: int) -> tuple[int, ...]:
     """Few factors, alike, whose product is exactly `number`; none for 1. Raises NoRadices."""
     for largest in (USUAL_RADIX, LARGEST_RADIX):
@@ -91,8 +100,12 @@ def _factor(number: int) -> tuple[int, ...]:
             if found:
                 return min(found, key=lambda factors: (sum(factors), factors))
     raise NoRadices(
-        f"publish_step is {number} steps, which has a prime factor above {LARGEST_RADIX}: "
-        "take a rounder number"
+        worded(
+            "grid_prime",
+            "publish_step is {number} steps, which has a prime factor above {largest}: take a rounder number",
+            number=number,
+            largest=LARGEST_RADIX,
+        )
     )
 
 

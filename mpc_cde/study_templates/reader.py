@@ -9,6 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from mpc_cde.coded_text import message_of, worded
 from mpc_cde.errors import CallerError
 from mpc_cde.study_templates.function_reader import EVERYBODY, FunctionReader
 from mpc_cde.study_templates.radices import LARGEST_RADIX, NoRadices, choose_radices
@@ -61,7 +62,10 @@ def parse_template(text: str) -> StudyTemplate:
         why = (
             str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a number or nesting without bounds"
         )
-        raise CallerError(f"not TOML: {why}", hint="See docs/study-templates.md for an example.") from None
+        raise CallerError(
+            worded("no_toml", "not TOML: {why}", why=why),
+            hint=worded("no_toml_hint", "See docs/study-templates.md for an example."),
+        ) from None
     table = TemplateTable(values)
     if table.text("format") != FORMAT:
         raise table.fail("format", f'"{FORMAT}"')
@@ -120,8 +124,11 @@ def _disclosure(table: TemplateTable | None) -> dict[str, Any]:
     if source.has("p_percent"):
         raise source.fail(
             "p_percent",
-            "no p here, since it is unpublished",
-            hint="Write it with `mpc-cde steward p-percent`, and propose the study with --p-percent FILE.",
+            worded("expected_no_p", "no p here, since it is unpublished"),
+            hint=worded(
+                "p_percent_hint",
+                "Write it with `mpc-cde steward p-percent`, and propose the study with --p-percent FILE.",
+            ),
         )
     values["minimum_age_months"] = source.integer("minimum_age_months", 0, low=0, high=120)
     dominance = source.table("dominance")
@@ -144,7 +151,7 @@ def _figure(table: TemplateTable, allow_exact: bool) -> TemplateFigure:
     if kind == "category":
         categories = table.texts("categories")
         if not 2 <= len(categories) <= 128:
-            raise table.fail("categories", "2 to 128 categories")
+            raise table.fail("categories", worded("expected_categories", "2 to 128 categories"))
         radices: tuple[int, ...] = (len(categories),)
     else:
         minimum, step, publish_step = (table.amount(key) for key in ("minimum", "step", "publish_step"))
@@ -178,7 +185,10 @@ def _radices(
 ) -> tuple[int, ...]:
     """The radices that the template names, checked, or those that its maximum asks for."""
     if table.has("radices") and table.has("maximum"):
-        raise table.fail("maximum", "either maximum or radices, as one follows from the other")
+        raise table.fail(
+            "maximum",
+            worded("expected_one_range", "either maximum or radices, as one follows from the other"),
+        )
     if not table.has("radices"):
         maximum = table.amount("maximum")
         try:
@@ -186,19 +196,28 @@ def _radices(
         except NoRadices as error:
             key = str(error).split(" ", 1)[0]
             named = key if key in ("step", "maximum", "publish_step") else "maximum"
-            raise table.fail(named, f"a grid with radices ({error})") from None
+            raise table.fail(
+                named, worded("expected_grid", "a grid with radices ({why})", why=message_of(error))
+            ) from None
     radices = table.integers("radices", low=2, high=LARGEST_RADIX * 4)
     if step <= 0:
-        raise table.fail("step", "a positive number")
+        raise table.fail("step", worded("expected_positive", "a positive number"))
     ratio = publish_step / step
     if ratio != 1 and (ratio.denominator != 1 or ratio < 2 or ratio % 2):
-        raise table.fail("publish_step", "an even number of steps")
+        raise table.fail("publish_step", worded("expected_even", "an even number of steps"))
     if ratio == 1 and not allow_exact:
-        raise table.fail("publish_step", "more than step, or disclosure.allow_exact = true")
+        raise table.fail(
+            "publish_step", worded("expected_rounding", "more than step, or disclosure.allow_exact = true")
+        )
     if not any(prod(radices[kept:]) == ratio for kept in range(1, len(radices) + 1)):
-        raise table.fail("radices", f"last radices whose product is publish_step / step = {ratio}")
+        raise table.fail(
+            "radices",
+            worded(
+                "expected_radices", "last radices whose product is publish_step / step = {ratio}", ratio=ratio
+            ),
+        )
     if prod(radices) >= 1 << 60:
-        raise table.fail("radices", "a product below 2^60")
+        raise table.fail("radices", worded("expected_product", "a product below 2^60"))
     return radices
 
 
@@ -218,7 +237,14 @@ def _derived(table: TemplateTable | None) -> dict[str, Any] | None:
 def _group(table: TemplateTable) -> TemplateGroup:
     attribute = table.identifier("attribute")
     if attribute == EVERYBODY:
-        raise table.fail("attribute", f'a name other than "{EVERYBODY}", which stands for all members')
+        raise table.fail(
+            "attribute",
+            worded(
+                "expected_group",
+                'a name other than "{everybody}", which stands for all members',
+                everybody=EVERYBODY,
+            ),
+        )
     classes = tuple(_class(one) for one in table.tables("classes", least=1))
     _refuse_twice(table.key("classes"), [one.value for one in classes])
     _refuse_overlap(table.key("classes"), classes)
@@ -232,9 +258,12 @@ def _class(table: TemplateTable) -> TemplateClass:
     equals = table.text("equals") if table.has("equals") else None
     lower, upper = table.optional_amount("from"), table.optional_amount("below")
     if (equals is None) == (lower is None and upper is None):
-        raise table.fail("equals", "either equals, or from and below (one of them may be left out)")
+        raise table.fail(
+            "equals",
+            worded("expected_class", "either equals, or from and below (one of them may be left out)"),
+        )
     if lower is not None and upper is not None and lower >= upper:
-        raise table.fail("below", "a number above from")
+        raise table.fail("below", worded("expected_above", "a number above from"))
     table.finish()
     return TemplateClass(value, lower, upper, equals)
 
@@ -266,7 +295,11 @@ def _refuse_overlap(key: str, classes: tuple[TemplateClass, ...]) -> None:
     """Classes partition the members: no cell may belong to two."""
     texts = [one.equals for one in classes if one.equals is not None]
     if texts and len(texts) < len(classes):
-        raise BadTemplate(key, "either ranges or texts in one group", "both")
+        raise BadTemplate(
+            key,
+            worded("expected_one_kind", "either ranges or texts in one group"),
+            worded("found_both", "both"),
+        )
     _refuse_twice(key, texts)
     for index, one in enumerate(classes):
         for other in classes[index + 1 :]:
@@ -274,11 +307,20 @@ def _refuse_overlap(key: str, classes: tuple[TemplateClass, ...]) -> None:
                 other.upper is not None and one.lower is not None and other.upper <= one.lower
             )
             if not texts and not apart:
-                found = f'"{one.value}" and "{other.value}" with numbers in common'
-                raise BadTemplate(key, "ranges that lie apart", found)
+                found = worded(
+                    "found_overlap",
+                    '"{one}" and "{other}" with numbers in common',
+                    one=one.value,
+                    other=other.value,
+                )
+                raise BadTemplate(key, worded("expected_apart", "ranges that lie apart"), found)
 
 
 def _refuse_twice(key: str, names: list[str]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise BadTemplate(key, "names that differ from each other", f'"{twice}" twice')
+        raise BadTemplate(
+            key,
+            worded("expected_other_names", "names that differ from each other"),
+            worded("found_twice", '"{name}" twice', name=twice),
+        )

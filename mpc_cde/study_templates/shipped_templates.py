@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
+from mpc_cde.coded_text import worded
 from mpc_cde.errors import NotFound
 from mpc_cde.study_templates.reader import parse_template
 from mpc_cde.study_templates.template import StudyTemplate
@@ -15,7 +16,14 @@ TRADES = ("retail_hospitality", "services", "manufacturing_supply_chain", "energ
 def shipped_text(name: str) -> str:
     """The TOML text of one. Raises NotFound."""
     if name not in TRADES:
-        raise NotFound(f"no template is called {name!r}; there are {', '.join(TRADES)}")
+        raise NotFound(
+            worded(
+                "template_unknown",
+                "no template is called {name}; there are {known}",
+                name=repr(name),
+                known=", ".join(TRADES),
+            )
+        )
     return (files("mpc_cde.study_templates") / "shipped" / f"{name}.toml").read_text("utf-8")
 
 

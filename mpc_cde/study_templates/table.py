@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
 
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.canonical import decimal_text
 from mpc_cde.errors import CallerError, NotCanonical
 
@@ -21,7 +22,10 @@ class BadTemplate(CallerError):
     """A study template is wrong at `key`."""
 
     def __init__(self, key: str, expected: str, found: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{key}: expected {expected}, found {found}", hint=hint)
+        message = worded(
+            "template", "{key}: expected {expected}, found {found}", key=key, expected=expected, found=found
+        )
+        super().__init__(message, hint=hint)
         self.key = key
         self.expected = expected
         self.found = found
@@ -37,11 +41,21 @@ def shown(value: object) -> str:
         case str():
             return f'"{value[:57]}..."' if len(value) > 60 else f'"{value}"'
         case list():
-            return f"a list of {len(value)}"
+            return worded("found_list", "a list of {length}", length=len(value))
         case dict():
-            return "a table"
+            return worded("found_table", "a table")
         case _:
             return type(value).__name__
+
+
+def one_of(words: Collection[str]) -> str:
+    """That one of these was expected."""
+    return worded("expected_one", "one of {words}", words=", ".join(sorted(words)))
+
+
+def whole_number(low: int, high: int) -> str:
+    """That a whole number between these was expected."""
+    return worded("expected_whole_number", "a whole number from {low} to {high}", low=low, high=high)
 
 
 class TemplateTable:
@@ -63,7 +77,7 @@ class TemplateTable:
 
     def fail(self, name: str, expected: str, *, hint: str | None = None) -> BadTemplate:
         """The error that this key is not what was expected."""
-        found = shown(self._values[name]) if name in self._values else "nothing"
+        found = shown(self._values[name]) if name in self._values else worded("found_nothing", "nothing")
         return BadTemplate(self.key(name), expected, found, hint=hint)
 
     def text(self, name: str, default: str | None = None, *, longest: int = 200) -> str:
@@ -73,37 +87,42 @@ class TemplateTable:
             return default
         value = self._values.get(name)
         if not isinstance(value, str) or not value.strip() or len(value) > longest:
-            raise self.fail(name, f"text of 1 to {longest} characters")
+            raise self.fail(
+                name, worded("expected_text", "text of 1 to {longest} characters", longest=longest)
+            )
         if longest <= 200 and any(ord(character) < 32 for character in value):
-            raise self.fail(name, "text on one line")
+            raise self.fail(name, worded("expected_line", "text on one line"))
         return value.strip()
 
     def identifier(self, name: str, default: str | None = None) -> str:
         """A name of small letters, digits and underscores."""
         value = self.text(name, default)
         if not _IDENTIFIER.fullmatch(value):
-            raise self.fail(name, "a name of small letters, digits and _ that begins with a letter")
+            raise self.fail(
+                name,
+                worded("expected_name", "a name of small letters, digits and _ that begins with a letter"),
+            )
         return value
 
     def choice(self, name: str, allowed: Collection[str], default: str) -> str:
         """One of a few words."""
         value = self.text(name, default)
         if value not in allowed:
-            raise self.fail(name, f"one of {', '.join(sorted(allowed))}")
+            raise self.fail(name, one_of(allowed))
         return value
 
     def flag(self, name: str, default: bool) -> bool:
         """true or false."""
         value = self._values.get(name, default) if self.has(name) else default
         if not isinstance(value, bool):
-            raise self.fail(name, "true or false")
+            raise self.fail(name, worded("expected_flag", "true or false"))
         return value
 
     def integer(self, name: str, default: int | None = None, *, low: int, high: int) -> int:
         """A whole number from `low` to `high`."""
         value = self._values.get(name) if self.has(name) else default
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self.fail(name, f"a whole number from {low} to {high}")
+            raise self.fail(name, whole_number(low, high))
         return value
 
     def amount(self, name: str) -> Fraction:
@@ -112,7 +131,7 @@ class TemplateTable:
         value = self._values.get(name)
         amount = exact_amount(value)
         if amount is None:
-            raise self.fail(name, 'a number such as 12, 0.5 or "0.5"')
+            raise self.fail(name, worded("expected_number", 'a number such as 12, 0.5 or "0.5"'))
         return amount
 
     def optional_amount(self, name: str) -> Fraction | None:
@@ -125,22 +144,24 @@ class TemplateTable:
             return default
         value = self._values.get(name)
         if not isinstance(value, list) or not value or not all(isinstance(v, str) and v for v in value):
-            raise self.fail(name, "a list of texts")
+            raise self.fail(name, worded("expected_texts", "a list of texts"))
         if len(set(value)) != len(value):
-            raise self.fail(name, "texts that differ from each other")
+            raise self.fail(name, worded("expected_other_texts", "texts that differ from each other"))
         return tuple(value)
 
     def integers(self, name: str, *, low: int, high: int) -> tuple[int, ...]:
         """A list of whole numbers from `low` to `high`, at least one."""
         self.has(name)
         value = self._values.get(name)
-        expected = f"a list of whole numbers from {low} to {high}"
+        expected = worded(
+            "expected_whole_numbers", "a list of whole numbers from {low} to {high}", low=low, high=high
+        )
         if not isinstance(value, list) or not value:
             raise self.fail(name, expected)
         for index, item in enumerate(value):
             if not isinstance(item, int) or isinstance(item, bool) or not low <= item <= high:
                 place = f"{self.key(name)}[{index + 1}]"
-                raise BadTemplate(place, f"a whole number from {low} to {high}", shown(item))
+                raise BadTemplate(place, whole_number(low, high), shown(item))
         return tuple(value)
 
     def amounts(self, name: str) -> tuple[Fraction, ...]:
@@ -151,7 +172,7 @@ class TemplateTable:
         amounts = [exact_amount(item) for item in value] if isinstance(value, list) else [None]
         exact = tuple(amount for amount in amounts if amount is not None)
         if len(exact) != len(amounts):
-            raise self.fail(name, "a list of numbers")
+            raise self.fail(name, worded("expected_numbers", "a list of numbers"))
         return exact
 
     def table(self, name: str) -> TemplateTable | None:
@@ -160,7 +181,7 @@ class TemplateTable:
             return None
         value = self._values[name]
         if not isinstance(value, dict):
-            raise self.fail(name, "a table")
+            raise self.fail(name, worded("found_table", "a table"))
         return TemplateTable(value, self.key(name))
 
     def tables(self, name: str, *, least: int = 0) -> tuple[TemplateTable, ...]:
@@ -169,9 +190,9 @@ class TemplateTable:
             return ()
         value = self._values.get(name)
         if not isinstance(value, list) or len(value) < least or not all(isinstance(v, dict) for v in value):
-            raise self.fail(
-                name, f"at least {least} [[{self.key(name)}]]" if least else f"[[{self.key(name)}]]"
-            )
+            written = f"[[{self.key(name)}]]"
+            several = worded("expected_tables", "at least {least} {written}", least=least, written=written)
+            raise self.fail(name, several if least else written)
         return tuple(TemplateTable(v, f"{self.key(name)}[{i + 1}]") for i, v in enumerate(value))
 
     def raw(self, name: str) -> Any:
@@ -184,8 +205,8 @@ class TemplateTable:
         for name in self._values:
             if name not in self._asked:
                 close = difflib.get_close_matches(name, self._asked, n=1)
-                hint = f"Did you mean {close[0]}?" if close else None
-                raise BadTemplate(self.key(name), f"one of {', '.join(sorted(self._asked))}", name, hint=hint)
+                hint = worded("template_meant", "Did you mean {name}?", name=close[0]) if close else None
+                raise BadTemplate(self.key(name), one_of(self._asked), name, hint=hint)
 
 
 def exact_amount(value: object) -> Fraction | None:
@@ -210,4 +231,6 @@ def amount_text(amount: Fraction, key: str) -> str:
     try:
         return decimal_text(amount)
     except NotCanonical:
-        raise BadTemplate(key, "a number that ends within some decimal places", str(amount)) from None
+        raise BadTemplate(
+            key, worded("expected_decimals", "a number that ends within some decimal places"), str(amount)
+        ) from None

@@ -28,9 +28,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mpc_cde.coded_text import coded
+from mpc_cde.coded_text import coded, sentences_of, worded
 from mpc_cde.documents.canonical import decode_base64url, encode_base64url, parse_strict_json
 from mpc_cde.errors import BadDocument, CallerError, MpcCdeError
+from mpc_cde.problem_documents import kind_of
 from mpc_cde.secret_files import write_secret_file
 from mpc_cde.web.assets import load_assets
 from mpc_cde.web.serving import FIXED_HEADERS, PagesApp, PagesSettings, content_security_policy
@@ -155,8 +156,9 @@ class LocalRoom:
                 if own:
                     traceback.print_exception(error, file=sys.stderr)
                 problem = {
-                    "code": type(error).__name__,
+                    "code": _kind_of(error),
                     "message": self.room.describe(error),
+                    "said": sentences_of(error),
                     "reasons": [coded(reason) for reason in getattr(error, "reasons", ())],
                 }
                 return _json(500 if own else 409, problem)
@@ -201,7 +203,14 @@ def text_of(asked: Mapping[str, Any], name: str, *, longest: int = 2000) -> str:
     """A text among what was asked with. Raises CallerError."""
     value = asked.get(name)
     if not isinstance(value, str) or not value.strip() or len(value) > longest:
-        raise CallerError(f"{name}: expected a text of 1 to {longest} characters")
+        raise CallerError(
+            worded(
+                "text_expected",
+                "{field}: expected a text of 1 to {longest} characters",
+                field=name,
+                longest=longest,
+            )
+        )
     return value.strip()
 
 
@@ -217,8 +226,13 @@ def digest_of_text(asked: Mapping[str, Any], name: str) -> bytes:
     except ValueError:
         digest = b""
     if len(digest) != DIGEST_BYTES:
-        raise CallerError(f"{name}: expected the whole digest of its terms")
+        raise CallerError(worded("digest_expected", "{field}: expected the whole digest", field=name))
     return digest
+
+
+def _kind_of(error: BaseException) -> str:
+    """What the page has a headline for: what a gateway refused is named as the gateway names it."""
+    return kind_of(str(getattr(error, "problem", ""))) or type(error).__name__
 
 
 async def _body(request: Request) -> bytes:
@@ -236,4 +250,4 @@ def _json(status: int, value: Any) -> Response:
 
 
 def _problem(status: int, code: str, message: str) -> Response:
-    return _json(status, {"code": code, "message": message, "reasons": []})
+    return _json(status, {"code": code, "message": message, "said": [], "reasons": []})

@@ -34,6 +34,7 @@ from mpc_cde.client.reminders import Turnout, read_turnout, still_to_come
 from mpc_cde.client.role_cards import MemberCard
 from mpc_cde.client.tables import Row, Table, parse_csv_table
 from mpc_cde.client.verification import verify_proposed_study
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.errors import BadDocument, CallerError, PeerError
@@ -171,7 +172,7 @@ class RegistrarRoom:
         cards = _cards(asked)
         chosen = asked.get("attributes")
         if not isinstance(chosen, list) or len(chosen) != len(cards):
-            raise CallerError("attributes: expected those of every request")
+            raise CallerError(worded("attributes_missing", "attributes: expected those of every request"))
         rows = parse_register(_register(cards, chosen))
 
         async def issue(connection: Connection) -> tuple[list[Envelope], int]:
@@ -211,15 +212,17 @@ class RegistrarRoom:
 def _cards(asked: Mapping[str, Any]) -> list[MemberCard]:
     texts = asked.get("requests")
     if not isinstance(texts, list) or not 0 < len(texts) <= MAX_REQUESTS:
-        raise CallerError(f"requests: expected 1 to {MAX_REQUESTS} of them")
+        raise CallerError(
+            worded("requests_number", "requests: expected 1 to {most} of them", most=MAX_REQUESTS)
+        )
     cards = []
     for number, text in enumerate(texts, start=1):
         try:
             cards.append(MemberCard.parse_payload(str(text).strip().encode("utf-8")))
         except BadDocument:
             raise CallerError(
-                f"file {number} is no request of a member",
-                hint="It is what the member's page saves or mails.",
+                worded("no_request", "file {number} is no request of a member", number=number),
+                hint=worded("no_request_hint", "It is what the member's page saves or mails."),
             ) from None
     return cards
 
@@ -229,7 +232,7 @@ def _register(cards: Sequence[MemberCard], chosen: Sequence[Any]) -> Table:
     rows = []
     for number, (card, given) in enumerate(zip(cards, chosen, strict=True), start=1):
         if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-            raise CallerError("attributes: expected a text for each")
+            raise CallerError(worded("attributes_texts", "attributes: expected a text for each"))
         own = {name: given.get(name, "") for name in attributes if name not in CARD_COLUMNS}
         rows.append(Row(number, {**own, **cells_of_card(card)}))
     return Table((*CARD_COLUMNS, *(name for name in attributes if name not in CARD_COLUMNS)), tuple(rows))

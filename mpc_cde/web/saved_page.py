@@ -28,6 +28,7 @@ _IMPORT = re.compile(
 _DECLARED = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
 _RENAMED = re.compile(r"(\w+) as (\w+)")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,300}")
+_CATALOGUE = re.compile(r"catalogues/[a-z]+\.json")  # without those of rooms
 _LISTED = re.compile(r"^export \{([^}]*)\};$", re.MULTILINE)
 _DATA = re.compile(r'<script type="application/json" id="saved-files">(.*?)</script>', re.DOTALL)
 
@@ -41,9 +42,7 @@ def saved_page(*, gateway: str, fingerprint: str) -> bytes:
     except ValueError as error:
         raise CallerError(str(error)) from None
     files = {
-        path: json.loads(asset.content)
-        for path, asset in load_assets().items()
-        if path.startswith("catalogues/")
+        path: json.loads(asset.content) for path, asset in load_assets().items() if _CATALOGUE.fullmatch(path)
     }
     mark = _data_address("style/mark.svg")
     settings = {"gateway": gateway, "fingerprint": fingerprint, "party": None}

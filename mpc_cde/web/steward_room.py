@@ -16,6 +16,7 @@ from mpc_cde.client.connection import Connected, Connection
 from mpc_cde.client.gateway_calls import StudyListing
 from mpc_cde.client.stewardship import approving_parties, propose_closing, propose_study, steward_of
 from mpc_cde.client.verification import verify_proposed_study
+from mpc_cde.coded_text import worded
 from mpc_cde.documents.canonical import encode_base64url, timestamp_of
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.study import Study
@@ -174,7 +175,9 @@ class StewardRoom:
     def _dates(self, asked: Mapping[str, Any]) -> tuple[datetime, datetime]:
         days = asked.get("days")
         if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= MAX_OPEN_DAYS:
-            raise CallerError(f"days: expected a whole number from 1 to {MAX_OPEN_DAYS}")
+            raise CallerError(
+                worded("days_number", "days: expected a whole number from 1 to {most}", most=MAX_OPEN_DAYS)
+            )
         now = self.clock()
         return now, now + timedelta(days=days)
 

@@ -94,6 +94,10 @@ class Person:
         if self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             self.faults.append(f"{view}: wider than {self.width} pixels")
 
+    def expect_no_other_language(self) -> None:
+        """Whatever is not in the page's language says so, and nothing does but what only who helps unfolds."""
+        expect(self.page.locator("main [lang]:not(.technical [lang])")).to_have_count(0)
+
     def close(self) -> None:
         self.context.close()
 

@@ -170,7 +170,7 @@ def test_a_second_device_works_from_the_recovery_file(
     second.page.get_by_label("Recovery file").set_input_files(joined.recovery)
     second.page.get_by_label("Passphrase").fill("something else than that")
     second.button("Open").click()
-    expect(second.page.get_by_text("the passphrase does not open this file")).to_be_visible()
+    expect(second.page.get_by_text("The passphrase does not open this file.")).to_be_visible()
     second.page.get_by_label("Passphrase").fill(PASSPHRASE)
     second.button("Open").click()
     second.field("electricity").wait_for()
@@ -192,7 +192,7 @@ def test_a_second_device_works_from_the_recovery_file(
 def test_a_link_of_another_community_is_not_followed(person: MakePerson, town: Town) -> None:
     one = person()
     other = "abcde-fghij-klmno-pqrst-uvwxy"
-    for wrong, said in ((other, "this page is for"), ("abcde", "expected 25 letters")):
+    for wrong, said in ((other, "This page is for"), ("abcde", "25 letters and digits")):
         link = town.link("F-1", "Bakery Rise")
         one.page.goto("about:blank")
         one.page.goto(re.sub(r"community=[a-z0-9-]+", f"community={wrong}", link))

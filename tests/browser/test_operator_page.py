@@ -98,6 +98,13 @@ def test_the_node_and_its_log_are_looked_at_by_keyboard_alone(operator: Person) 
     operator.look_for_barriers("node")
     keyboard.press(page.get_by_role("link", name="Log", exact=True))
     operator.heading("Log of this node").wait_for()
+    entries = page.locator(".log > li")
+    expect(entries).to_have_count(20)
+    keyboard.press(operator.button("Older entries"))
+    expect(entries).to_have_count(40)
+    expect(entries.nth(20).locator("summary")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(entries.nth(20).locator(".details")).to_be_visible()
     keyboard.press(operator.button("Verify the whole log"))
     expect(page.get_by_text("each signed and chained")).to_be_visible()
     operator.look_for_barriers("log")
@@ -115,7 +122,13 @@ def test_a_telephone_in_dutch_has_room_for_everything(chromium: Browser, link: s
         operator.heading("Regels die gelden").wait_for()
         expect(operator.page.get_by_text("deze organisatie vraagt minstens 5 deelnemers")).to_be_visible()
         assert operator.page.evaluate("document.documentElement.scrollWidth") <= 360
+        operator.expect_no_other_language()
         operator.look_for_barriers("sheet in Dutch")
+        operator.page.get_by_role("link", name="Node", exact=True).click()
+        operator.press("machine.check")
+        checked = operator.page.get_by_role("row", name=re.compile("opslag en logboek"))
+        expect(checked).to_contain_text("in orde")
+        operator.expect_no_other_language()
 
 
 def test_without_the_token_nothing_is_shown(chromium: Browser, link: str) -> None:

@@ -111,6 +111,11 @@ def test_requests_are_compared_certified_and_countersigned(
     assert [dict(one.attributes) for one in found] == [{"size": "small"}, {"size": "small"}]
     with visitor(chromium, links[1], locale="nl-NL", width=360) as second:
         second.page.get_by_role("link", name="Meetekenen", exact=True).click()
+        wrong = tmp_path / "holiday.jsonl"
+        wrong.write_text("{}")
+        second.page.get_by_label("Lidmaatschappen van een andere registrar").set_input_files(wrong)
+        expect(second.page.get_by_role("alert")).to_contain_text("Is het het bestand")
+        second.expect_no_other_language()
         second.page.get_by_label("Lidmaatschappen van een andere registrar").set_input_files(memberships)
         second.heading("2 lidmaatschappen").wait_for()
         second.page.get_by_label("Ik heb ze met het register vergeleken").check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -98,3 +99,11 @@ def test_a_telephone_in_dutch_has_room(chromium: Browser, link: str) -> None:
         expect(steward.page.get_by_text("Gebruikelijk uurtarief").first).to_be_visible()
         assert steward.page.evaluate("document.documentElement.scrollWidth") <= 360
         steward.look_for_barriers("new study in Dutch")
+        steward.page.get_by_text("Tekst van het sjabloon").click()
+        text = steward.page.locator("#template-text")
+        text.fill(text.input_value().replace("roster_cap = ", "roster_cap = -", 1))
+        steward.button("Bekijken als lid").click()
+        expect(steward.page.get_by_role("alert")).to_contain_text(
+            re.compile(r"roster_cap: verwacht: een geheel getal van 2 tot \d+; gevonden: -\d+")
+        )
+        steward.expect_no_other_language()

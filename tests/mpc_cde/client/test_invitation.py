@@ -62,7 +62,7 @@ def test_a_name_in_the_register_is_no_formula_in_the_table_of_links(tmp_path: Pa
     ("text", "said"),
     [
         ("name\nRise\n", "register_id"),
-        ("register_id\n7\n7\n", "row 3: register_id is the same as in row 2"),
+        ("register_id\n7\n7\n", "row 3: column register_id is the same as in row 2"),
         ("register_id,name\n,Rise\n", "row 2: expected a register_id"),
     ],
 )

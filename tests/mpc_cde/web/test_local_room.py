@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from mpc_cde.client.http import GatewayRefused
+from mpc_cde.coded_text import worded
 from mpc_cde.errors import CallerError
 from mpc_cde.web.assets import load_assets
 from mpc_cde.web.local_room import LocalRoom, Room, open_room, optional_text_of, text_of
@@ -189,6 +191,31 @@ async def test_a_body_without_end_is_not_kept(client: httpx.AsyncClient, counter
     assert counter.value == 0
 
 
+async def test_a_refusal_with_a_code_is_said_by_it_and_what_to_do_next_too(
+    client: httpx.AsyncClient, counter: Counter
+) -> None:
+    found = worded("found_nothing", "nothing")
+    message = worded("row_fault", "row {row}: {why}", row=3, why=found)
+    counter.fail = CallerError(message, hint=worded("register_hint", "Correct the file and try again."))
+    answer = (await client.post("/room/add", json={"by": 1}, headers=POSTED)).json()
+    values = {"row": "3", "why": {"code": "found_nothing", "values": {}, "text": "nothing"}}
+    assert answer["said"] == [
+        {"code": "row_fault", "values": values, "text": "row 3: nothing"},
+        {"code": "register_hint", "values": {}, "text": "Correct the file and try again."},
+    ]
+
+
+async def test_what_the_gateway_refused_is_named_as_the_gateway_names_it(
+    client: httpx.AsyncClient, counter: Counter
+) -> None:
+    counter.fail = GatewayRefused("It is full", status=409, problem="urn:mpc-cde:problem:study-full")
+    answer = await client.post("/room/add", json={"by": 1}, headers=POSTED)
+    assert answer.json()["code"] == "study-full"
+    counter.fail = GatewayRefused("No", status=400, problem="https://elsewhere.example/problem")
+    answer = await client.post("/room/add", json={"by": 1}, headers=POSTED)
+    assert answer.json()["code"] == "GatewayRefused"
+
+
 async def test_a_refusal_says_why_and_a_fault_says_nothing_of_itself(
     client: httpx.AsyncClient, app: LocalRoom, counter: Counter, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,7 +223,7 @@ async def test_a_refusal_says_why_and_a_fault_says_nothing_of_itself(
     answer = await client.post("/room/add", json={"by": 1}, headers=POSTED)
     assert (answer.status_code, answer.json()) == (
         409,
-        {"code": "CallerError", "message": "not today", "reasons": []},
+        {"code": "CallerError", "message": "not today", "said": [], "reasons": []},
     )
     counter.fail = ZeroDivisionError("details")
     assert (await client.post("/room/add", json={"by": 1}, headers=POSTED)).status_code == 500

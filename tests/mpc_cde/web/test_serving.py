@@ -97,6 +97,8 @@ def loaded_by(page: str) -> set[str]:
     """Every file that a browser fetches for a page: what it names, what that imports, and so on."""
     assets = load_assets()
     found = {page, "catalogues/en.json"}
+    if page in ("operator.html", "registrar.html", "steward.html"):
+        found.add("catalogues/rooms/en.json")
     waiting = [page]
     while waiting:
         path = waiting.pop()

@@ -417,7 +417,7 @@ export function formatFingerprint(fingerprint) {
 /** What a person typed, in any case, with spaces or dashes. Throws BadDocument. */
 export function parseFingerprint(typed) {
   const fingerprint = typed.replaceAll(/[\s-]/g, "").toLowerCase();
-  if (!/^[a-z2-7]{25}$/.test(fingerprint)) throw new BadDocument("expected 25 letters and digits in groups of five");
+  if (!/^[a-z2-7]{25}$/.test(fingerprint)) throw new BadDocument("expected 25 letters and digits in groups of five", { said: "no_fingerprint" });
   return fingerprint;
 }
 

@@ -1,11 +1,13 @@
-// What can go wrong, by whose fault. `message` is for people who look closer; pages say it in their own words by `code`.
+// What can go wrong, by whose fault. `message` is for people who look closer; pages say it in their own words.
 
 export class MpcCdeError extends Error {
-  constructor(message, { whom = null, hint = null } = {}) {
+  /** `said` names the sentence that a page says, `values` what stands in it; without one the headline has to do. */
+  constructor(message, { whom = null, hint = null, said = null, values = {} } = {}) {
     super(message);
     this.name = this.constructor.name;
     this.whom = whom;
     this.hint = hint;
+    this.said = said === null ? [] : [{ code: said, values, text: message }];
   }
 
   get code() {
@@ -52,7 +54,8 @@ export class TransportError extends MpcCdeError {}
 /** The gateway refused; `problem` is its problem document (RFC 9457). */
 export class GatewayRefused extends MpcCdeError {
   constructor(problem, { retryAfter = null } = {}) {
-    super(problem.detail || problem.title || `status ${problem.status}`, { hint: problem.hint ?? null });
+    const detail = problem.detail || problem.title || `status ${problem.status}`;
+    super(detail, { hint: problem.hint ?? null, said: problem.code ?? null, values: problem.values ?? {} });
     this.problem = problem;
     this.retryAfter = retryAfter;
   }

@@ -13,7 +13,7 @@ export function parseInvitation(fragment) {
   const fields = new URLSearchParams(fragment.replace(/^#/, ""));
   if (!fields.has("community")) return null;
   const [registerId, name, replyTo] = ["register", "name", "reply"].map((key) => (fields.get(key) ?? "").trim());
-  if (registerId === "") throw new BadDocument("the personal link is not complete");
+  if (registerId === "") throw new BadDocument("the personal link is not complete", { said: "no_personal_link" });
   for (const text of [registerId, name]) shown(text.normalize("NFC"), "the personal link");
   const mail = MAIL.test(replyTo) ? replyTo : null;
   return { community: parseFingerprint(fields.get("community")), registerId, name: name || null, replyTo: mail };

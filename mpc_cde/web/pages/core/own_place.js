@@ -20,7 +20,7 @@ export function ownItems(terms, attributes) {
 
 /** A query that the member signs about itself; `membership` is the digest of its membership. */
 export async function askOwnPlace({ items, membership, ...more }) {
-  if (items.length === 0) throw new CallerError("this study tells members no place of their own");
+  if (items.length === 0) throw new CallerError("this study tells members no place of their own", { said: "no_places" });
   return signQuestion({ items, kind: "member", asker: membership, ...more });
 }
 

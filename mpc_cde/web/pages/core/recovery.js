@@ -27,7 +27,7 @@ const check = s.object({
 
 /** The file's bytes. `secrets` are the two 32-byte secrets, `publics` base64url of the public halves. */
 export async function lockKeys({ community, registerId, secrets, publics, passphrase, randomBytes, iterations = ITERATIONS }) {
-  if ([...passphrase].length < MIN_PASSPHRASE_CHARACTERS) throw new CallerError("the passphrase is too short");
+  if ([...passphrase].length < MIN_PASSPHRASE_CHARACTERS) throw new CallerError("the passphrase is too short", { said: "passphrase_short", values: { least: MIN_PASSPHRASE_CHARACTERS } });
   const header = {
     type: "member-keys/v1",
     community,
@@ -60,7 +60,7 @@ export async function unlockKeys(file, passphrase) {
   try {
     plain = new Uint8Array(await crypto.subtle.decrypt(parameters(header), key, decodeBase64url(locked)));
   } catch {
-    throw new CallerError("the passphrase does not open this file");
+    throw new CallerError("the passphrase does not open this file", { said: "passphrase_wrong" });
   }
   if (plain.length !== 2 * SECRET_BYTES) throw new BadDocument("the recovery file is damaged");
   return { signing: plain.slice(0, SECRET_BYTES), sealing: plain.slice(SECRET_BYTES) };

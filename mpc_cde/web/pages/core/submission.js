@@ -19,12 +19,12 @@ export async function prepareSubmission({
   study, values, membership, signer, randomBytes, sequence = 1, replaces = null, waiver = false,
 }) {
   if (membership.signing_key !== encodeBase64url(signer.publicBytes)) {
-    throw new CallerError("the membership is for another key than the one on this device");
+    throw new CallerError("the membership is for another key than the one on this device", { said: "membership_of_another_key" });
   }
   const { terms } = study.study;
   const { community } = study;
   const figures = terms.figures.map(({ name }) => {
-    if (!values.has(name)) throw new CallerError(`the figures are not those of the study; missing: ${name}`);
+    if (!values.has(name)) throw new CallerError(`the figures are not those of the study, missing: ${name}`, { said: "figure_missing", values: { name } });
     return values.get(name);
   });
   const vector = encodeSubmission(encodingsOf(terms), figures);

@@ -102,7 +102,7 @@ export class Desk extends CommunityDesk {
   async withdraw({ study, keyring, records }) {
     const record = await records.load(study.termsDigest);
     const stands = standing(record);
-    if (stands === null) throw new CallerError("there is nothing to withdraw");
+    if (stands === null) throw new CallerError("there is nothing to withdraw", { said: "nothing_to_withdraw" });
     const document = {
       type: "withdrawal/v1", study_terms: study.termsDigest, member: stands.document.member, sequence: stands.document.sequence,
     };
@@ -160,7 +160,7 @@ export class Desk extends CommunityDesk {
       if (results.length > 0) return;
       const refusal = (await verifyDecisions(study, query, decisions)).find(({ agrees }) => !agrees);
       if (refusal) throw new QuestionRefused(refusal);
-      if (UNANSWERED.includes(state)) throw new CallerError(`the question is ${state}`);
+      if (UNANSWERED.includes(state)) throw new CallerError(`the question is ${state}`, { said: "question_unanswered" });
       onWait(waitingFor);
       await pause();
     }

@@ -5,7 +5,7 @@
 
 import { decodeBase64url, encodeBase64url } from "../core/bytes.js";
 import { canonicalBytes } from "../core/canonical.js";
-import { CallerError } from "../core/errors.js";
+import { BadDocument, CallerError } from "../core/errors.js";
 import { lockKeys, readRecoveryFile, unlockKeys } from "../core/recovery.js";
 import { publicSealingKey, X_WING } from "../core/sealing.js";
 import { signerFromSecret, signerOf } from "../core/signing.js";
@@ -38,14 +38,14 @@ export class Keyring {
     return { file, keep: () => keep({ vault, community, registerId, secrets, signer, sealingKey }) };
   }
 
-  /** From a recovery file, on a second device or after this one forgot. Throws CallerError, BadDocument. */
+  /** From a recovery file, on a second device or after this one forgot. Throws CallerError. */
   static async recover({ bytes, passphrase, vault }) {
-    const file = readRecoveryFile(bytes);
+    const file = recoveryFile(bytes);
     const secrets = await unlockKeys(file, passphrase);
     const signer = await signerFromSecret(secrets.signing);
     const sealingKey = encodeBase64url(await publicSealingKey(secrets.sealing));
     if (encodeBase64url(signer.publicBytes) !== file.signing_key || sealingKey !== file.sealing_key) {
-      throw new CallerError("the recovery file's halves do not belong together");
+      throw new CallerError("the recovery file's halves do not belong together", { said: "recovery_halves" });
     }
     return keep({ vault, community: file.community, registerId: file.register_id, secrets, signer, sealingKey, isRecovered: true });
   }
@@ -65,6 +65,15 @@ export class Keyring {
       holding: null,
       sole_trader: false,
     });
+  }
+}
+
+function recoveryFile(bytes) {
+  try {
+    return readRecoveryFile(bytes);
+  } catch (error) {
+    if (!(error instanceof BadDocument)) throw error;
+    throw new CallerError("this is no recovery file", { said: "no_recovery_file" });
   }
 }
 

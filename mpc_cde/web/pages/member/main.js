@@ -83,10 +83,11 @@ class Page {
       return;
     }
     if (this.keyring !== null && this.invitation !== null && this.keyring.community !== this.invitation.community) {
-      throw new CallerError("this device has keys for another community than the link names");
+      throw new CallerError("this device has keys for another community than the link names", { said: "key_of_another_community" });
     }
     if (this.settings.fingerprint !== null && this.settings.fingerprint !== fingerprint) {
-      throw new CallerError(`this page is for ${formatFingerprint(this.settings.fingerprint)}, your link for ${formatFingerprint(fingerprint)}`);
+      const values = { page: formatFingerprint(this.settings.fingerprint), link: formatFingerprint(fingerprint) };
+      throw new CallerError(`this page is for ${values.page}, your link for ${values.link}`, { said: "page_of_another_community", values });
     }
     const signer = this.keyring?.signer ?? null;
     const gateway = new Gateway(this.settings.gateway, { randomBytes: this.randomBytes, signer });
@@ -104,7 +105,7 @@ class Page {
   async #follow(link) {
     try {
       this.invitation = parseInvitation(link.includes("#") ? link.slice(link.indexOf("#")) : "");
-      if (this.invitation === null) throw new CallerError(this.t("welcome.no_link"));
+      if (this.invitation === null) throw new CallerError("no personal link", { said: "no_personal_link" });
     } catch (error) {
       return this.frame.problem(error);
     }
@@ -329,7 +330,7 @@ class Page {
         await desk.askPlaces({ study, keyring, onWait: (names) => tell(names.length ? t("own_place.waiting", { names: names.join(", ") }) : t("own_place.computing")), pause: () => sleep(POLL_MS) });
       } catch (error) {
         note(error);
-        tell(t("own_place.refused"), " ", ...(error.refusal ? [`${error.whom}: `, decisionRefusal(error.refusal, t)] : [el("span", { lang: "en" }, error.message)]));
+        tell(error.refusal ? el("p", {}, t("own_place.refused"), ` ${error.whom}: `, decisionRefusal(error.refusal, t)) : this.frame.problem(error));
         return;
       }
       await this.#guarded(() => this.#open(study.termsDigest));

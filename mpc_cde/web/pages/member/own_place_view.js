@@ -19,7 +19,7 @@ export function placesOf(places, { words, t }) {
 
 /** The offer to ask for one's own place; `onAsk` starts, `progress` is where waiting is told. */
 export function askCard({ t, onAsk }) {
-  const progress = el("p", { class: "quiet", role: "status" });
+  const progress = el("div", { class: "quiet", role: "status" });
   const button = el("button", { type: "button", onclick: async () => {
     button.disabled = true;
     try {

@@ -2,7 +2,7 @@
 
 import { el } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
-import { receiptRefusal } from "../shared/refusals.js";
+import { receiptRefusal, technical } from "../shared/refusals.js";
 import { functionInWords } from "../shared/words.js";
 
 /** Why the figures are asked, what is published to whom, who holds the shares, when they are deleted. */
@@ -76,6 +76,7 @@ export function afterwards({ study, t, canCorrect, canWithdraw, onCorrect, onWit
   const closes = showTime(study.presentation.closes, t.language);
   return el("section", { class: "card" }, el("h2", {}, t(canCorrect || canWithdraw ? "after.heading" : "after.closed_heading")),
     el("p", {}, canCorrect ? t("after.lead", { closes }) : t(canWithdraw ? "after.closing" : "after.closed")),
+    el("p", { class: "quiet" }, t("after.receipts_lead")),
     el("div", { class: "actions" },
       canCorrect && el("button", { type: "button", onclick: onCorrect }, t("after.correct")),
       el("button", { type: "button", onclick: onReceipts }, t("after.receipts")),
@@ -119,5 +120,5 @@ export function notCountedCard(error, t) {
   return el("div", { class: "notice wrong", role: "alert" }, el("h2", {}, t("counted.no")),
     el("p", {}, t(t.has(key) ? key : "counted.no.other")),
     error.refusal ? el("p", {}, el("strong", {}, `${error.whom}: `), receiptRefusal(error.refusal, t)) : null,
-    el("p", { class: "quiet", lang: "en" }, error.message));
+    t.has(key) ? null : technical(error.message, t));
 }

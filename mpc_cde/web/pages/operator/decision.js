@@ -3,7 +3,7 @@
 import { el, fill } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
 import { isPilot, pilotBanner } from "../shared/pilot.js";
-import { reasonsList } from "../shared/refusals.js";
+import { reasonsList, sentence } from "../shared/refusals.js";
 import { differencesTable, figuresTable, learnList, questionsList, rulesList } from "../shared/study_sheet.js";
 import { wordsOf } from "../shared/words.js";
 
@@ -72,7 +72,7 @@ function approval(page, digest, found) {
     }
     const p = file === null ? {} : { p_percent: await file.files[0].text() };
     const { delivery } = await page.room.act("approve", { digest, ...p });
-    await page.go("#", t("operator.signed", { delivery }));
+    await page.go("#", t("operator.signed", { delivery: sentence(delivery, t) }));
     return null;
   }, { message, class: "primary" });
   return el("section", { class: "card" }, el("h2", {}, t("decide.approve_heading")), el("p", { class: "prose" }, t("decide.means")),
@@ -91,7 +91,7 @@ function refusal(page, digest, approvedHere) {
     }
     const sure = page.button(t("decide.refuse_sure"), async () => {
       const { delivery } = await page.room.act("refuse", { digest, reason: reason.value });
-      await page.go("#", t("decide.refused", { delivery }));
+      await page.go("#", t("decide.refused", { delivery: sentence(delivery, t) }));
       return null;
     }, { message, class: "danger", "data-first": "" });
     const back = el("button", { type: "button", onclick: () => { fill(message); reason.focus(); } }, t("room.back"));

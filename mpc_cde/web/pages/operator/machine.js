@@ -2,6 +2,7 @@
 
 import { el, scrolling, stackingTable } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
+import { said, sentence } from "../shared/refusals.js";
 
 export async function machineView(page) {
   const { room, t } = page;
@@ -12,7 +13,7 @@ export async function machineView(page) {
     el("section", { class: "card" }, el("h2", {}, t("machine.check_heading")), el("p", {}, t("machine.check_lead")), message, el("div", { class: "actions" }, check)),
     el("section", { class: "card" }, el("h2", {}, t("machine.peers")), el("p", { class: "quiet" }, t("machine.peers_lead")), peersList(found.peers, t)),
     el("section", { class: "card" }, el("h2", {}, t("machine.sessions")),
-      found.sessions.length ? entriesTable(found.sessions, t) : el("p", {}, t("machine.no_sessions"))),
+      found.sessions.length ? el("ul", { class: "log" }, ...found.sessions.map((entry) => entryOf(entry, t))) : el("p", {}, t("machine.no_sessions"))),
     el("section", { class: "card" }, el("h2", {}, t("machine.disk")), diskTable(found.disk, t)),
     el("section", { class: "card" }, el("h2", {}, t("machine.keys")), el("p", { class: "quiet" }, t("machine.keys_lead")), keysTable(found.keys, t)));
 }
@@ -27,19 +28,41 @@ export async function logView(page) {
   }, { message, class: "primary" });
   const checkpoint = page.button(t("log.checkpoint"), async () => {
     const { length, delivery } = await room.act("checkpoint");
-    return el("div", { class: "notice good", role: "status" }, el("p", {}, t("log.checkpointed", { length, delivery })));
+    return el("div", { class: "notice good", role: "status" }, el("p", {}, t("log.checkpointed", { length, delivery: sentence(delivery, t) })));
   }, { message });
   return el("div", {}, el("h1", {}, t("log.heading")), el("p", { class: "lead" }, t("log.lead")),
     el("section", { class: "card" }, message, el("div", { class: "actions" }, verify, checkpoint)),
-    el("section", { class: "card" }, el("h2", {}, t("log.last", { shown: found.entries.length, length: found.length })), entriesTable(found.entries, t)));
+    el("section", { class: "card" }, el("h2", {}, t("log.entries", { count: found.length })), ...entriesList(page, found)));
+}
+
+/** The newest entries, and older ones a few at a time. */
+function entriesList(page, found) {
+  const { room, t } = page;
+  const list = el("ul", { class: "log" });
+  const message = el("div", { "aria-live": "polite" });
+  let oldest = null;
+  const put = (entries) => {
+    const items = entries.map((entry) => entryOf(entry, t));
+    list.append(...items);
+    oldest = entries.at(-1)?.number ?? 1;
+    older.hidden = oldest <= 1;
+    return items;
+  };
+  const older = page.button(t("log.older"), async () => {
+    const [first] = put((await room.look("log", { before: oldest })).entries);
+    first?.querySelector("summary").focus(); // reading goes on there
+    return null;
+  }, { message });
+  put(found.entries);
+  return [list, message, el("div", { class: "actions" }, older)];
 }
 
 function findingsTable(findings, t) {
   const heads = ["what", "verdict", "found"].map((name) => t(`machine.${name}`));
   return stackingTable(t("machine.check_heading"), heads, findings.map(({ what, found, problem, hint }) => [
-    el("th", { scope: "row", lang: "en" }, what),
+    el("th", { scope: "row" }, said(what, t)),
     el("td", {}, el("span", { class: problem === null ? "good" : "bad" }, t(problem === null ? "machine.ok" : "machine.bad"))),
-    el("td", { lang: "en" }, problem ?? found, hint ? el("small", {}, ` ${hint}`) : null),
+    el("td", {}, said(problem ?? found, t), hint && [" ", said(hint, t, "small")]),
   ]));
 }
 
@@ -51,15 +74,12 @@ function peersList(peers, t) {
       el("dt", {}, t("machine.certificate")), el("dd", { class: "code" }, peer.certificate)))));
 }
 
-function entriesTable(entries, t) {
-  const details = (one) => Object.entries(one).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join("\n");
-  const heads = ["number", "time", "event", "details"].map((name) => t(`log.${name}`));
-  return stackingTable(t("log.entries"), heads, entries.map((entry) => [
-    el("td", { class: "number" }, String(entry.number)),
-    el("td", {}, showTime(entry.time, t.language, "medium")),
-    el("td", { class: "code" }, entry.event),
-    el("td", { class: "code details" }, details(entry.details)),
-  ]));
+function entryOf({ number, time, event, details }, t) {
+  const key = `log.event.${event}`;
+  const lines = Object.entries(details).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`);
+  return el("li", {}, el("details", {},
+    el("summary", {}, el("span", { class: "number" }, String(number)), " ", t.has(key) ? t(key) : event, " ", el("small", {}, showTime(time, t.language, "medium"))),
+    el("p", { class: "code details" }, [event, ...lines].join("\n"))));
 }
 
 function diskTable(disk, t) {

@@ -2,6 +2,7 @@
 
 import { el, fill, stackingTable } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
+import { reasonsList, sentence, technical } from "../shared/refusals.js";
 
 export async function waitingView(page) {
   const { room, t } = page;
@@ -21,7 +22,7 @@ export async function waitingView(page) {
 function waitingCard(page, one) {
   const { t } = page;
   const when = one.closes ? showTime(one.closes, t.language) : "";
-  const heading = `${t(`operator.kind.${one.kind}`)}: ${one.title}`;
+  const heading = `${t(`operator.kind.${one.kind}`)}: ${one.title || t("operator.amendment")}`;
   if (one.kind === "study") {
     return el("section", { class: "card" }, el("h2", {}, heading), el("p", {}, t("operator.waiting.study", { closes: when })),
       el("div", { class: "actions" }, el("a", { class: "button primary", href: `#study=${one.digest}` }, t("operator.read"))));
@@ -36,10 +37,11 @@ function waitingCard(page, one) {
   const sign = page.button(t("operator.sign"), async () => {
     if (!sure.checked) return el("p", { class: "notice ask", role: "alert" }, t("operator.first_read"));
     const { delivery } = await page.room.act("approve", { digest: one.digest });
-    await page.show(t("operator.signed", { delivery }));
+    await page.show(t("operator.signed", { delivery: sentence(delivery, t) }));
     return null;
   }, { message, class: "primary" });
   return el("section", { class: "card" }, el("h2", {}, heading), el("p", {}, lines[one.kind]()),
+    one.remarks?.length ? el("div", { class: "notice ask" }, el("p", {}, t("operator.look_closely")), reasonsList(one.remarks, t)) : null,
     one.signed?.length ? el("p", { class: "quiet" }, t("operator.signed_by", { names: one.signed.join(", ") })) : null,
     el("label", { class: "check" }, sure, t("operator.have_read")), message, el("div", { class: "actions" }, sign));
 }
@@ -64,6 +66,6 @@ function nodeList(page, found) {
     ...row(t("operator.node.process"), found.node === null ? t("operator.node.stopped") : t("operator.node.running", { pid: found.node.pid })),
     ...row(t("operator.node.feed"), String(found.feed_number)),
     ...row(t("operator.node.outbox"), t("operator.node.outbox_counts", found.outbox)),
-    ...found.outbox_problems.flatMap((problem) => row(t("operator.node.problem"), problem)));
+    ...(found.outbox_problems.length ? row(t("operator.node.problem"), technical(found.outbox_problems.join("\n"), t)) : []));
   return list;
 }

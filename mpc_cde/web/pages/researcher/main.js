@@ -29,7 +29,7 @@ class Page {
       const given = new URLSearchParams(location.hash.slice(1)).get("community");
       this.keyring = await Keyring.load(this.vault);
       const fingerprint = this.keyring?.community ?? (given === null ? this.settings.fingerprint : parseFingerprint(given));
-      if (fingerprint === null) throw new CallerError("no community is known here yet");
+      if (fingerprint === null) throw new CallerError("no community is known here yet", { said: "no_community" });
       Object.assign(this, { fingerprint, isPinned: given !== null });
       await this.#begin();
     });

@@ -7,7 +7,7 @@ import { shortCode } from "../shared/gateway.js";
 import { keyForm, recoverCard } from "../shared/key_forms.js";
 import { showTime } from "../shared/language.js";
 import { isPilot, pilotBanner } from "../shared/pilot.js";
-import { decisionRefusal } from "../shared/refusals.js";
+import { decisionRefusal, technical } from "../shared/refusals.js";
 import { kindInWords, revealed, rulesList } from "../shared/study_sheet.js";
 import { functionInWords, wordsOf } from "../shared/words.js";
 import { requestOf } from "./desk.js";
@@ -112,6 +112,5 @@ export function refusalCard({ decisions, state, t }) {
   const missing = no.length === 0;
   return el("div", { class: "notice wrong", role: "alert" }, el("h2", {}, t(state === "failed" ? "query.failed" : "query.declined")),
     missing ? el("p", {}, t(state === "failed" ? "query.why_failed" : "query.why_silent")) : null,
-    ...no.map((one) => el("p", {}, el("strong", {}, `${one.name}: `), decisionRefusal(one, t),
-      el("br"), el("small", { lang: "en" }, `${one.explanation} (${one.rule})`))));
+    ...no.map((one) => [el("p", {}, el("strong", {}, `${one.name}: `), decisionRefusal(one, t)), technical(`${one.rule}: ${one.explanation}`, t)]).flat());
 }

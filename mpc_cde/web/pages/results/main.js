@@ -19,7 +19,7 @@ import { wordsOf } from "../shared/words.js";
 async function readResults(settings) {
   const given = new URLSearchParams(location.hash.slice(1)).get("community");
   const fingerprint = given === null ? settings.fingerprint : parseFingerprint(given);
-  if (fingerprint === null) throw new CallerError("no community is known here yet");
+  if (fingerprint === null) throw new CallerError("no community is known here yet", { said: "no_community" });
   const gateway = new Gateway(settings.gateway || location.origin, { randomBytes: systemRandomBytes });
   const desk = new CommunityDesk({ gateway, fingerprint, randomBytes: systemRandomBytes });
   await desk.follow();

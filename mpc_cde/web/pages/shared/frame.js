@@ -3,21 +3,44 @@
 import { el, fill } from "./dom.js";
 import { MARK } from "./files.js";
 import { chooseLanguage, loadLanguage } from "./language.js";
+import { sentence, technical } from "./refusals.js";
 import { FORMATS, formatOf } from "../core/numbers.js";
 
 const FORMAT_KEPT = "mpc-cde/format";
 const STEPS = ["key", "certified", "figures", "results"];
 
-/** { t, format, frame } in a language and this device's number format; `again(language)` shows a page after another choice. */
-export async function frameIn(language, { root, settings, again }) {
-  const t = await loadLanguage(language);
+/**
+ * { t, format, frame } in a language and this device's number format; `again(language)` shows a page after another
+ * choice, in which what was typed stays. `isRoom`: with the words of rooms.
+ */
+export async function frameIn(language, { root, settings, again, isRoom = false }) {
+  const t = await loadLanguage(language, { isRoom });
+  const inPlace = async (chosen) => {
+    const putBack = typedIn(root);
+    await again(chosen);
+    putBack();
+  };
   const kept = localStorage.getItem(FORMAT_KEPT);
   const format = kept in FORMATS ? kept : formatOf(navigator.language.startsWith(language) ? navigator.language : language);
   const onFormat = (chosen) => {
     localStorage.setItem(FORMAT_KEPT, chosen);
-    return again(language);
+    return inPlace(language);
   };
-  return { t, format, frame: new Frame(root, { t, settings, format, onLanguage: again, onFormat }) };
+  return { t, format, frame: new Frame(root, { t, settings, format, onLanguage: inPlace, onFormat }) };
+}
+
+/** What stands in the fields of a page; the answer puts it back once the page was made anew. Figures know themselves. */
+function typedIn(root) {
+  const fields = () => [...root.querySelectorAll("main :is(input, select, textarea)[id]")].filter(({ type }) => type !== "file").filter((field) => field.closest(".figure") === null);
+  const typed = new Map(fields().map(({ id, value, checked }) => [id, { value, checked }]));
+  return () => {
+    for (const field of fields().filter(({ id }) => typed.has(id))) {
+      const { value, checked } = typed.get(field.id);
+      const isSame = field.value === value && field.checked === checked;
+      Object.assign(field, field.type === "checkbox" ? { checked } : { value });
+      if (!isSame && field.localName !== "select") for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
+    }
+  };
 }
 
 class Frame {
@@ -37,16 +60,18 @@ class Frame {
     return main;
   }
 
-  /** A problem in words: what it is, what to do next; the details for whoever helps. */
+  /** A problem in words: what it is, what to do next; what has no words in this language for whoever helps. */
   problem(error, { retry = null } = {}) {
     const { t } = this;
     const key = `problem.${error.kind ?? error.code ?? ""}`;
     const known = [key, `problem.${error.code}`].find((name) => t.has(name)) ?? "problem.other";
+    const words = (error.said ?? []).map((one) => sentence(one, t)).filter((one) => one !== null);
     const details = [error.message, error.hint].filter(Boolean).join(" ");
     return el("div", { class: "notice wrong", role: "alert" },
       el("p", {}, el("strong", {}, t(known))),
-      el("p", { class: "quiet", lang: "en" }, details),
-      retry && el("div", { class: "actions" }, el("button", { onclick: retry }, t("try_again"))));
+      ...words.map((one) => el("p", {}, one)),
+      words.length === 0 && !error.reasons?.length && details !== "" ? technical(details, t) : null,
+      retry && el("div", { class: "actions" }, el("button", { type: "button", onclick: retry }, t("try_again"))));
   }
 
   #top() {

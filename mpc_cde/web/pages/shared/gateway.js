@@ -141,7 +141,7 @@ export class Gateway {
       const problem = content ?? { status: answer.status, title: `the gateway answered ${answer.status}` };
       throw new GatewayRefused(problem, { retryAfter: answer.headers.get("retry-after") });
     }
-    if (content === null) throw new BadDocument("the gateway's answer is no JSON");
+    if (content === null) throw new BadDocument("the gateway's answer is no JSON", { whom: "the gateway" });
     return content;
   }
 }

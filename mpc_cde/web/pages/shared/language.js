@@ -12,9 +12,10 @@ export function preferredLanguage() {
   return wanted.find((name) => LANGUAGES.includes(name)) ?? "en";
 }
 
-/** A function from keys to texts. Throws for a key that the catalogue lacks, so that tests find it. */
-export async function loadLanguage(language) {
-  const catalogue = await readFile(`catalogues/${language}.json`);
+/** A function from keys to texts; `isRoom`: with the words of rooms. Throws for a key without a text, so that tests find it. */
+export async function loadLanguage(language, { isRoom = false } = {}) {
+  const files = [`catalogues/${language}.json`, ...(isRoom ? [`catalogues/rooms/${language}.json`] : [])];
+  const catalogue = Object.assign(Object.create(null), ...(await Promise.all(files.map((path) => readFile(path)))));
   const plural = new Intl.PluralRules(language);
   document.documentElement.lang = language;
   const translate = (key, values = {}) => {

@@ -5,11 +5,12 @@ import { CallerError, TransportError } from "../core/errors.js";
 const HEADER = "x-mpc-cde-room";
 const KEPT = "mpc-cde/room-token";
 
-/** What the room refused, in its words; `reasons` are { code, values, text }. */
+/** What the room refused; `said` and `reasons` are sentences { code, values, text }. */
 export class RoomRefused extends CallerError {
-  constructor({ code, message, reasons }) {
+  constructor({ code, message, said, reasons }) {
     super(message);
     this.kind = code;
+    this.said = said ?? [];
     this.reasons = reasons ?? [];
   }
 }

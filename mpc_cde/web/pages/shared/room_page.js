@@ -101,7 +101,7 @@ export class RoomPage {
       await this.#speak(chosen);
       await this.show();
     };
-    Object.assign(this, await frameIn(language, { root: this.root, settings: this.settings, again }));
+    Object.assign(this, await frameIn(language, { root: this.root, settings: this.settings, again, isRoom: true }));
     this.frame.communityName = [this.settings.party, this.t(`${this.prefix}.heading`)].filter(Boolean).join(" – ");
   }
 }
