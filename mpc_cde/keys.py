@@ -183,8 +183,8 @@ def load_signing_key(path: Path, *, passphrase: Passphrase | None = None) -> Sig
     if content.algorithm != ED25519:
         raise KeyFileRefused(
             worded(
-                "another_key",
-                "{path}: expected another kind of key, found {kind}",
+                "no_signing_key",
+                "{path}: expected a signing key, found {kind}",
                 path=path,
                 kind=content.algorithm,
             )
@@ -201,8 +201,8 @@ def load_sealing_key(path: Path, *, passphrase: Passphrase | None = None) -> Sea
     if suite is None:
         raise KeyFileRefused(
             worded(
-                "another_key",
-                "{path}: expected another kind of key, found {kind}",
+                "no_sealing_key",
+                "{path}: expected a sealing key, found {kind}",
                 path=path,
                 kind=content.algorithm,
             )

@@ -39,7 +39,9 @@ class Person:
         self.town = town
         self.language = locale[:2]
         self.width = width
-        self._words = json.loads((PAGES / "catalogues" / f"{self.language}.json").read_text("utf-8"))
+        self._words: dict[str, str] = {}
+        for place in ("catalogues", "catalogues/rooms"):
+            self._words |= json.loads((PAGES / place / f"{self.language}.json").read_text("utf-8"))
         self.context = browser.new_context(
             locale=locale,
             viewport={"width": width, "height": 900},
@@ -103,7 +105,7 @@ class Person:
 
     def say(self, key: str, **values: object) -> str:
         """A text of the catalogue in this person's language."""
-        text: str = self._words[key]
+        text = self._words[key]
         for name, value in values.items():
             text = text.replace(f"{{{name}}}", str(value))
         return text

@@ -339,7 +339,7 @@ def test_a_saved_page_works_without_a_server_of_pages(
     one.page.goto(file.as_uri())
     one.page.get_by_label(one.say("welcome.paste")).fill("https://pages.example/")
     one.press("welcome.open")
-    expect(one.page.get_by_role("alert")).to_contain_text(one.say("welcome.no_link"))
+    expect(one.page.get_by_role("alert")).to_contain_text(one.say("reason.no_personal_link"))
     recover(one, joined.recovery)
     one.type_figures(table_rows()[0])
     one.press("form.check")
