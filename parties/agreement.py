@@ -56,14 +56,16 @@ async def agree_on_roster(
     signing_key: SigningKey,
     *,
     before_signing: Callable[[AgreedInputs], Awaitable[None]],
+    patience_seconds: float = 0.0,
 ) -> SignedRoster:
     """Exchange commitments, lists and signatures. `before_signing` makes the entries durable: others may complete
-    the roster though this party fails right after its signature left, and then it must know the rows.
+    the roster though this party fails right after its signature left, and then it must know the rows. The others have
+    `patience_seconds` for what takes longer the more members there are; 0 as for any step.
 
     Raises ListRefused, RosterWaits, RostersDiffer, CommitmentsDiffer.
     """
     own = sign_list(basis, signing_key)
-    commitments = await session.exchange("roster commitment", own.digest())
+    commitments = await session.exchange("roster commitment", own.digest(), patience_seconds=patience_seconds)
     for party, commitment in commitments.items():
         if len(commitment) != 32:
             raise ListRefused(party, "a commitment of 32 bytes", f"{len(commitment)} bytes")
@@ -77,7 +79,9 @@ async def agree_on_roster(
     inputs = await to_thread.run_sync(_agree, basis, documents, lines)
     await before_signing(inputs)
     signed = sign_document(inputs.roster, signing_key)
-    signatures = await session.exchange("roster signature", signed.to_json())
+    signatures = await session.exchange(
+        "roster signature", signed.to_json(), patience_seconds=patience_seconds
+    )
     merged = signed
     for party, data in sorted(signatures.items()):
         envelope = _parse(party, data)

@@ -55,6 +55,9 @@ from parties.studies import KnownStudy
 COMPLAINTS_PATH = "/v1/complaints"
 IDLE_SECONDS = 1.0
 PAUSE_SECONDS = 0.2  # the supervisor waits longer after each failed session in a row
+READING_SECONDS = 60.0
+READING_SECONDS_PER_RECORD = 0.001
+"""How long the others may take to read and write what a roster is made of; some six times what it took."""
 MAX_PAUSE_SECONDS = 30.0  # after failures of which the supervisor does not know
 SLOT_SECONDS = 20
 MAX_COMPLAINTS_KNOWN = 1000
@@ -229,9 +232,13 @@ class Conductor:
     async def _agree(self, known: KnownStudy) -> None:
         """The roster of a closed study, signed by every party."""
         desk = self.desk
-        promises = await desk.read(lambda view: read_promises(view, known.terms_digest))
-        members = await desk.read(lambda view: read_members(view, known.terms))
+        records = await desk.read(lambda view: view.count_members(known.terms_digest))
+        patience = READING_SECONDS + READING_SECONDS_PER_RECORD * records
         async with self._sessions.agreement(known.terms_digest) as session:
+            promises = await desk.read(lambda view: read_promises(view, known.terms_digest))
+            members = await desk.read(lambda view: read_members(view, known.terms))
+            # Once all have come here, each makes its list, which is to keep what anybody read.
+            await session.exchange("roster promises read", b"", patience_seconds=patience)
             basis = await desk.read(
                 lambda view: read_basis(view, desk.community, known.terms, desk.own_index, promises, members)
             )
@@ -246,7 +253,9 @@ class Conductor:
                 await desk.note("roster.signing", study=known.terms_digest, roster=digest)
                 await desk.write(promise)
 
-            signed = await agree_on_roster(session, basis, desk.identity, before_signing=before_signing)
+            signed = await agree_on_roster(
+                session, basis, desk.identity, before_signing=before_signing, patience_seconds=patience
+            )
         open_from_all_parties(signed.envelope, Roster, desk.community)
         await desk.note(
             "roster.signed",

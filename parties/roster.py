@@ -118,8 +118,8 @@ class ShownList:
 
 
 def read_promises(view: StoreView, study: bytes) -> Promises:
-    """Who promised what so far. Read it before the session begins: each party makes its list after that, so what is
-    missing there was not promised a moment later.
+    """Who promised what so far. Each party makes its list after all have read this, so what is missing there was not
+    promised a moment later.
     """
     return Promises(_accepted_by_receipt(view, study), frozenset(_withdrawn_by_receipt(view, study)))
 
