@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mpc_cde.documents.roster import RosterEntry
 from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.errors import BadDocument
 
@@ -48,17 +47,17 @@ def entries_content(rows: RosterRows) -> bytes | None:
 def parse_entries(content: bytes) -> RosterRows:
     """The rows of a part `entries`; whoever relies on them compares them with a signed root. Raises BadDocument.
 
-    Read one after another: whole, a list of very many would be held some ten times over.
+    Read one after another: as one document, a list of very many would be held some ten times over.
     """
     if len(content) > MAX_ENTRIES_BYTES:
         raise BadDocument(f"expected at most {MAX_ENTRIES_BYTES} bytes, found {len(content)}")
-    rows = RosterRows.pack(_each_entry(content))
+    rows = RosterRows.parse(_each_entry(content))
     if entries_content(rows) != content:  # nothing was there twice, and all in its one form
         raise BadDocument("not the canonical entries of a roster")
     return rows
 
 
-def _each_entry(content: bytes) -> Iterator[RosterEntry]:
+def _each_entry(content: bytes) -> Iterator[bytes]:
     if not (content.startswith(_ENTRIES_HEAD) and content.endswith(_ENTRIES_TAIL)):
         raise BadDocument("not the entries of a roster")
     place, end = len(_ENTRIES_HEAD), len(content) - len(_ENTRIES_TAIL)
@@ -66,5 +65,5 @@ def _each_entry(content: bytes) -> Iterator[RosterEntry]:
         closing = _END_OF_ENTRY.search(content, place, end)
         if closing is None:
             raise BadDocument("an entry that does not end")
-        yield RosterEntry.parse_payload(content[place : closing.end()])
+        yield content[place : closing.end()]
         place = closing.end() + 1

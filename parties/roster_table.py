@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from mpc_cde.documents.roster import Roster, RosterEntry, verify_payloads
 from mpc_cde.documents.roster_rows import RosterRows
-from mpc_cde.errors import BadProof, StoreDamaged
+from mpc_cde.errors import BadDocument, BadProof, StoreDamaged
 from parties.share_store import StoreTransaction, StoreView
 from parties.store_tables import roster_rows as rows
 
@@ -62,9 +62,9 @@ def read_entries(view: StoreView, roster: Roster) -> RosterRows:
     """The entries in row order, checked against the signed root. Raises StoreDamaged."""
     query = select(rows.c.entry).where(rows.c.roster == roster.digest()).order_by(rows.c.row)
     found = view.connection.scalars(query.execution_options(yield_per=_CHUNK))
-    entries = RosterRows.pack(RosterEntry.read_kept(entry) for entry in found)
     try:
+        entries = RosterRows.parse(found)
         verify_payloads(roster, len(entries), entries.payloads())
-    except BadProof:
+    except (BadDocument, BadProof):
         raise StoreDamaged("the kept rows of a roster are not those that were signed") from None
     return entries

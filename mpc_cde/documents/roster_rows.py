@@ -5,6 +5,7 @@ What memberships certify is the same of very many members, so each row has the n
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,14 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from mpc_cde.documents.canonical import base64url_bytes, canonical_bytes
+from mpc_cde.documents.canonical import base64url_bytes, canonical_bytes, decode_base64url
 from mpc_cde.documents.roster import RosterEntry
 from mpc_cde.documents.roster_lines import Digests, digests_in, whole
+from mpc_cde.errors import BadDocument
+
+_DIGESTS = re.compile(rb',"membership":"([A-Za-z0-9_-]{43})","submission":"([A-Za-z0-9_-]{43})"\}')
+_DIGESTS_BYTES = len(b',"membership":"","submission":""}') + 2 * 43
+"""How every entry ends, and how long that is."""
 
 
 @dataclass(frozen=True)  # without slots, where what is worked out once has no room
@@ -59,6 +65,33 @@ class RosterRows(Sequence[RosterEntry]):
             digests_in(memberships),
             np.frombuffer(kind, dtype=np.int32),
             tuple(kinds),
+        )
+
+    @classmethod
+    def parse(cls, payloads: Iterable[bytes]) -> RosterRows:
+        """Rows of canonical entries, in the order in which they come; how an entry begins is parsed once for all that
+        begin so. Raises BadDocument.
+        """
+        submissions, memberships, kind = bytearray(), bytearray(), array("i")
+        numbers: dict[bytes, int] = {}
+        kinds: list[RowKind] = []
+        for payload in payloads:
+            head = payload[:-_DIGESTS_BYTES]
+            if head not in numbers:
+                entry = RosterEntry.parse_payload(payload)
+                numbers[head] = len(kinds)
+                kinds.append(RowKind(entry.holding, tuple(sorted(entry.groups.items()))))
+            digests = _DIGESTS.fullmatch(payload, len(head))
+            if digests is None:
+                raise BadDocument("not an entry of a roster")
+            try:
+                memberships += decode_base64url(digests[1].decode("ascii"))
+                submissions += decode_base64url(digests[2].decode("ascii"))
+            except ValueError:
+                raise BadDocument("a digest that is none") from None
+            kind.append(numbers[head])
+        return cls(
+            digests_in(submissions), digests_in(memberships), np.frombuffer(kind, np.int32), tuple(kinds)
         )
 
     def __len__(self) -> int:

@@ -33,6 +33,7 @@ def test_rows_say_what_their_entries_say(entries: list[RosterEntry]) -> None:
     ordered = sorted_entries(entries)
     rows = RosterRows.pack(ordered)
     assert tuple(rows) == ordered
+    assert tuple(RosterRows.parse(rows.payloads())) == ordered
     assert list(rows.payloads()) == [entry.payload_bytes() for entry in ordered]
     assert [rows.row_of(entry.submission) for entry in ordered] == list(range(len(ordered)))
     assert rows.row_of(b"\xff" * 32) is None
@@ -52,6 +53,13 @@ def test_what_is_posted_with_a_roster_comes_back(entries: list[RosterEntry]) -> 
     assert tuple(parse_entries(content)) == tuple(rows)
 
 
+def not_canonical(before: bytes) -> bytes:
+    """The last digest of this name as base64url that another text says shorter."""
+    place = CONTENT.rindex(before) + len(before) + 42
+    last = CONTENT[place : place + 1]
+    return CONTENT[:place] + bytes([last[0] + 1]) + CONTENT[place + 1 :]
+
+
 CONTENT = entries_content(RosterRows.pack(roster_entries(2)))
 
 
@@ -67,6 +75,9 @@ CONTENT = entries_content(RosterRows.pack(roster_entries(2)))
         CONTENT.replace(b"}],", b"},],"),
         CONTENT.replace(b"[{", b"[null,{"),
         CONTENT.replace(b'"groups"', b'"groups":{},"groups"', 1),
+        CONTENT[:-29] + CONTENT[-29:].replace(b"}", b" }", 1),
+        not_canonical(b'"submission":"'),
+        not_canonical(b'"membership":"'),
     ],
 )
 def test_what_is_no_list_of_entries_is_refused(content: bytes) -> None:
