@@ -1,9 +1,9 @@
 """What a study costs a node when it freezes: `python -m benchmarks.freeze --records 50000 --figures 1 --json`.
 
-The store is filled with accepted submissions as intake leaves them (made-up shares, locked seeds, receipts of every
-party); then, with the product's own code: the basis of the roster, the roster that the parties' lists come to, and
-the columns, built by their own process from locked seeds and corrections, checked by digest. `peak_anonymous_bytes`
-is RssAnon by process: `roster` in a process that does what the control process does, `columns` in the builder; the
+The store is filled with accepted submissions as intake leaves them (filled_store.py); then, with the product's own
+code: the basis of the roster, the roster that the parties' lists come to, and the columns, built by their own process
+from locked seeds and corrections, checked by digest. `peak_anonymous_bytes` is RssAnon by process: `roster` in a
+process that does what the control process does, `columns` in the builder; the
 mapped columns do not count. `disk_bytes_each` is what a record takes in the store and in the columns. `correct`: one
 column is compared with the shares worked out here.
 """
@@ -24,33 +24,24 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.generated_community import GeneratedCommunity, GeneratedMember, signed
+from benchmarks.filled_store import PARTY, fill
+from benchmarks.generated_community import GeneratedCommunity
 from mpc_cde.body_parts import entries_content
-from mpc_cde.documents.canonical import digest_of, timestamp_of
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import Envelope, open_envelope
-from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.roster import Roster
 from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.study import Study
 from mpc_cde.documents.study_terms import StudyTerms
-from mpc_cde.documents.submission import Submission
 from parties import roster_table
-from parties.clock import system_clock
 from parties.columns import prepare_columns
-from parties.gathered_rows import Interest
 from parties.known_members import read_members
 from parties.party_home import CommunityHome, PartyHome
 from parties.roster import ShownList, agree, read_basis, read_promises
-from parties.seed_vault import SeedVault
-from parties.share_store import ShareStore, StoredDocument, SubmissionRecord
+from parties.share_store import ShareStore, StoredDocument
 from protocols import field as fp
-from protocols.randomness import ScriptedRandomness
 from protocols.reconstruction import party_share
-from protocols.sharing import Seed, subsets_of_party
-
-PARTY = 0
-CHUNK = 2000
+from protocols.sharing import Seed
 
 
 def rss_anon(pid: int) -> int:
@@ -86,95 +77,6 @@ class Watched:
             children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
             pids = [int(pid) for pid in children] if self._child else [own]
             self.peak = max(self.peak, *(rss_anon(pid) for pid in pids), 0)
-
-
-def fill(store: ShareStore, paper: GeneratedCommunity, records: int) -> tuple[Seed, ...]:
-    """Accepted submissions of `records` members; returns the seeds of the first by digest, for the check."""
-    terms = paper.study.terms
-    study, now = paper.study.terms_digest(), timestamp_of(system_clock())
-    vault = SeedVault(paper.sealing_keys[PARTY], study)
-    randomness = ScriptedRandomness(b"freeze")
-    seeds_each = len(subsets_of_party(paper.parties, paper.threshold, PARTY))
-    first: tuple[bytes, tuple[Seed, ...]] | None = None
-    for start in range(0, records, CHUNK):
-        numbers = range(start, min(records, start + CHUNK))
-        members = [paper.member(number) for number in numbers]
-        corrections = [_correction(terms, randomness) for _ in numbers]
-        documents = [
-            _submission(paper, member, correction, randomness)
-            for member, correction in zip(members, corrections, strict=True)
-        ]
-        digests = [document.digest() for document in documents]
-        about = frozenset(digests) | {member.membership.member for member in members}
-        with store.writing() as transaction:
-            transaction.gather([Interest(frozenset(digests), about)])
-            for digest, member, document, correction in zip(
-                digests, members, documents, corrections, strict=True
-            ):
-                seeds = tuple(Seed(randomness.random_bytes(32)) for _ in range(seeds_each))
-                if first is None or digest < first[0]:
-                    first = (digest, seeds)
-                transaction.put_document(
-                    StoredDocument(
-                        member.envelope.digest(),
-                        "membership/v1",
-                        member.envelope,
-                        subject=member.membership.member,
-                    )
-                )
-                transaction.put_submission(
-                    SubmissionRecord(
-                        digest=digest,
-                        study=study,
-                        member=member.membership.member,
-                        sequence=1,
-                        membership=member.membership.digest(),
-                        holding=None,
-                        state="accepted",
-                        reason="accepted",
-                        judged=now,
-                        envelope=document,
-                    ),
-                    correction=correction,
-                    sealed_seeds=vault.lock(digest, seeds, randomness),
-                )
-                for party, key in enumerate(paper.party_keys):
-                    receipt = Receipt(study_terms=study, submission=digest, party=party, verdict="accepted")
-                    envelope = signed(receipt, [key])
-                    transaction.put_document(
-                        StoredDocument(
-                            envelope.digest(),
-                            "receipt/v1",
-                            envelope,
-                            study=study,
-                            subject=digest,
-                            party=party,
-                        )
-                    )
-    assert first is not None
-    return first[1]
-
-
-def _correction(terms: StudyTerms, randomness: ScriptedRandomness) -> bytes:
-    words = np.frombuffer(randomness.random_bytes(8 * terms.element_count), dtype="<u8")
-    return fp.to_bytes(words % np.uint64(fp.P))
-
-
-def _submission(
-    paper: GeneratedCommunity, member: GeneratedMember, correction: bytes, randomness: ScriptedRandomness
-) -> Envelope:
-    """As its member would write it, for this correction; nobody looks at its signature again."""
-    document = Submission(
-        study_terms=paper.study.terms_digest(),
-        member=member.membership.member,
-        sequence=1,
-        seed_hashes=tuple(randomness.random_bytes(32) for _ in range(paper.parties)),
-        correction=digest_of(correction),
-        envelopes=tuple(randomness.random_bytes(32) for _ in range(paper.parties)),
-        consent=paper.study.terms.consent_digest,
-    )
-    payload = document.payload_bytes()
-    return Envelope(payload_type=Submission.payload_type(), payload=payload, signatures=())
 
 
 def make_roster(store: ShareStore, community: Community, terms: StudyTerms) -> bytes:
