@@ -2,7 +2,8 @@
 
 Everything is decided from the store: a study that closed wants an agreement among all parties; a frozen one wants
 its inputs checked; a checked one has its decided queries answered. A session that fails is logged with whom and
-why, and wanted again after a pause; a restart finds the same wants. Nothing is remembered outside store and log.
+why, and wanted again after a pause; a restart finds the same wants. Nothing is remembered outside store and log but rows that
+were verified against a signed root.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from mpc_cde.documents.decision import Decision
 from mpc_cde.documents.envelope import Envelope, sign_document
 from mpc_cde.documents.query import Query
 from mpc_cde.documents.roster import Roster
+from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.errors import OwnError
 from mpc_cde.life_cycles import study as life
 from parties import roster_table
@@ -116,6 +118,7 @@ class Conductor:
         self._pause = pause
         self._changed = asyncio.Event()
         self._complaints: set[bytes] = set()
+        self._read_last: tuple[Roster, RosterRows] | None = None
         self.last_failure: str | None = None
         self._last_error = "a stop"
         self.doing = "waiting"
@@ -282,7 +285,7 @@ class Conductor:
         roster_digest = known.state.roster
         checked = None if isinstance(known.state, life.Frozen) else known.state.checked
         directory = await self._prepare_columns(known.terms_digest, roster_digest)
-        roster, entries = await self.desk.read(lambda view: self.desk.roster(view, roster_digest))
+        roster, entries = await self._roster(roster_digest)
         inputs = SessionInputs(known.terms_digest, roster_digest, checked)
         async with self._sessions.computing(inputs, journal=self._note_opened) as session:
             if session.is_spare:
@@ -299,6 +302,13 @@ class Conductor:
                 wait_for_change=self.wait_for_change,
                 other_wants=self._wants_something_else,
             ).serve()
+
+    async def _roster(self, digest: bytes) -> tuple[Roster, RosterRows]:
+        """A signed roster and its rows, read and verified once: of very many that takes longer than peers wait."""
+        if self._read_last is None or self._read_last[0].digest() != digest:
+            self._read_last = None
+            self._read_last = await self.desk.read(lambda view: self.desk.roster(view, digest))
+        return self._read_last
 
     def _p_percent(self, known: KnownStudy) -> int | None:
         """The unpublished p of the study's rule, as the steward handed it to this party. Raises KeyFileRefused."""

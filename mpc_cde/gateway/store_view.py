@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
@@ -15,6 +15,7 @@ from mpc_cde.gateway.gathered import COLUMNS, Gathered, Interest
 from mpc_cde.lookups import Lookup
 
 MAX_ON_SHELF = 1000
+_CHUNK = 500
 T = TypeVar("T")
 
 
@@ -257,6 +258,20 @@ class StoreView:
         if member is not None:
             conditions.append(columns.member == member)
         return _submission_rows(self._rows(_SUBMISSION.where(*conditions).order_by(_s.member, _s.sequence)))
+
+    def each_submission(self, study: bytes) -> Iterator[SubmissionRow]:
+        """All of a study by digest, one after another."""
+        statement = _SUBMISSION.where(_s.study == study).order_by(_s.digest)
+        for row in self._rows(statement.execution_options(yield_per=_CHUNK)):
+            yield SubmissionRow(row.digest, row.study, row.member, row.sequence, row.membership)
+
+    def each_payload(self, type_name: str, *, study: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Digest and payload of all documents of a type, one after another and in no order."""
+        statement = select(_d.digest, _d.payload).where(_d.type == type_name)
+        if study is not None:
+            statement = statement.where(_d.study == study)
+        for row in self._rows(statement.execution_options(yield_per=_CHUNK)):
+            yield row.digest, row.payload
 
     def count_members(self, study: bytes) -> int:
         """How many members have at least one submission in the study."""
