@@ -2,8 +2,8 @@
 
 Everything is decided from the store: a study that closed wants an agreement among all parties; a frozen one wants
 its inputs checked; a checked one has its decided queries answered. A session that fails is logged with whom and
-why, and wanted again after a pause; a restart finds the same wants. Nothing is remembered outside store and log but rows that
-were verified against a signed root.
+why, and wanted again after a pause; a restart finds the same wants. Nothing is remembered outside store and log, but
+for rows that were verified against a signed root.
 """
 
 from __future__ import annotations
