@@ -68,19 +68,19 @@ class StoreView:
         wanted = Interest.union(interests)
         connection, gathered = self.connection, self._gathered
         gathered.documents.update(dict.fromkeys(wanted.digests))
-        for row in _DOCUMENTS.rows_on(connection, wanted.digests):
+        for row in _DOCUMENTS.rows(connection, wanted.digests):
             gathered.documents[row.digest] = stored_document(row)
         gathered.about.update((subject, []) for subject in wanted.subjects)
-        for row in _DOCUMENTS_ABOUT.rows_on(connection, wanted.subjects):
+        for row in _DOCUMENTS_ABOUT.rows(connection, wanted.subjects):
             gathered.about[row.subject].append(stored_document(row))
         gathered.submissions.update(dict.fromkeys(wanted.digests))
-        for row in _SUBMISSIONS.rows_on(connection, wanted.digests):
+        for row in _SUBMISSIONS.rows(connection, wanted.digests):
             gathered.submissions[row.digest] = submission_record(row)
         gathered.registered.update(dict.fromkeys(wanted.register_ids))
-        for row in _REGISTERED.rows_on(connection, wanted.register_ids):
+        for row in _REGISTERED.rows(connection, wanted.register_ids):
             gathered.registered[row.register_id] = row.member
         gathered.of_member.update((member, []) for member in wanted.members)
-        for row in _SUBMISSIONS_OF.rows_on(connection, wanted.members):
+        for row in _SUBMISSIONS_OF.rows(connection, wanted.members):
             gathered.of_member[row.member].append(submission_record(row))
 
     def fact(self, key: str) -> str | None:

@@ -9,12 +9,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    bindparam,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import StaticPool
@@ -22,6 +33,7 @@ from sqlalchemy.pool import StaticPool
 from mpc_cde.errors import StoreDamaged
 from mpc_cde.gateway import tables
 from mpc_cde.gateway.store_view import NewDocument, Shelf, StoredDocument, StoreView, SubmissionRow
+from mpc_cde.prepared_statements import PreparedStatement
 
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = ()
 """Step i leads from schema i + 1 to i + 2; none is needed yet."""
@@ -54,6 +66,16 @@ class Kept:
     stored: StoredDocument
 
 
+_f = tables.facts.c
+_INSERT = {table: PreparedStatement(insert(table)) for table in tables.metadata.sorted_tables}
+_SET_FACT = PreparedStatement(
+    update(tables.facts).where(_f.name == bindparam("fact")).values(value=bindparam("number"))
+)
+_COUNT_FACT = PreparedStatement(
+    update(tables.facts).where(_f.name == bindparam("fact")).values(value=_f.value + 1)
+)
+
+
 class StoreTransaction(StoreView):
     """Reads and writes of one transaction; durable when `Store.writing` has ended without an error.
 
@@ -62,8 +84,8 @@ class StoreTransaction(StoreView):
 
     def __init__(self, connection: Connection, shelf: Shelf) -> None:
         super().__init__(connection, shelf)
-        self._began_at = self._number = self._fact("feed")
         self._new_rows: dict[Table, list[dict[str, Any]]] = {}
+        self._began_at = self._number = self._feed_number()
         self._joined: dict[bytes, int] = {}
         self.changes = 0
         """How many changes were made so far."""
@@ -161,8 +183,7 @@ class StoreTransaction(StoreView):
     def finish(self) -> None:
         """Write what is not written yet; the transaction is whole after this."""
         if self._number != self._began_at:
-            t = tables.facts
-            self.connection.execute(update(t).where(t.c.name == "feed").values(value=self._number))
+            _SET_FACT.execute(self.connection, {"fact": "feed", "number": self._number})
         self._flush()
 
     def is_durable(self) -> None:
@@ -176,23 +197,22 @@ class StoreTransaction(StoreView):
     def _flush(self) -> None:
         rows, self._new_rows = self._new_rows, {}
         for table, new in rows.items():
-            self.connection.execute(insert(table), new)
+            _INSERT[table].execute_for_each(self._connection, new)
 
-    def _rows(self, statement: Any, parameters: Mapping[str, Any] | None = None) -> Any:
+    @property
+    def connection(self) -> Connection:
         self._flush()
-        return super()._rows(statement, parameters)
+        return self._connection
 
     def _count(self, name: str) -> None:
         self.changes += 1
-        t = tables.facts
-        self.connection.execute(update(t).where(t.c.name == name).values(value=t.c.value + 1))
+        _COUNT_FACT.execute(self.connection, {"fact": name})
 
-    def _fact(self, name: str) -> int:
-        t = tables.facts
-        value = self.connection.scalar(select(t.c.value).where(t.c.name == name))
+    def _feed_number(self) -> int:
+        value = self.fact("feed")
         if value is None:
             raise StoreDamaged("the store has lost the number of its feed")
-        return int(value)
+        return value
 
 
 class Store:

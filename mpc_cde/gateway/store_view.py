@@ -13,6 +13,7 @@ from mpc_cde.documents.envelope import Envelope, Signature, envelope_json
 from mpc_cde.gateway import tables
 from mpc_cde.gateway.gathered import COLUMNS, Gathered, Interest
 from mpc_cde.lookups import Lookup
+from mpc_cde.prepared_statements import PreparedStatement
 
 MAX_ON_SHELF = 1000
 _CHUNK = 500
@@ -167,14 +168,22 @@ _PARTS = Lookup(
 )
 
 
+_FACT = PreparedStatement(select(tables.facts.c.value).where(tables.facts.c.name == bindparam("fact")))
+
+
 class StoreView:
     """Reads of one transaction. What was gathered is answered from memory, all else by the database."""
 
     def __init__(self, connection: Connection, shelf: Shelf) -> None:
-        self.connection = connection
+        self._connection = connection
         self._shelf = shelf
         self._gathered = Gathered()
         self._found: dict[object, Any] = {}
+
+    @property
+    def connection(self) -> Connection:
+        """What this transaction has changed so far is seen through it."""
+        return self._connection
 
     def gather(self, interests: Iterable[Interest]) -> None:
         """Read at once what is kept about these, so that looking at each costs no query."""
@@ -325,20 +334,19 @@ class StoreView:
 
     def fact(self, name: str) -> int | None:
         def find() -> int | None:
-            t = tables.facts.c
-            value = self._scalar(select(t.value).where(t.name == name))
+            value = _FACT.execute(self.connection, {"fact": name}).scalar()
             return None if value is None else int(value)
 
         return self.once(("fact", name), find)
 
-    def _rows(self, statement: Any, parameters: Mapping[str, Any] | None = None) -> Any:
-        return self.connection.execute(statement, parameters)
+    def _rows(self, statement: Any) -> Any:
+        return self.connection.execute(statement)
 
     def _scalar(self, statement: Any) -> Any:
         return self._rows(statement).scalar()
 
     def _rows_of(self, lookup: Lookup, values: Sequence[bytes], **given: Any) -> list[Any]:
-        return lookup.rows(self._rows, values, **given)
+        return lookup.rows(self.connection, values, **given)
 
     def _load_all(self, lookup: Lookup, values: Sequence[bytes]) -> list[StoredDocument]:
         return self._with_signatures(self._rows_of(lookup, values))
