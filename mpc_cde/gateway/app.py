@@ -8,11 +8,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mpc_cde.errors import MpcCdeError, OwnError
 from mpc_cde.gateway.cross_origin import CrossOrigin
 from mpc_cde.gateway.desk import Clock, Desk, system_clock
-from mpc_cde.gateway.express import ExpressCalls
+from mpc_cde.gateway.express import ExpressCalls, is_express
 from mpc_cde.gateway.guard import Guard
 from mpc_cde.gateway.problems import ProblemKind, answer_to_error, answer_to_status, problem_answer
 from mpc_cde.gateway.routes import (
@@ -46,9 +47,21 @@ _ROUTERS = (
 )
 
 
+class _Application(FastAPI):
+    """The framework with the express calls beside it."""
+
+    express: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.express is not None and is_express(scope):
+            await self.express(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def create_app(settings: GatewaySettings, store: Store, clock: Clock = system_clock) -> FastAPI:
     """One application over one store; its desk is `app.state.desk`."""
-    app = FastAPI(
+    app = _Application(
         title="mpc-cde gateway",
         version=INTERFACE_VERSION,
         description="Keeps signed documents and sealed envelopes; cannot read a figure.",
@@ -67,9 +80,10 @@ def create_app(settings: GatewaySettings, store: Store, clock: Clock = system_cl
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(MpcCdeError, _answer_own)
-    app.add_middleware(ExpressCalls, desk=desk, answer_error=_answer_own)
     app.add_middleware(CrossOrigin, origins=desk.origins)
     app.add_middleware(Guard, desk=desk)
+    express = ExpressCalls(desk=desk, answer_error=_answer_own)
+    app.express = Guard(CrossOrigin(express, origins=desk.origins), desk=desk)
     return app
 
 

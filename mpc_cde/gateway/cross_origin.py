@@ -7,11 +7,12 @@ page can ask here what any program can, and nothing in the name of whoever looks
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mpc_cde.gateway.problems import ProblemKind, problem_answer
 
@@ -36,6 +37,15 @@ class CrossOrigin(CORSMiddleware):
         )
         self._origins = origins
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not any(name == b"origin" for name, _ in scope["headers"]):
+            send = partial(
+                _send_varying, send
+            )  # no page calls: nothing to allow, so no headers are looked up
+            await self.app(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
+
     def is_allowed_origin(self, origin: str) -> bool:
         return origin == FROM_A_FILE or origin in self._origins()
 
@@ -49,3 +59,13 @@ class CrossOrigin(CORSMiddleware):
             "pages of this origin, or with this method or these headers, may not call",
             hint="Pages are served by the parties; their origins stand on the parties' cards.",
         )
+
+
+async def _send_varying(send: Send, message: Message) -> None:
+    """As the framework answers who names no origin: whoever keeps the answer has to ask anew for one that does."""
+    if message["type"] == "http.response.start":
+        headers = list(message.get("headers", ()))
+        varies = [value for name, value in headers if name == b"vary"]
+        others = [header for header in headers if header[0] != b"vary"] if varies else headers
+        message["headers"] = [*others, (b"vary", b", ".join((*varies, b"Origin")))]
+    await send(message)

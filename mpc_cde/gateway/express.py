@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from mpc_cde.errors import MpcCdeError
 from mpc_cde.gateway.desk import Desk
@@ -41,29 +41,33 @@ _CALLS = {
 
 
 class ExpressCalls:
-    """The innermost layer; what it does not know goes on to the framework. `answer_error` is the framework's own."""
+    """An application of these calls alone. `answer_error` is what the framework answers errors of ours with."""
 
     def __init__(
-        self, app: ASGIApp, *, desk: Desk, answer_error: Callable[[Request, Exception], Awaitable[Response]]
+        self, *, desk: Desk, answer_error: Callable[[Request, Exception], Awaitable[Response]]
     ) -> None:
-        self._app = app
         self._desk = desk
         self._answer_error = answer_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope.get("path", "")
-        name = path.removeprefix(_SUBMISSIONS) if path.startswith(_SUBMISSIONS) else ""
-        if name and "/" not in name:
-            path = _SUBMISSIONS + "{submission}"
-        call = _CALLS.get((scope.get("method", ""), path))
-        if call is None:
-            await self._app(scope, receive, send)
-            return
-        scope["route"] = call
-        scope["path_params"] = {"submission": name}
         request = Request(scope, receive)
+        call: _Call = scope["route"]
         try:
             response = await call.answer(request, self._desk)
         except MpcCdeError as error:
             response = await self._answer_error(request, error)
         await response(scope, receive, send)
+
+
+def is_express(scope: Scope) -> bool:
+    """Whether the request is one of these calls; then its route is noted in the scope."""
+    path: str = scope.get("path", "")
+    name = path.removeprefix(_SUBMISSIONS) if path.startswith(_SUBMISSIONS) else ""
+    if name and "/" not in name:
+        path = _SUBMISSIONS + "{submission}"
+    call = _CALLS.get((scope.get("method", ""), path))
+    if call is None or scope["type"] != "http":
+        return False
+    scope["route"] = call
+    scope["path_params"] = {"submission": name}
+    return True

@@ -6,12 +6,12 @@ caller that is alone waits for nobody.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import anyio
 from anyio import to_thread
 
 QuestionT = TypeVar("QuestionT")
@@ -23,6 +23,8 @@ MAX_GROUP = 128
 @dataclass(slots=True, eq=False)
 class _Asked(Generic[QuestionT, AnswerT]):
     question: QuestionT
+    news: asyncio.Event
+    """Of whoever asked: set when there may be an answer, and when it is its turn to work for all."""
     outcome: AnswerT | Exception | None = None
     is_done: bool = False
 
@@ -33,7 +35,7 @@ class GroupWork(Generic[QuestionT, AnswerT]):
     def __init__(self, work: Callable[[Sequence[QuestionT]], Sequence[AnswerT | Exception]]) -> None:
         self._work = work
         self._waiting: deque[_Asked[QuestionT, AnswerT]] = deque()
-        self._turn = anyio.Lock()
+        self._is_working = False
         self.asked = self.groups = 0
         """How many questions there were so far, and in how many groups."""
 
@@ -50,26 +52,47 @@ class GroupWork(Generic[QuestionT, AnswerT]):
 
     async def ask_all(self, questions: Sequence[QuestionT]) -> list[AnswerT | Exception]:
         """As `ask` for several, whose answers and exceptions come back in order."""
-        asked = [_Asked[QuestionT, AnswerT](question) for question in questions]
+        news = asyncio.Event()
+        asked = [_Asked[QuestionT, AnswerT](question, news) for question in questions]
         self._waiting.extend(asked)
         self.asked += len(asked)
-        while not all(each.is_done for each in asked):
-            async with self._turn:
-                if not all(each.is_done for each in asked):
-                    await self._work_on(self._next_group())
+        try:
+            while not all(each.is_done for each in asked):
+                if self._is_working:
+                    await news.wait()
+                    news.clear()
+                else:
+                    await self._work_for_all()
+        except BaseException:  # whoever leaves takes along what nobody has begun with
+            self._waiting = deque(each for each in self._waiting if each.news is not news)
+            raise
+        finally:
+            self._wake_next()
         return [each.outcome for each in asked]  # type: ignore[misc]  # set by `_work_on` when it is done
+
+    def _wake_next(self) -> None:
+        """Somebody works as long as anybody waits."""
+        if self._waiting and not self._is_working:
+            self._waiting[0].news.set()
 
     def _next_group(self) -> list[_Asked[QuestionT, AnswerT]]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP))]
 
-    async def _work_on(self, group: list[_Asked[QuestionT, AnswerT]]) -> None:
-        self.groups += 1
+    async def _work_for_all(self) -> None:
+        self._is_working = True
+        group: list[_Asked[QuestionT, AnswerT]] = []
         try:
+            await asyncio.sleep(0)  # who comes at the same moment comes along
+            group = self._next_group()
+            self.groups += 1
             outcomes = await to_thread.run_sync(self._work, [asked.question for asked in group])
         except Exception as error:  # noqa: BLE001  # told to each of the group, who raise it
             outcomes = [error] * len(group)
         except BaseException:  # whoever does the work is cancelled: the others of its group do it again
             self._waiting.extendleft(reversed(group))
             raise
+        finally:
+            self._is_working = False
         for asked, outcome in zip(group, outcomes, strict=True):
             asked.outcome, asked.is_done = outcome, True
+            asked.news.set()

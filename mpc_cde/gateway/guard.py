@@ -36,6 +36,7 @@ class Guard:
     def __init__(self, app: ASGIApp, *, desk: Desk) -> None:
         self._app = app
         self._desk = desk
+        self._log = log.bind()  # once: for each request it would be put together anew
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,9 +48,9 @@ class Guard:
         async def noting_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status.append(message["status"])
-                given = list(message.get("headers", []))
+                given = message.get("headers", ())
                 named = {name.lower() for name, _ in given}  # pages come with a policy of their own
-                message["headers"] = [*given, *(header for header in _HEADERS if header[0] not in named)]
+                message["headers"] = [*given, *[header for header in _HEADERS if header[0] not in named]]
             await send(message)
 
         try:
@@ -85,10 +86,9 @@ class Guard:
     def _note(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "other"
-        self._desk.metrics.requests.labels(method, route, str(status)).inc()
-        self._desk.metrics.seconds.labels(route).observe(seconds)
+        self._desk.metrics.count(method, route, status, seconds)
         if route not in OPERATIONS:  # neither address nor query: who reads what is nobody's business
-            log.info(
+            self._log.info(
                 "request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 1)
             )
 

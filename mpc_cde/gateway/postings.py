@@ -167,7 +167,7 @@ def _tell(desk: Desk, kept: Sequence[Kept]) -> None:
     """Count what is new and wake who waits for it."""
     news = [each for each in kept if each.number is not None]
     for each in news:
-        desk.metrics.documents.labels(each.stored.type_name).inc()
+        desk.metrics.count_kept(each.stored.type_name)
         desk.receipts.tell(each)
     if news:
         desk.bell.ring()

@@ -92,3 +92,19 @@ async def test_who_is_in_the_group_of_a_caller_that_is_cancelled_is_answered() -
         assert await following == 8
         with pytest.raises(asyncio.CancelledError):
             await leading
+
+
+async def test_who_is_cancelled_when_its_turn_comes_leaves_it_to_the_next() -> None:
+    """It was told to work for all that wait, and is gone before it begins."""
+    doubling = Doubling()
+    group: GroupWork[int, int] = GroupWork(doubling.work)
+    tasks = [asyncio.create_task(group.ask(2))]
+    await anyio.wait_all_tasks_blocked()
+    tasks += [asyncio.create_task(group.ask(number)) for number in (4, 6)]
+    await anyio.wait_all_tasks_blocked()
+    tasks[0].add_done_callback(lambda _: tasks[1].cancel())  # in the turn in which the second is told
+    doubling.gate.set()
+    async with asyncio.timeout(10):
+        assert await tasks[2] == 12
+        assert await tasks[0] == 4
+    assert tasks[1].cancelled()
