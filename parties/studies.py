@@ -55,6 +55,11 @@ class KnownStudy:
         return isinstance(self.state, life.Open)
 
     @cached_property
+    def element_count(self) -> int:
+        """As its terms say, of one submission's correction."""
+        return self.terms.element_count
+
+    @cached_property
     def consent_digests(self) -> frozenset[bytes]:
         """Digests of the consent text in every language that the study is presented in."""
         texts = [translation.consent for translation in self.presentation.translations.values()]

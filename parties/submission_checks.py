@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mpc_cde.documents.membership import Membership
-from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.documents.submission import Submission
 from mpc_cde.errors import SealRefused
 from mpc_cde.life_cycles import study as life
@@ -97,7 +96,7 @@ def judge_submission(
         refusal = check(submission, context)
         if refusal is not None:
             return refusal
-    return _parts_fit(submission, parts, context.known.terms) or _open_seeds(
+    return _parts_fit(submission, parts, context.known) or _open_seeds(
         submission, parts.envelope, context, sealing_key_of(submission.study_terms)
     )
 
@@ -168,10 +167,10 @@ def _shape_fits(submission: Submission, context: SubmissionContext) -> Refused |
     return None
 
 
-def _parts_fit(submission: Submission, parts: Parts, terms: StudyTerms) -> Refused | None:
+def _parts_fit(submission: Submission, parts: Parts, known: KnownStudy) -> Refused | None:
     if hashlib.sha256(parts.correction).digest() != submission.correction:
         return Refused("correction_altered", "The correction that arrived is not the one that was signed.")
-    expected = terms.element_count * fp.ELEMENT_BYTES
+    expected = known.element_count * fp.ELEMENT_BYTES
     if len(parts.correction) != expected:
         return Refused(
             "correction_length",

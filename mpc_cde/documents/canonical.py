@@ -173,6 +173,7 @@ def decimal_text(value: int | Decimal | Fraction) -> str:
         raise NotCanonical(f"no canonical amount: {error}") from None
 
 
+@lru_cache(maxsize=256)  # what comes together is judged by one time
 def timestamp_of(moment: datetime) -> str:
     """RFC 3339 in UTC to the second (fractions are cut). Raises NotCanonical for a time without zone."""
     if moment.tzinfo is None:

@@ -53,8 +53,11 @@ class Rule:
 def admit(envelope: Envelope, rule: Rule, context: Context) -> NewDocument:
     """The document with its verified signatures. Raises BadSignature and what the guard raises."""
     signatures = match_signers(envelope, rule.may_sign)
-    known = context.view.document(envelope.digest())
-    signers = {signer for signer, _ in signatures} | (known.signers if known is not None else frozenset())
+    digest = envelope.digest()
+    known = context.view.document(digest)
+    held = frozenset[bytes]() if known is None else known.signers
+    given = {signer for signer, _ in signatures}
+    signers = given | held
     for key, whom in rule.must_sign:
         if key not in signers:
             raise BadSignature(f"expected a valid signature by {whom}", whom=whom)
@@ -62,8 +65,10 @@ def admit(envelope: Envelope, rule: Rule, context: Context) -> NewDocument:
         rule.guard(context.view)
     return NewDocument(
         type_name=rule.type_name,
+        digest=digest,
         envelope=envelope,
         signatures=signatures,
+        is_known=known is not None and given <= held,
         study=rule.study,
         subject=rule.subject,
         party=rule.party,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import comb
 
 from mpc_cde.body_parts import CORRECTION_PART, DOCUMENT_PART, envelope_part
@@ -52,8 +53,9 @@ def submission_rule(
         _verify_open(file)
         valid_membership(view, context.chain, stored, context.now_text)
         _verify_eligible(membership, file)
-        _verify_sequence(view, submission)
-        if not _has_figures(view, file.terms_digest, submission.member) and _is_full(view, context, file):
+        used = _sequences_of(view, submission.study_terms, submission.member)
+        _verify_sequence(submission.sequence, used)
+        if not used.stands and _is_full(view, context, file):
             raise RequestRefused(
                 ProblemKind.STUDY_FULL,
                 worded("study_full", "it takes {most} members", most=file.terms.roster_cap),
@@ -82,19 +84,39 @@ def _is_full(view: StoreView, context: Context, file: StudyFile) -> bool:
     }
     withdrew = {stored.subject for stored in view.documents(Withdrawal.type_name(), study=file.terms_digest)}
     gone = sum(
-        bool(subject and view.submissions(file.terms_digest, member=subject))
-        and (subject in revoked or not _has_figures(view, file.terms_digest, subject))
+        bool(used.submitted) and (subject in revoked or not used.stands)
         for subject in revoked | withdrew
+        if subject
+        for used in (_sequences_of(view, file.terms_digest, subject),)
     )
     return members - gone >= file.terms.roster_cap
 
 
-def _has_figures(view: StoreView, study: bytes, member: bytes | None) -> bool:
-    """Whether the member submitted something that it did not withdraw."""
-    if member is None:
-        return False
-    own = (row.sequence for row in view.submissions(study, member=member))
-    return is_standing(own, _withdrawn_sequences(view, study, member))
+@dataclass(frozen=True, slots=True)
+class _Sequences:
+    """Of one member in one study, as they were handed in."""
+
+    submitted: frozenset[int]
+    withdrawn: frozenset[int]
+
+    @property
+    def used(self) -> frozenset[int]:
+        return self.submitted | self.withdrawn
+
+    @property
+    def stands(self) -> bool:
+        """Whether the member submitted something that it did not withdraw."""
+        return is_standing(self.submitted, self.withdrawn)
+
+
+def _sequences_of(view: StoreView, study: bytes, member: bytes) -> _Sequences:
+    withdrawals: Sequence[StoredDocument] = view.documents(
+        Withdrawal.type_name(), study=study, subject=member
+    )
+    return _Sequences(
+        frozenset(row.sequence for row in view.submissions(study, member=member)),
+        frozenset(parse_stored(stored, Withdrawal).sequence for stored in withdrawals),
+    )
 
 
 def withdrawal_rule(envelope: Envelope, context: Context) -> Rule:
@@ -113,7 +135,7 @@ def withdrawal_rule(envelope: Envelope, context: Context) -> Rule:
                     state=file.state.name,
                 ),
             )
-        used = _used_sequences(view, withdrawal.study_terms, withdrawal.member)
+        used = _sequences_of(view, withdrawal.study_terms, withdrawal.member).used
         if not is_within_reach(withdrawal.sequence, used):
             raise _out_of_reach(max(used, default=0))
 
@@ -176,7 +198,7 @@ def _verify_parts(submission: Submission, parts: Mapping[str, bytes], file: Stud
     if set(parts) != expected:
         wrong = sorted(expected - set(parts)) or ["no other part"]
         raise RequestRefused(ProblemKind.PARTS_REFUSED, f"expected {', '.join(wrong[:5])}")
-    elements = file.terms.element_count
+    elements = file.element_count
     if len(parts[CORRECTION_PART]) != elements * ELEMENT_BYTES:
         raise RequestRefused(
             ProblemKind.PARTS_REFUSED,
@@ -240,42 +262,28 @@ def _verify_eligible(membership: Membership, file: StudyFile) -> None:
             )
 
 
-def _verify_sequence(view: StoreView, submission: Submission) -> None:
-    own = view.submissions(submission.study_terms, member=submission.member)
-    if any(row.sequence == submission.sequence for row in own):
+def _verify_sequence(sequence: int, before: _Sequences) -> None:
+    if sequence in before.submitted:
         raise RequestRefused(
             ProblemKind.SEQUENCE_USED,
             worded(
                 "sequence_used",
                 "sequence {sequence} was used for another submission",
-                sequence=submission.sequence,
+                sequence=sequence,
             ),
         )
-    withdrawn = _withdrawn_sequences(view, submission.study_terms, submission.member)
-    if submission.sequence <= max(withdrawn, default=0):
+    if sequence <= max(before.withdrawn, default=0):
         raise RequestRefused(
             ProblemKind.CONFLICT,
             worded(
                 "sequence_withdrawn",
                 "everything up to sequence {sequence} was withdrawn",
-                sequence=max(withdrawn),
+                sequence=max(before.withdrawn),
             ),
             hint="Submit under a higher sequence.",
         )
-    used = {row.sequence for row in own} | withdrawn
-    if not is_within_reach(submission.sequence, used):
-        raise _out_of_reach(max(used, default=0))
-
-
-def _used_sequences(view: StoreView, study: bytes, member: bytes) -> set[int]:
-    return {row.sequence for row in view.submissions(study, member=member)} | _withdrawn_sequences(
-        view, study, member
-    )
-
-
-def _withdrawn_sequences(view: StoreView, study: bytes, member: bytes) -> set[int]:
-    kept: Sequence[StoredDocument] = view.documents(Withdrawal.type_name(), study=study, subject=member)
-    return {parse_stored(stored, Withdrawal).sequence for stored in kept}
+    if not is_within_reach(sequence, before.used):
+        raise _out_of_reach(max(before.used, default=0))
 
 
 def _out_of_reach(highest: int) -> RequestRefused:

@@ -19,6 +19,13 @@ from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.store_view import StoredDocument
 
 _BY_ALL_PARTIES = (Amendment.type_name(), Closing.type_name(), Roster.type_name())
+NEED_SEVERAL = frozenset(
+    (
+        *_BY_ALL_PARTIES,
+        *(each.type_name() for each in (Community, Membership, Researcher, CheckedRoster, Result)),
+    )
+)
+"""What one signature does not complete."""
 
 
 def waiting_for(stored: StoredDocument, context: Context) -> tuple[str, ...]:

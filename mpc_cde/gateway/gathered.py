@@ -6,7 +6,7 @@ everything that is kept in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
@@ -67,16 +67,18 @@ class Gathered:
         """What is kept under this digest, in a tuple of one."""
         return (self._digests[digest],) if digest in self._digests else None
 
-    def documents(self, wanted: dict[str, object]) -> Iterator[StoredDocument] | None:
-        """Documents for which every column has this value, in the order of arrival."""
+    def documents(self, type_name: str, wanted: Mapping[str, object]) -> list[StoredDocument] | None:
+        """Documents of a type for which every column has this value, in the order of arrival."""
         for column in COLUMNS:
             value = wanted.get(column)
-            if isinstance(value, bytes) and (column, value) in self._about:
-                return (
+            about = self._about.get((column, value)) if isinstance(value, bytes) else None
+            if about is not None:
+                return [
                     stored
-                    for stored in self._about[column, value]
-                    if all(getattr(stored, name) == value for name, value in wanted.items())
-                )
+                    for stored in about
+                    if stored.type_name == type_name
+                    and all(getattr(stored, name) == value for name, value in wanted.items())
+                ]
         return None
 
     def submission(self, digest: bytes) -> tuple[SubmissionRow | None] | None:

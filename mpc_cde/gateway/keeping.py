@@ -17,7 +17,7 @@ from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument
 from mpc_cde.gateway.admission import Context, Rule
-from mpc_cde.gateway.completeness import waiting_for
+from mpc_cde.gateway.completeness import NEED_SEVERAL, waiting_for
 from mpc_cde.gateway.gathered import Interest
 from mpc_cde.gateway.group_work import GroupWork
 from mpc_cde.gateway.store import Kept, Store, StoreTransaction
@@ -34,17 +34,18 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A document that may be kept; `also_keep` runs in the transaction that first keeps it, or `always`.
-
-    `is_known` if it was here with all these signatures when it was verified.
-    """
+    """A document that may be kept; `also_keep` runs in the transaction that first keeps it, or `always`."""
 
     new: NewDocument
     rule: Rule
     context: Context
     also_keep: Callable[[StoreTransaction], None] | None = None
     always: bool = False
-    is_known: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was here with all these signatures when it was verified."""
+        return self.new.is_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +100,20 @@ class Keeper:
 
 
 def _keep(transaction: StoreTransaction, verified: Verified, received: str) -> Acknowledgeable:
-    known = transaction.document(verified.new.envelope.digest()) is not None
+    known = transaction.document(verified.new.digest) is not None
     if not known and verified.rule.guard is not None:
         verified.rule.guard(transaction)
     kept = transaction.put_document(verified.new, received=received)
     if verified.also_keep is not None and (verified.always or not known):
         verified.also_keep(transaction)
+    if kept.stored.type_name not in NEED_SEVERAL:
+        return Acknowledgeable(kept, ())
     return Acknowledgeable(kept, waiting_for(kept.stored, replace(verified.context, view=transaction)))
 
 
 def _outcome(verify: Callable[[Context], Verified], context: Context) -> Verified | Exception:
     try:
-        verified = verify(context)
-        stored = context.view.document(verified.new.envelope.digest())
-        signers = {signer for signer, _ in verified.new.signatures}
-        return replace(verified, is_known=stored is not None and signers <= stored.signers)
+        return verify(context)
     except Exception as error:  # noqa: BLE001  # the answer to this posting alone; raised by whoever asked
         return error
 

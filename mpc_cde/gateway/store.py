@@ -92,7 +92,7 @@ class StoreTransaction(StoreView):
 
     def put_document(self, new: NewDocument, *, received: str) -> Kept:
         """Keep a document, or what signatures are new of one that is here."""
-        digest = new.envelope.digest()
+        digest = new.digest
         known = self.document(digest)
         signers = frozenset[bytes]() if known is None else known.signers
         added = {signer: signature for signer, signature in new.signatures if signer not in signers}

@@ -29,11 +29,16 @@ class KeptSignature(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document that was verified and is to be kept; `signatures` by the key of their signer."""
+    """A document that was verified and is to be kept; `signatures` by the key of their signer.
+
+    `is_known` if it was here with all these signatures when it was verified.
+    """
 
     type_name: str
+    digest: bytes
     envelope: Envelope
     signatures: tuple[tuple[bytes, KeptSignature], ...]
+    is_known: bool = False
     study: bytes | None = None
     subject: bytes | None = None
     party: int | None = None
@@ -236,9 +241,9 @@ class StoreView:
             "register_id": register_id,
         }
         given = {name: value for name, value in wanted.items() if value is not None}
-        gathered = self._gathered.documents({"type_name": type_name, **given})
+        gathered = self._gathered.documents(type_name, given)
         if gathered is not None:
-            return list(gathered)
+            return gathered
         conditions = [columns[name] == value for name, value in given.items()]
         return self._load(columns.type == type_name, *conditions)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from mpc_cde.documents.amendment import Amendment
 from mpc_cde.documents.approval import Approval, Refusal
@@ -27,7 +28,7 @@ from mpc_cde.gateway.store_view import StoredDocument, StoreView
 from mpc_cde.life_cycles import study as life
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, where what is worked out once has no room
 class StudyFile:
     """A study and everything said about it; documents in the order of their arrival."""
 
@@ -52,6 +53,11 @@ class StudyFile:
         if self.stored.study is None:
             raise AssertionError("a stored study has the digest of its terms")
         return self.stored.study
+
+    @cached_property
+    def element_count(self) -> int:
+        """As its terms say, of one submission's correction."""
+        return self.terms.element_count
 
     @property
     def is_ended(self) -> bool:

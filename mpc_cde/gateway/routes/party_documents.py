@@ -96,7 +96,7 @@ async def _keep_roster(desk: Desk, envelope: Envelope, content: bytes) -> Respon
     def verify(context: Context) -> Verified:
         verified = verify_with(roster_rule, envelope, context)
         verify_posted_entries(content, open_envelope(envelope, Roster))
-        keep_entries = partial(_put_entries, roster=envelope.digest(), content=content)
+        keep_entries = partial(_put_entries, roster=verified.new.digest, content=content)
         return Verified(verified.new, verified.rule, context, keep_entries, always=True)
 
     return await keep(desk, envelope, verify)

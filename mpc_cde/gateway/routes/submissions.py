@@ -64,7 +64,7 @@ def _verify(envelope: Envelope, parts: Mapping[str, bytes], context: Context) ->
     new = admit(envelope, rule, context)
     submission = open_envelope(envelope, Submission)
     row = SubmissionRow(
-        digest=envelope.digest(),
+        digest=new.digest,
         study=submission.study_terms,
         member=submission.member,
         sequence=submission.sequence,

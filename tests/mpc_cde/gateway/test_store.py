@@ -33,6 +33,7 @@ def membership(number: int, *signers: int) -> NewDocument:
     chosen = {PAPER.registrar_keys[i].public_bytes for i in signers or (0, 1)}
     return NewDocument(
         type_name="membership/v1",
+        digest=envelope.digest(),
         envelope=Envelope(payload_type=envelope.payload_type, payload=envelope.payload, signatures=()),
         signatures=tuple((signer, s) for signer, s in signatures if signer in chosen),
         subject=PAPER.membership(number).member,
