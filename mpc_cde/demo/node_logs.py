@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 
-def log_entries(party_home: Path) -> list[Mapping[str, Any]]:
-    """The entries of a party's log that are complete; none if there is no log yet."""
-    entries = []
+def log_entries(party_home: Path) -> Iterator[Mapping[str, Any]]:
+    """The entries of a party's log that are complete, one after another; none if there is no log yet."""
     for log in party_home.glob("*/log.jsonl"):
-        for line in log.read_text("utf-8").splitlines():
-            try:
-                entries.append(json.loads(line))
-            except ValueError:
-                break  # the node is writing this very line
-    return entries
+        with log.open(encoding="utf-8") as lines:
+            for line in lines:
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    break  # the node is writing this very line
+                yield entry
 
 
 def job_bytes(entries: Iterable[Mapping[str, Any]]) -> int:
@@ -27,8 +27,11 @@ def job_bytes(entries: Iterable[Mapping[str, Any]]) -> int:
 
 def last_failure(entries: Iterable[Mapping[str, Any]]) -> str:
     """Why the last session failed and how many did, or what the log says last."""
-    listed = list(entries)
-    failures = [entry["details"]["message"] for entry in listed if entry["event"] == "session.failed"]
-    if failures:
-        return f"{len(failures)} sessions failed, the last: {failures[-1]}"
-    return f"no session failed; last entry {listed[-1]['event']}" if listed else "nothing yet"
+    failed, message, last = 0, "", ""
+    for entry in entries:
+        last = entry["event"]
+        if last == "session.failed":
+            failed, message = failed + 1, entry["details"]["message"]
+    if failed:
+        return f"{failed} sessions failed, the last: {message}"
+    return f"no session failed; last entry {last}" if last else "nothing yet"
