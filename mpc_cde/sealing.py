@@ -117,7 +117,8 @@ class ResultContext:
 class SealingPrivateKey:
     """The private half of a sealing key: 32 secret bytes, never shown.
 
-    For X-Wing they are the seed that SHAKE256 expands to the ML-KEM seed (64) and the X25519 key (32).
+    For X-Wing they are the seed that SHAKE256 expands to the ML-KEM seed (64) and the X25519 key (32). The expanded
+    key is large and made when something is opened: whoever holds the keys of very many opens little.
     """
 
     __slots__ = ("_key", "_secret", "public", "suite")
@@ -127,16 +128,12 @@ class SealingPrivateKey:
             raise CallerError(f"a sealing key has {SECRET_BYTES} secret bytes")
         self._secret = bytes(secret)
         self.suite: SuiteName = suite
-        self._key: hpke.MLKEM768X25519PrivateKey | X25519PrivateKey
+        self._key: hpke.MLKEM768X25519PrivateKey | X25519PrivateKey | None = None
         if suite == X_WING:
-            expanded = hashlib.shake_256(secret).digest(96)
-            lattice = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
-            curve = X25519PrivateKey.from_private_bytes(expanded[64:])
-            self._key = hpke.MLKEM768X25519PrivateKey(lattice, curve)
+            lattice, curve = _expand(secret)
             raw = lattice.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
         else:
-            self._key = X25519PrivateKey.from_private_bytes(secret)
-            raw = self._key.public_key().public_bytes_raw()
+            raw = X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
         self.public = PublicSealingKey(suite=suite, key=raw)
 
     @classmethod
@@ -149,6 +146,13 @@ class SealingPrivateKey:
 
     def open(self, sealed: bytes, info: bytes) -> bytes:
         """HPKE decryption; `open_sealed` is the door with a context. Raises InvalidTag, ValueError."""
+        if self._key is None:
+            x_wing = self.suite == X_WING
+            self._key = (
+                hpke.MLKEM768X25519PrivateKey(*_expand(self._secret))
+                if x_wing
+                else X25519PrivateKey.from_private_bytes(self._secret)
+            )
         return _SUITES[self.suite].decrypt(sealed, self._key, info)
 
     def __repr__(self) -> str:
@@ -156,6 +160,13 @@ class SealingPrivateKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a private key is not pickled")
+
+
+def _expand(secret: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
+    expanded = hashlib.shake_256(secret).digest(96)
+    return MLKEM768PrivateKey.from_seed_bytes(expanded[:64]), X25519PrivateKey.from_private_bytes(
+        expanded[64:]
+    )
 
 
 def seal(public_key: PublicSealingKey, plaintext: bytes, context: Context) -> bytes:
