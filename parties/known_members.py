@@ -17,7 +17,7 @@ from mpc_cde.documents.roster_lines import MEMBER_BYTES, Digests, RosterLines, d
 from mpc_cde.documents.roster_rows import RowKind
 from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.life_cycles.certified_register import CertifiedFacts, CertifiedRegister
-from parties.share_store import StoredDocument, StoreView
+from parties.share_store import StoreView
 
 
 @dataclass(frozen=True, eq=False)  # without slots, where what is worked out once has no room
@@ -45,7 +45,7 @@ class KnownMembers:
         named = lines.lines["membership"]
         missing = np.unique(named[~self.register.knows(named)])
         found = [view.document(whole(digest)) for digest in missing]
-        came = [stored for stored in found if stored is not None]
+        came = [(stored.digest, stored.envelope.payload) for stored in found if stored is not None]
         if not came:
             return self
         new = _pack(came, terms)
@@ -58,19 +58,19 @@ class KnownMembers:
 
 def read_members(view: StoreView, terms: StudyTerms) -> KnownMembers:
     """All memberships in the store, as this study sees them."""
-    return _pack(view.each_document(Membership.type_name()), terms)
+    return _pack(view.each_payload(Membership.type_name()), terms)
 
 
-def _pack(stored: Iterable[StoredDocument], terms: StudyTerms) -> KnownMembers:
+def _pack(kept: Iterable[tuple[bytes, bytes]], terms: StudyTerms) -> KnownMembers:
     members, keys = bytearray(), bytearray()
 
     def certified() -> Iterator[tuple[bytes, CertifiedFacts]]:
-        for each in stored:
-            membership = Membership.read_kept(each.envelope.payload)
+        for digest, payload in kept:
+            membership = Membership.read_kept(payload)
             members.extend(membership.member)
             keys.extend(membership.signing_key)
             kind = RowKind(membership.holding, _groups(membership, terms))
-            yield each.digest, CertifiedFacts(kind, membership.registrar)
+            yield digest, CertifiedFacts(kind, membership.registrar)
 
     register = CertifiedRegister.of(certified())
     return KnownMembers(register, digests_in(members, size=MEMBER_BYTES), digests_in(keys))

@@ -172,16 +172,16 @@ def _accepted_lines(view: StoreView, study: bytes) -> RosterLines:
 
 def _accepted_by_receipt(view: StoreView, study: bytes) -> dict[int, Digests]:
     found: dict[int, bytearray] = {}
-    for stored in view.each_document(Receipt.type_name(), study=study):
-        receipt = Receipt.read_kept(stored.envelope.payload)
+    for _, payload in view.each_payload(Receipt.type_name(), study=study):
+        receipt = Receipt.read_kept(payload)
         if receipt.accepted:
             found.setdefault(receipt.party, bytearray()).extend(receipt.submission)
     return {party: np.unique(digests_in(submissions)) for party, submissions in found.items()}
 
 
 def _withdrawn_by_receipt(view: StoreView, study: bytes) -> Iterator[tuple[int, bytes]]:
-    for stored in view.each_document(WithdrawalReceipt.type_name(), study=study):
-        receipt = stored.parse(WithdrawalReceipt)
+    for _, payload in view.each_payload(WithdrawalReceipt.type_name(), study=study):
+        receipt = WithdrawalReceipt.read_kept(payload)
         yield receipt.party, receipt.withdrawal
 
 

@@ -8,10 +8,12 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import Row, Select, select
 
 from mpc_cde.documents.base import Document
-from mpc_cde.documents.canonical import encode_base64url
+from mpc_cde.documents.canonical import decode_base64url, digest_of, encode_base64url
 from mpc_cde.documents.envelope import Envelope, parse_document
 from mpc_cde.errors import BadDocument, StoreDamaged
 from parties import store_tables as tables
+
+_BEFORE_PAYLOAD = b'{"payload":"'
 
 SubmissionState = Literal["accepted", "refused"]
 OutboxState = Literal["pending", "delivered", "refused"]
@@ -143,6 +145,20 @@ def submission_record(row: Row[Any]) -> SubmissionRecord:
         judged=row.judged,
         envelope=envelope_kept(row.digest, row.envelope),
     )
+
+
+def payload_kept(digest: bytes, kept: bytes) -> bytes:
+    """The payload alone, without a look at signatures: an envelope is kept as its canonical JSON, in which the
+    payload comes first. Raises StoreDamaged if the disk gives back another.
+    """
+    end = kept.find(b'"', len(_BEFORE_PAYLOAD))
+    try:
+        payload = decode_base64url(kept[len(_BEFORE_PAYLOAD) : end].decode("ascii"))
+    except ValueError:
+        payload = b""
+    if not kept.startswith(_BEFORE_PAYLOAD) or digest_of(payload) != digest:
+        raise StoreDamaged(f"the store's document {encode_base64url(digest)} is not the one that was kept")
+    return payload
 
 
 def envelope_kept(digest: bytes, kept: bytes) -> Envelope:

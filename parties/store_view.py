@@ -24,6 +24,7 @@ from parties.store_records import (
     SubmissionRecord,
     SubmissionState,
     envelope_kept,
+    payload_kept,
     stored_document,
     submission_columns,
     submission_record,
@@ -136,14 +137,16 @@ class StoreView:
             stored_document(row) for row in self.connection.execute(query.order_by(order, t.c.digest)).all()
         ]
 
-    def each_document(self, type_name: str, *, study: bytes | None = None) -> Iterator[StoredDocument]:
-        """As `documents`, one after another and in no order: for types of which there are as many as members."""
+    def each_payload(self, type_name: str, *, study: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Digest and payload of all verified documents of a type, one after another and in no order: for types of
+        which there are as many as members. Raises StoreDamaged.
+        """
         t = tables.documents
-        query = select(t).where(t.c.type == type_name)
+        query = select(t.c.digest, t.c.envelope).where(t.c.type == type_name)
         if study is not None:
             query = query.where(t.c.study == study)
         for row in self.connection.execute(query.execution_options(yield_per=_CHUNK)):
-            yield stored_document(row)
+            yield row.digest, payload_kept(row.digest, row.envelope)
 
     def count_documents(self, type_name: str, *, study: bytes, subject: bytes) -> int:
         """How many verified documents of a type are about this study and subject."""

@@ -150,7 +150,7 @@ def test_a_row_that_the_disk_altered_is_noticed_though_it_still_parses(
     reads: tuple[Callable[[StoreView], object], ...] = (
         lambda view: view.document(closing(TestSigner(b"one")).digest()),
         lambda view: view.documents("closing/v1"),
-        lambda view: list(view.each_document("closing/v1")),
+        lambda view: list(view.each_payload("closing/v1")),
         lambda view: view.submission(record("a").digest),
         lambda view: view.submissions(STUDY),
         lambda view: list(view.sealed_shares([record("a").digest])),
@@ -158,6 +158,17 @@ def test_a_row_that_the_disk_altered_is_noticed_though_it_still_parses(
     for read in reads:
         with store.reading() as view, pytest.raises(StoreDamaged, match="the store's"):
             read(view)
+
+
+def test_payloads_come_without_their_envelopes(store: ShareStore) -> None:
+    documents = [closing(TestSigner(name)) for name in (b"one", b"another, longer by some letters")]
+    with store.writing() as transaction:
+        for document in documents:
+            transaction.put_document(stored(document))
+    with store.reading() as view:
+        found = dict(view.each_payload("closing/v1"))
+        assert found == {envelope.digest(): envelope.payload for envelope in documents}
+        assert not list(view.each_payload("closing/v1", study=bytes(32)))
 
 
 def other_steward(kept: bytes) -> bytes:
