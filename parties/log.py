@@ -34,6 +34,9 @@ from mpc_cde.node_log import (
     read_log,
 )
 
+_BLOCK_BYTES = 1 << 16
+"""A log has some 1.4 KB for each member, and is followed from its beginning whenever it is opened: block by block."""
+
 
 class _LockedFile:
     """A descriptor with an exclusive lock among this party's processes."""
@@ -100,18 +103,20 @@ class NodeLog:
         size = os.fstat(descriptor).st_size
         if size < self._size:
             raise LogDamaged(self._head.length, f"expected {self._size} bytes, the file has {size}")
-        if size == self._size:
-            return 0
-        added = _read_exactly(descriptor, self._size, size - self._size)
-        complete = added.rfind(b"\n") + 1
-        for line in added[:complete].split(b"\n")[:-1]:
-            entry = parse_entry(line, self._head)
-            self._head = LogHead(entry.number, entry.digest())
-        self._size += complete
-        torn = len(added) - complete
-        if torn:
+        rest = b""
+        while self._size + len(rest) < size:
+            begun = self._size + len(rest)
+            added = os.pread(descriptor, min(size - begun, _BLOCK_BYTES), begun)
+            if not added:
+                break
+            *lines, rest = (rest + added).split(b"\n")
+            for line in lines:
+                entry = parse_entry(line, self._head)
+                self._head = LogHead(entry.number, entry.digest())
+                self._size += len(line) + 1
+        if rest:
             os.ftruncate(descriptor, self._size)
-        return torn
+        return len(rest)
 
     def _write(self, descriptor: int, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         time = timestamp_of(self._clock())
@@ -136,18 +141,6 @@ class NodeLog:
             raise StoreUnavailable(f"{self._path}: {error.strerror}") from error
         self._head = head
         self._size += len(data)
-
-
-def _read_exactly(descriptor: int, offset: int, count: int) -> bytes:
-    parts = []
-    while count:
-        part = os.pread(descriptor, min(count, 1 << 24), offset)
-        if not part:
-            break
-        parts.append(part)
-        offset += len(part)
-        count -= len(part)
-    return b"".join(parts)
 
 
 def _verify_plain(value: Any) -> None:

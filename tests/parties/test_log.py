@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import threading
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -215,3 +216,18 @@ def test_an_entry_of_another_form_is_refused_before_its_signature_is_looked_at(
     entry = json.loads(path.read_bytes().splitlines()[0])
     with pytest.raises(LogDamaged, match=said):
         parse_entry(canonical_bytes({**entry, field: value}), EMPTY)
+
+
+def test_a_log_of_very_many_entries_is_opened_without_holding_it(path: Path) -> None:
+    """A log grows with every member: whole, its lines would be held some four times over."""
+    open_log(path).append_all([("intake.accepted", {"submission": "s" * 1000})] * 1500)
+    whole = path.stat().st_size
+    tracemalloc.start()
+    try:
+        log = open_log(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert log.head == verify_log(path, PUBLIC)
+    assert log.head.length == 1503
+    assert peak < whole / 2
