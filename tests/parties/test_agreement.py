@@ -19,7 +19,7 @@ from mpc_cde.keys import SigningKey
 from parties.agreement import RostersDiffer, SignedRoster, agree_on_roster
 from parties.roster import ListRefused, Promises, RosterBasis, ShownList
 from tests.mpc_cde.client.paper import PaperCommunity, signed
-from tests.review.lying_sessions import Lie, LyingTable, truth
+from tests.review.lying_sessions import Lie, LyingSession, LyingTable, truth
 from tests.review.test_two_faced_roster import basis_of, make_nodes, no_rows_yet
 
 LIAR = 1
@@ -185,6 +185,36 @@ async def test_a_withdrawal_of_an_unknown_member_from_another_study_is_refused(
     )
     found = await outcome(paper, bases, showing(sign_document(shown, paper.party_keys[LIAR])))
     assert refused(found) == (LIAR, "withdrawals that members signed")
+
+
+async def test_others_have_longer_for_what_takes_as_long_as_there_are_members(
+    paper: PaperCommunity, bases: list[RosterBasis]
+) -> None:
+    """They read and write every row before these steps."""
+    chairs = [Patient(chair) for chair in LyingTable((0, 1, 2)).chairs()]
+    await asyncio.gather(
+        *(
+            agree_on_roster(chair, basis, key, before_signing=no_rows_yet, patience_seconds=700.0)
+            for chair, basis, key in zip(chairs, bases, paper.party_keys, strict=True)
+        )
+    )
+    patient = [step for step, patience in chairs[0].waited if patience == 700.0]
+    assert patient == ["roster commitment", "roster signature"]
+
+
+class Patient:
+    """A chair that notes how long its party would wait."""
+
+    def __init__(self, chair: LyingSession) -> None:
+        self._chair = chair
+        self.session_id, self.parties = chair.session_id, chair.parties
+        self.waited: list[tuple[str, float | None]] = []
+
+    async def exchange(
+        self, step: str, payload: bytes, *, patience_seconds: float | None = 0.0
+    ) -> dict[int, bytes]:
+        self.waited.append((step, patience_seconds))
+        return await self._chair.exchange(step, payload)
 
 
 # parts of lists --------------------------------------------------------------------------------------------------

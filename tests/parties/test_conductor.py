@@ -382,7 +382,7 @@ async def roster_when(
     return roster, three.parties[0].node.withdrawal_receipts()
 
 
-@pytest.mark.parametrize("step", ["roster commitment", "roster list"])
+@pytest.mark.parametrize("step", ["roster promises read", "roster commitment", "roster list"])
 async def test_withdrawal_that_comes_after_the_lists_were_made_counts_and_breaks_no_promise(
     paper: PaperCommunity, tmp_path: Path, step: str
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mpc_cde import body_parts
 from mpc_cde.body_parts import entries_content, parse_entries
 from mpc_cde.documents.canonical import canonical_bytes
 from mpc_cde.documents.merkle import MerkleTree, merkle_root
@@ -84,6 +85,15 @@ def test_what_is_no_list_of_entries_is_refused(content: bytes) -> None:
     assert len(parse_entries(CONTENT)) == 2
     with pytest.raises(BadDocument):
         parse_entries(content)
+
+
+def test_entries_longer_than_a_body_are_neither_written_nor_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_parts, "MAX_ENTRIES_BYTES", len(CONTENT))
+    assert entries_content(RosterRows.pack(roster_entries(2))) == CONTENT
+    assert entries_content(RosterRows.pack(roster_entries(3))) is None
+    longer = CONTENT.replace(b'"groups":{', b'"groups":{' + b" " * 10, 1)
+    with pytest.raises(BadDocument, match="at most"):
+        parse_entries(longer)
 
 
 def entry(number: int) -> RosterEntry:
