@@ -276,8 +276,8 @@ class StoreView:
     def each_submission(self, study: bytes) -> Iterator[SubmissionRow]:
         """All of a study by digest, one after another."""
         statement = _SUBMISSION.where(_s.study == study).order_by(_s.digest)
-        for row in self._rows(statement.execution_options(yield_per=_CHUNK)):
-            yield SubmissionRow(row.digest, row.study, row.member, row.sequence, row.membership)
+        for rows in self._rows(statement.execution_options(yield_per=_CHUNK)).partitions():
+            yield from _submission_rows(rows)
 
     def each_payload(self, type_name: str, *, study: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Digest and payload of all documents of a type, one after another and in no order."""
@@ -285,7 +285,7 @@ class StoreView:
         if study is not None:
             statement = statement.where(_d.study == study)
         for row in self._rows(statement.execution_options(yield_per=_CHUNK)):
-            yield row.digest, row.payload
+            yield bytes(row.digest), bytes(row.payload)
 
     def count_members(self, study: bytes) -> int:
         """How many members have at least one submission in the study."""
