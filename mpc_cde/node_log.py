@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from mpc_cde.documents.canonical import (
+    base64url_bytes,
     canonical_bytes,
     decode_base64url,
     encode_base64url,
@@ -68,19 +69,12 @@ class LogEntry:
 
     def line(self) -> bytes:
         """The entry as written, with its line feed."""
-        body = {
-            "details": dict(self.details),
-            "event": self.event,
-            "number": self.number,
-            "previous": encode_base64url(self.previous),
-            "signature": encode_base64url(self.signature),
-            "time": self.time,
-        }
-        return canonical_bytes(body) + b"\n"
+        unsigned = unsigned_entry(self.number, self.time, self.event, self.details, self.previous)
+        return line_of(unsigned, self.time, self.signature)
 
 
-def digest_of_entry(number: int, time: str, event: str, details: Mapping[str, Any], previous: bytes) -> bytes:
-    """The digest of an entry from its fields, 32 bytes."""
+def unsigned_entry(number: int, time: str, event: str, details: Mapping[str, Any], previous: bytes) -> bytes:
+    """The canonical bytes of an entry without its signature."""
     body = {
         "details": dict(details),
         "event": event,
@@ -88,7 +82,23 @@ def digest_of_entry(number: int, time: str, event: str, details: Mapping[str, An
         "previous": encode_base64url(previous),
         "time": time,
     }
-    return hashlib.sha256(TAG + canonical_bytes(body)).digest()
+    return canonical_bytes(body)
+
+
+def line_of(unsigned: bytes, time: str, signature: bytes) -> bytes:
+    """The line of an entry: the signature stands before the time, which is last, as canonical order has it."""
+    end = b',"time":%b}' % canonical_bytes(time)
+    return b'%b,"signature":"%b"%b\n' % (unsigned.removesuffix(end), base64url_bytes(signature), end)
+
+
+def digest_of_entry(number: int, time: str, event: str, details: Mapping[str, Any], previous: bytes) -> bytes:
+    """The digest of an entry from its fields, 32 bytes."""
+    return digest_of_unsigned(unsigned_entry(number, time, event, details, previous))
+
+
+def digest_of_unsigned(unsigned: bytes) -> bytes:
+    """The digest of an entry from its canonical bytes without its signature, 32 bytes."""
+    return hashlib.sha256(TAG + unsigned).digest()
 
 
 def parse_entry(line: bytes, before: LogHead, public_key: Ed25519PublicKey | None = None) -> LogEntry:

@@ -29,9 +29,11 @@ from mpc_cde.node_log import (
     LogDamaged,
     LogEntry,
     LogHead,
-    digest_of_entry,
+    digest_of_unsigned,
+    line_of,
     parse_entry,
     read_log,
+    unsigned_entry,
 )
 
 _BLOCK_BYTES = 1 << 16
@@ -124,9 +126,9 @@ class NodeLog:
         head = self._head
         for event, details in events:
             number = head.length + 1
-            digest = digest_of_entry(number, time, event, details, head.digest)
-            entry = LogEntry(number, time, event, details, head.digest, self._signing_key.sign(TAG + digest))
-            line = entry.line()
+            unsigned = unsigned_entry(number, time, event, details, head.digest)
+            digest = digest_of_unsigned(unsigned)
+            line = line_of(unsigned, time, self._signing_key.sign(TAG + digest))
             if len(line) > MAX_LINE_BYTES:
                 raise ValueError(f"a log entry of {len(line)} bytes; at most {MAX_LINE_BYTES}")
             lines.append(line)

@@ -10,13 +10,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from mpc_cde.documents.envelope import Envelope, merge_signatures
 from mpc_cde.node_log import LogHead
+from mpc_cde.prepared_statements import PreparedStatement
 from parties import store_tables as tables
 from parties.store_records import OutboxState, StoredDocument, SubmissionRecord
 from parties.store_view import StoreView
+
+_INSERT = {
+    table: PreparedStatement(insert(table))
+    for table in (tables.documents, tables.submissions, tables.register_entries)
+}
+_INSERT[tables.outbox] = PreparedStatement(
+    insert(tables.outbox).prefix_with("OR IGNORE"),  # the same message twice is one
+    columns=[column.name for column in tables.outbox.c if column.name not in ("number", "problem")],
+)
 
 
 class StoreTransaction(StoreView):
@@ -27,7 +37,7 @@ class StoreTransaction(StoreView):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._new_rows: dict[str, tuple[Insert, list[dict[str, Any]]]] = {}
+        self._new_rows: dict[Table, list[dict[str, Any]]] = {}
         self._merged: list[dict[str, Any]] = []
 
     @property
@@ -38,18 +48,15 @@ class StoreTransaction(StoreView):
     def write_rows(self) -> None:
         """Hand new rows, and documents that were merged with more signatures, to the database."""
         new, self._new_rows = self._new_rows, {}
-        for statement, rows in new.values():
-            self._connection.execute(statement, rows)
+        for table, rows in new.items():
+            _INSERT[table].execute_for_each(self._connection, rows)
         merged, self._merged = self._merged, []
         if merged:
             t = tables.documents
             self._connection.execute(update(t).where(t.c.digest == bindparam("merged")), merged)
 
-    def _insert(self, table: Table, *, or_ignore: bool = False, **row: Any) -> None:
-        if table.name not in self._new_rows:
-            statement = insert(table)
-            self._new_rows[table.name] = (statement.prefix_with("OR IGNORE") if or_ignore else statement, [])
-        self._new_rows[table.name][1].append(row)
+    def _insert(self, table: Table, **row: Any) -> None:
+        self._new_rows.setdefault(table, []).append(row)
 
     def set_fact(self, key: str, value: str) -> None:
         """Keep a small fact under `key`, in place of what was there."""
@@ -181,7 +188,6 @@ class StoreTransaction(StoreView):
         identity = hashlib.sha256(path.encode() + b"\x00" + body).digest()
         self._insert(
             tables.outbox,
-            or_ignore=True,
             identity=identity,
             path=path,
             digest=envelope.digest(),

@@ -108,6 +108,7 @@ def envelope_json(payload_type: str, payload: bytes, signatures: Iterable[tuple[
     )
 
 
+@lru_cache(maxsize=4096)
 def keyid_of(public_key: bytes) -> bytes:
     """The hint to a key: the first 16 bytes of SHA-256 of the 32 public bytes."""
     return hashlib.sha256(public_key).digest()[:KEYID_BYTES]
@@ -125,15 +126,19 @@ def sign_document(document: Document, signing_key: Signer) -> Envelope:
     if len(payload) > document.max_payload_bytes:
         limit = document.max_payload_bytes
         raise CallerError(f"{document.type_name()}: expected at most {limit} bytes, found {len(payload)}")
-    unsigned = Envelope(payload_type=document.payload_type(), payload=payload, signatures=())
-    return add_signature(unsigned, signing_key)
+    kind = document.payload_type()
+    return Envelope(payload_type=kind, payload=payload, signatures=(_sign(kind, payload, signing_key),))
 
 
 def add_signature(envelope: Envelope, signing_key: Signer) -> Envelope:
     """The envelope with one signature more; signing twice with one key changes nothing."""
-    message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
-    signature = Signature(keyid=keyid_of(signing_key.public_bytes), sig=signing_key.sign(message))
+    signature = _sign(envelope.payload_type, envelope.payload, signing_key)
     return _with_signatures(envelope, (*envelope.signatures, signature))
+
+
+def _sign(payload_type: str, payload: bytes, signing_key: Signer) -> Signature:
+    message = pre_authentication_encoding(payload_type, payload)
+    return Signature(keyid=keyid_of(signing_key.public_bytes), sig=signing_key.sign(message))
 
 
 def merge_signatures(envelope: Envelope, others: Iterable[Envelope]) -> Envelope:

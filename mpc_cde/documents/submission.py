@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mpc_cde.documents.base import Document
-from mpc_cde.documents.canonical import Digest, MemberId, Sequence
+from mpc_cde.documents.canonical import Digest, MemberId, Sequence, base64url_bytes
 from mpc_cde.documents.community import MAX_PARTIES
 
 MAX_SEQUENCE_GROWTH = 1000
@@ -44,6 +44,29 @@ class Submission(Document):
         if self.replaces is None and self.sequence > MAX_SEQUENCE_GROWTH:
             raise ValueError(f"sequence: a first submission is numbered at most {MAX_SEQUENCE_GROWTH}")
         return self
+
+    def payload_bytes(self) -> bytes:
+        """As any part's, written at once: every member sends one, and gateway and parties read it."""
+        envelopes, hashes = (
+            b",".join([b'"%b"' % base64url_bytes(digest) for digest in digests])
+            for digests in (self.envelopes, self.seed_hashes)
+        )
+        replaces = b"null" if self.replaces is None else b'"%b"' % base64url_bytes(self.replaces)
+        return (
+            b'{"consent":"%b","correction":"%b","envelopes":[%b],"member":"%b","replaces":%b,"seed_hashes":[%b],'
+            b'"sequence":%d,"study_terms":"%b","type":"%b","waiver":%b}'
+        ) % (
+            base64url_bytes(self.consent),
+            base64url_bytes(self.correction),
+            envelopes,
+            base64url_bytes(self.member),
+            replaces,
+            hashes,
+            self.sequence,
+            base64url_bytes(self.study_terms),
+            self.type.encode("ascii"),
+            b"true" if self.waiver else b"false",
+        )
 
     def fits(self, *, parties: int, threshold: int) -> bool:
         """Whether the numbers of seeds and envelopes are those of m parties with threshold t."""
