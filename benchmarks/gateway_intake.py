@@ -229,7 +229,7 @@ def main() -> int:
     )
     parser.add_argument("--submissions", type=int, default=3000)
     parser.add_argument("--figures", type=int, default=20)
-    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--connections", type=int, default=96, help="how many members send at a time")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mpc-cde-benchmark-") as directory:

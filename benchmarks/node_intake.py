@@ -114,10 +114,14 @@ def measure(submissions: int, figures: int, with_receipts: bool, directory: Path
     membership_seconds = take_pages(intake, known_pages)
     commits = [0]
     event.listen(store._engine, "commit", lambda _: commits.__setitem__(0, commits[0] + 1))
+    statements: list[str] = []
+    event.listen(
+        store._engine, "before_cursor_execute", lambda _1, _2, text, _4, _5, _6: statements.append(text)
+    )
     load, before = os.getloadavg()[0], resource.getrusage(resource.RUSAGE_SELF)
     seconds = take_pages(intake, pages)
     after = resource.getrusage(resource.RUSAGE_SELF)
-    page_commits = commits[0]
+    page_commits, page_statements = commits[0], len(statements)
     receipt_seconds = take_pages(intake, receipt_pages)
     with store.reading() as view:
         accepted = len(view.submissions(paper.study.terms_digest(), state="accepted"))
@@ -131,6 +135,7 @@ def measure(submissions: int, figures: int, with_receipts: bool, directory: Path
         "figures": figures,
         "pages": len(pages),
         "commits": page_commits,
+        "statements": page_statements,
         "cores": os.cpu_count(),
         "load_before": load,
         "submissions_per_second": submissions / seconds,

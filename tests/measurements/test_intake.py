@@ -8,10 +8,15 @@ from benchmarks import gateway_intake, node_intake
 
 
 def test_a_page_is_one_commit_at_a_node(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
-    found = node_intake.measure(12, 1, True, tmp_path)
+    few, many = tmp_path / "few", tmp_path / "many"
+    for directory in (few, many):
+        directory.mkdir(mode=0o700)
+    found = node_intake.measure(12, 1, True, few)
     assert found["correct"]
     assert (found["pages"], found["commits"]) == (1, 1)
+    more = node_intake.measure(30, 1, False, many)
+    assert more["correct"]
+    assert more["statements"] == found["statements"]  # whatever a page holds
 
 
 def test_everything_that_a_real_gateway_acknowledged_is_in_its_store(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -56,10 +57,11 @@ async def post_submission(request: Request, desk: DeskOf) -> Response:
         )
     envelope = parse_envelope(parts[DOCUMENT_PART])
     rule_for(envelope, {"submission/v1": withdrawal_rule})  # of this type, whatever else is wrong with it
-    return await keep(desk, envelope, lambda context: _verify(envelope, parts, context))
+    return await keep(desk, envelope, partial(verify_submission, envelope, parts))
 
 
-def _verify(envelope: Envelope, parts: Mapping[str, bytes], context: Context) -> Verified:
+def verify_submission(envelope: Envelope, parts: Mapping[str, bytes], context: Context) -> Verified:
+    """The submission as it may be kept, with its parts. Raises as `submission_rule` and `admit`."""
     rule, membership = submission_rule(envelope, context, parts)
     new = admit(envelope, rule, context)
     submission = open_envelope(envelope, Submission)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -22,7 +23,10 @@ import pytest
 from sqlalchemy import Connection, event
 
 from mpc_cde.body_parts import DOCUMENT_PART, DOCUMENTS_MEDIA_TYPE
-from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.envelope import Envelope, _verifies_again
+from mpc_cde.gateway.bodies import parse_envelope
+from mpc_cde.gateway.keeping import Posting
+from mpc_cde.gateway.routes.submissions import verify_submission
 from mpc_cde.gateway.settings import Limits
 from mpc_cde.gateway.store import Store, StoreTransaction
 from mpc_cde.gateway.store_view import NewDocument
@@ -94,6 +98,38 @@ async def test_submissions_that_wait_share_a_commit(gateway: PaperGateway) -> No
     assert groups <= 2  # perhaps one ahead of all others
     assert commits == [durable] * (1 + groups)  # with the one that held them up
     assert sorted(answer.json()["number"] for answer in answers) == list(range(15, 24))
+
+
+async def test_group_costs_as_many_statements_as_one_of_two(gateway: PaperGateway) -> None:
+    """And each of it one verification of a signature."""
+    await gateway.open_study()
+    await gateway.enrol(*range(11))
+    keeper = gateway.app.state.desk.keeper
+    statements: list[str] = []
+
+    def note(_1: object, _2: object, text: str, _4: object, _5: object, _6: object) -> None:
+        statements.append(text)
+
+    def costs_of(*numbers: int) -> tuple[int, int]:
+        postings = []
+        for number in numbers:
+            parts = gateway.paper.parts(number)
+            document = parse_envelope(parts[DOCUMENT_PART])
+            postings.append(Posting(document, partial(verify_submission, document, parts)))
+        _verifies_again.cache_clear()
+        before = len(statements)
+        kept = keeper._keep_all(keeper._verify_all(postings))
+        assert [each.kept.number is not None for each in kept] == [True] * len(numbers)
+        return _verifies_again.cache_info().misses, len(statements) - before
+
+    event.listen(gateway.store._engine, "before_cursor_execute", note)
+    try:
+        costs_of(9)  # what is worked out of the study is at hand from now on
+        (one_each, of_two), (again_one_each, of_seven) = costs_of(0, 1), costs_of(*range(2, 9))
+    finally:
+        event.remove(gateway.store._engine, "before_cursor_execute", note)
+    assert (one_each, again_one_each) == (2, 7)
+    assert of_two == of_seven <= 23
 
 
 async def test_two_contents_of_one_sequence_in_one_group_keep_the_first(gateway: PaperGateway) -> None:
