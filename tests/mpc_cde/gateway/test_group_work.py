@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from mpc_cde.gateway.group_work import MAX_GROUP, GroupWork
+from mpc_cde.gateway import group_work
+from mpc_cde.gateway.group_work import MANY, MAX_GROUP, GroupWork
 
 
 class Doubling:
@@ -108,3 +109,24 @@ async def test_who_is_cancelled_when_its_turn_comes_leaves_it_to_the_next() -> N
         assert await tasks[2] == 12
         assert await tasks[0] == 4
     assert tasks[1].cancelled()
+
+
+async def test_who_comes_again_after_a_group_of_many_does_not_go_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They come a turn of the loop apart, as answers reach those who asked."""
+    monkeypatch.setattr(group_work, "GATHER_SECONDS", 0.2)
+    doubling = Doubling()
+    doubling.gate.set()
+    group: GroupWork[int, int] = GroupWork(doubling.work)
+
+    async def ask_twice(number: int) -> None:
+        await group.ask(number)
+        for _ in range(number):
+            await asyncio.sleep(0)
+        await group.ask(number)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(0, 2 * MANY, 2):
+            tasks.create_task(ask_twice(number))
+    assert [len(numbers) for numbers in doubling.groups] == [MANY, MANY]
