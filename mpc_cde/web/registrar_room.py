@@ -47,6 +47,8 @@ from protocols.randomness import Randomness
 PAGE = "registrar.html"
 MAX_TEXT_CHARACTERS = 4 << 20
 MAX_REQUESTS = 500
+STILL_TO_SUBMIT = frozenset({"proposed", "approved", "open"})
+"""States of a study to which members submit, or may come to."""
 SHOWN_CODE_CHARACTERS = 12
 """As the member's page shows the code of its request, for comparing by telephone."""
 
@@ -82,7 +84,10 @@ class RegistrarRoom:
         )
 
     def overview(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        """The community, where members find its pages, and which attributes its studies ask to be certified."""
+        """The community, where members find its pages, and which attributes its studies ask to be certified.
+
+        Those of studies that are open or may still open are `needed`; others can wait until one asks for them.
+        """
 
         async def look(connection: Connection) -> dict[str, Any]:
             community = connection.trusted.current
@@ -94,8 +99,11 @@ class RegistrarRoom:
                 except PeerError:  # its groups are not believed
                     continue
                 for group in study.terms.groups:
-                    known = attributes.setdefault(group.attribute, {"label": group.label, "values": []})
+                    known = attributes.setdefault(
+                        group.attribute, {"label": group.label, "values": [], "needed": False}
+                    )
                     known["values"] += [value for value in group.values if value not in known["values"]]
+                    known["needed"] |= listing.state in STILL_TO_SUBMIT
             return {
                 "community": community.name,
                 "registrar": registrar_of(community, self.signing_key).label,

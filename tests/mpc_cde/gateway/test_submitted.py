@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.withdrawal import Withdrawal
+from mpc_cde.gateway.store_view import StoredDocument, StoreView
+from mpc_cde.gateway.submitted import submitted_members
 from mpc_cde.keys import SigningKey
 from tests.mpc_cde.client.paper import secret, signed
 from tests.mpc_cde.gateway.paper_gateway import ORIGIN, PaperGateway, problem
@@ -80,6 +83,36 @@ async def test_a_withdrawal_is_not_told(gateway: PaperGateway) -> None:
     await gateway.posted("withdrawals", signed(withdrawal, [paper.member_key(1)]))
     after = await gateway.read(path, paper.registrar_keys[0])
     assert after.content == before.content
+
+
+class CountedView:
+    """A view that notes how many documents are read by their digests."""
+
+    def __init__(self, view: StoreView) -> None:
+        self._view = view
+        self.read: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._view, name)
+
+    def documents_by_digest(self, digests: Sequence[bytes]) -> Mapping[bytes, StoredDocument]:
+        self.read.append(len(digests))
+        return self._view.documents_by_digest(digests)
+
+
+async def test_each_membership_is_read_once_however_many_documents_arrive(gateway: PaperGateway) -> None:
+    await town(gateway)
+    study, first = gateway.paper.study.terms_digest(), gateway.paper.community.registrars[0]
+    found, read = [], []
+    for number in (None, None, 2):
+        if number is not None:
+            await gateway.submitted(number)
+        with gateway.store.reading() as plain:
+            view = CountedView(plain)
+            found.append(len(submitted_members(view, study, first)))  # type: ignore[arg-type]  # it stands in for one
+            read.append(view.read)
+    assert found == [2, 2, 3]
+    assert read == [[3], [], [1]]  # at first each, then nothing, then the new one alone
 
 
 async def test_a_request_that_was_seen_before_tells_nothing(gateway: PaperGateway) -> None:

@@ -87,7 +87,7 @@ def test_no_call_is_answered_but_these(register: Register) -> None:
 
 def test_the_page_knows_what_studies_ask_to_be_certified(register: Register) -> None:
     found = register.first.overview({})
-    assert found["attributes"] == {"size": {"label": "Size", "values": ["small", "large"]}}
+    assert found["attributes"] == {"size": {"label": "Size", "values": ["small", "large"], "needed": True}}
     assert found["issued"] == 0
 
 
@@ -136,6 +136,15 @@ def test_who_has_submitted_is_told_of_the_own_members_alone(register: Register, 
     for wrong in ("", "A" * 42, "not a digest!"):
         with pytest.raises(CallerError, match="study"):
             register.first.turnout({"study": wrong, "table": "register_id\n17\n"})
+
+
+def test_what_no_study_asks_for_any_more_can_be_left_blank(register: Register) -> None:
+    gateway = register.office.gateway
+    gateway.clock.advance(seconds=400 * 24 * 3600)  # long after its closing
+    assert register.first.overview({})["attributes"]["size"]["needed"] is False
+    done = register.first.certify({"requests": [request("17")], "attributes": [{"size": ""}]})
+    membership = open_envelope(Envelope.parse_json(done["file"].encode().strip()), Membership)
+    assert dict(membership.attributes) == {}
 
 
 def test_one_entry_of_the_register_gets_one_key(register: Register) -> None:

@@ -29,13 +29,13 @@ export async function certifyView(page) {
 
 function requestsCard(page, { attributes }, texts, requests, message) {
   const { room, t } = page;
-  const names = Object.keys(attributes);
+  const names = Object.keys(attributes).sort((a, b) => Number(attributes[b].needed) - Number(attributes[a].needed));
   const chosen = requests.map(() => ({}));
   const choice = (row, name) => el("select", { "aria-label": `${attributes[name].label}: ${requests[row].register_id}`, onchange: (event) => { chosen[row][name] = event.target.value; } },
-    el("option", { value: "" }, t("steward.choose")), ...attributes[name].values.map((value) => el("option", { value }, value)));
+    el("option", { value: "" }, t(attributes[name].needed ? "steward.choose" : "registrar.not_needed")), ...attributes[name].values.map((value) => el("option", { value }, value)));
   const checked = el("input", { type: "checkbox" });
   const sign = page.button(t("registrar.sign"), async () => {
-    const row = requests.findIndex((_, at) => names.some((name) => !chosen[at][name]));
+    const row = requests.findIndex((_, at) => names.some((name) => attributes[name].needed && !chosen[at][name]));
     if (row >= 0) return el("div", { class: "notice ask", role: "alert" }, el("p", {}, t("registrar.attribute_missing", { id: requests[row].register_id })));
     if (!checked.checked) {
       checked.focus();
