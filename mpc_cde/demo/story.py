@@ -308,6 +308,10 @@ class Story:
             closing = propose_closing(study, signing_key=cast.steward.key, now=datetime.now(UTC))
             await connection.calls.post("closings", closing)
             await cast.of_every_party("close", study.study.terms.title, "--yes")
+        await self._agree_on_roster(connection, terms)
+
+    async def _agree_on_roster(self, connection: Connection, terms: bytes) -> None:
+        cast = self.cast
         with self.narrator.phase("roster", "the parties agree on the roster and check every input") as step:
 
             async def is_checked() -> bool:

@@ -38,7 +38,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def town(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Town(tmp_path_factory.mktemp("town")) as town:
+    with Town(tmp_path_factory.mktemp("town"), browser=chromium) as town:
         yield town
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
@@ -18,7 +18,9 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from mpc_cde.web.assets import PAGES
-from tests.browser.town import Town
+
+if TYPE_CHECKING:
+    from tests.browser.town import Town
 
 PASSPHRASE = "flour water salt yeast"
 PATIENCE_MS = 60_000

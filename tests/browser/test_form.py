@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -211,6 +212,57 @@ def test_the_form_fits_a_small_telephone(at_the_form: Person) -> None:
     )
     assert all(names)
     one.page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_nothing_is_sent_unchecked_and_what_was_sent_can_be_kept(at_the_form: Person, town: Town) -> None:
+    one = at_the_form
+    one.type_figures(table_rows()[0])
+    one.press("form.check")
+    expect(one.page.get_by_text(town.study.study.terms.consent)).to_be_hidden()
+    one.page.get_by_text(one.say("about.consent")).click()
+    expect(one.page.get_by_text(town.study.study.terms.consent)).to_be_visible()
+    one.press("review.send")
+    expect(one.page.get_by_role("alert")).to_contain_text(one.say("review.first_check"))
+    expect(one.page.get_by_label(one.say("review.checked"))).to_be_focused()
+    assert one.bodies == []
+    expect(one.field("energy_cost_change")).to_have_count(0)
+    one.press("review.back")
+    assert one.field("energy_cost_change").get_attribute("inputmode") == "text"  # it may have a minus
+    assert one.field("flour").get_attribute("inputmode") == "decimal"
+
+
+def test_a_key_that_was_made_is_not_made_again_in_another_language(person: MakePerson, town: Town) -> None:
+    """Nor is a passphrase lost that was typed; the recovery file is that of the key which is kept."""
+    one = person()
+    one.page.goto(town.link("F-3", "Bakery Crust"))
+    field = one.page.get_by_label(one.say("key.passphrase"), exact=True)
+    field.fill(PASSPHRASE)
+    one.page.get_by_label("Language").select_option("nl")
+    expect(one.page.get_by_role("heading", name="Welkom, Bakery Crust")).to_be_visible()
+    expect(one.page.locator("#passphrase")).to_have_value(PASSPHRASE)
+    one.page.locator('button[type="submit"].primary').click()
+    expect(one.page.get_by_role("heading", name="Uw sleutel is gemaakt")).to_be_visible()
+    file = one.downloaded(1).read_bytes()
+    one.page.get_by_label("Taal").select_option("en")
+    one.heading(one.say("key.saved_heading")).wait_for()
+    one.press("key.save_again")
+    assert one.downloaded(2).read_bytes() == file
+    one.press("key.have_it")
+    one.heading(one.say("request.heading")).wait_for()
+    one.press("request.save")
+    assert json.loads(one.downloaded(3).read_bytes())["signing_key"] == json.loads(file)["signing_key"]
+
+
+def test_a_browser_that_keeps_nothing_is_told_before_anything_is_typed(chromium: Browser, town: Town) -> None:
+    one = Person(chromium, town)
+    one.page.add_init_script("indexedDB.open = () => { throw new DOMException('no', 'SecurityError'); }")
+    one.page.add_init_script(
+        "Storage.prototype.getItem = () => { throw new DOMException('no', 'SecurityError'); }"
+    )
+    one.page.goto(town.link("F-4", "Bakery Crumb"))
+    expect(one.page.get_by_role("alert")).to_contain_text(one.say("reason.no_storage"))
+    one.close()
+    assert one.faults == []
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.people import Keyboard, Person
-from tests.browser.rooms import served, visitor
+from tests.browser.rooms import visitor
 from tests.browser.town import Town
 
 pytestmark = pytest.mark.timeout(300)
@@ -20,13 +20,12 @@ REASON = "Our board wants the regions left out."
 
 
 @pytest.fixture(scope="module")
-def link(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def link(town: Town) -> str:
     """The room of the first party; two more studies are proposed to it."""
     town.propose(APPROVED, "step = 1\npublish_step = 500", "step = 1\npublish_step = 1_000")
     town.propose(HELD_BACK, "complementary = true", "complementary = true\nminimum_contributors = 3")
-    log = tmp_path_factory.mktemp("room") / "log.txt"
-    with served("parties", "serve", "--home", str(town.cast.parties[0].home), log=log) as link:
-        yield link
+    assert town.offices is not None
+    return town.offices.links[0]
 
 
 @pytest.fixture

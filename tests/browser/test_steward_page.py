@@ -9,18 +9,16 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.people import Keyboard, Person
-from tests.browser.rooms import served, visitor
+from tests.browser.rooms import visitor
 from tests.browser.town import Town
 
 pytestmark = pytest.mark.timeout(280)
 
 
 @pytest.fixture(scope="module")
-def link(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    log = tmp_path_factory.mktemp("room") / "log.txt"
-    where = ("--home", str(town.cast.steward.home.root), "--fingerprint", town.fingerprint)
-    with served("mpc_cde.cli", "steward", "serve", *where, "--gateway", town.gateway, log=log) as link:
-        yield link
+def link(town: Town) -> str:
+    assert town.offices is not None
+    return town.offices.links["steward"]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The whole story with people in browsers: invited, certified, figures in, corrected, withdrawn, closed, answered.
 
-Registrars work at their own pages with no mouse: invite, certify, countersign, look whom to remind.
+The steward proposes and closes the study at its page, the operator of every party approves and signs at its own.
+Registrars work at their pages with no mouse: invite, certify, countersign, look whom to remind.
 
 Five bakeries: one types, one pastes on a small telephone in Dutch and corrects, one drops a workbook, one withdraws
 and uses the keyboard alone, one has a page that lies about a range. Numbers are compared with the plain calculation;
@@ -20,6 +21,7 @@ from playwright.sync_api import Browser, expect
 
 from mpc_cde.client.export import verify_export
 from mpc_cde.client.verification import VerifiedResult
+from mpc_cde.demo.node_logs import log_entries
 from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.submission import Submission
 from mpc_cde.result_csv import csv_of_result
@@ -159,6 +161,15 @@ def ended(chromium: Browser, town: Town, tmp_path_factory: pytest.TempPathFactor
     yield Ended(typing, pasting, dropping, withdrawing, lying, rows[:3], result, files, standings, reminders)
     for one in everybody:
         one.close()
+
+
+def test_every_operator_approved_and_closed_the_study_at_its_page(ended: Ended, town: Town) -> None:
+    """What a party signed stands in the log of its node."""
+    assert town.offices is not None
+    for party in town.cast.parties:
+        events = [entry["event"] for entry in log_entries(party.home)]
+        assert {"study.approved", "closing.signed"} <= set(events)
+    assert [one.faults for one in (town.offices.steward, *town.offices.operators)] == [[]] * 4
 
 
 def test_every_number_equals_the_plain_calculation(ended: Ended, town: Town) -> None:

@@ -1,7 +1,7 @@
 """A community of real processes for the browser: a gateway, three nodes, the pages of two of them, offices in here.
 
 What members would do on the command line is done with the client in a thread of its own; the members that a test
-is about do everything in Chromium.
+is about do everything in Chromium. With a browser the steward and the operators are at the pages of their rooms.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.from_thread
+from playwright.sync_api import Browser
 from rich.console import Console
 
 from mpc_cde.client.connection import Connection, connect
@@ -43,6 +44,7 @@ from mpc_cde.reader_signatures import SignedReader
 from mpc_cde.study_templates import parse_template, read_template
 from parties.party_home import PartyHome
 from protocols.randomness import SystemRandomness
+from tests.browser.offices import OfficesAtTheirPages, offices_at_their_pages
 
 T = TypeVar("T")
 
@@ -76,8 +78,10 @@ def free_port() -> int:
 class Town:
     """Up when it is entered: the study is open, nine bakeries have submitted, the pages are served."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, browser: Browser | None = None) -> None:
         self.directory = directory
+        self._browser = browser
+        self.offices: OfficesAtTheirPages | None = None
         self.pages = tuple(f"http://127.0.0.1:{free_port()}" for _ in range(2))
         self._stack = ExitStack()
         self._ledger_lock = threading.Lock()
@@ -91,6 +95,12 @@ class Town:
                 write_table(self.directory / "by_client.csv", table_rows()[:BY_CLIENT]), STUDY
             )
             self._portal.call(self._found)
+            if self._browser is not None:
+                rooms = offices_at_their_pages(self._browser, self.cast, self.directory / "rooms")
+                self.offices = stack.enter_context(rooms)
+                self.offices.propose(STUDY)
+                self.offices.approve(TITLE)
+            self._do(self._begin)
             self._stack = stack.pop_all()
         return self
 
@@ -113,10 +123,17 @@ class Town:
             self.organisations.start(party.folder, "parties", "pages", "--home", str(party.home))
         async with self._connection() as connection:
             self._members, self._memberships, self.researcher = await self._story._enrol(connection)
-            self.study: VerifiedStudy = await self._story._agree_on_study(connection)
-            await self._story._submit(connection, self.study, self._members, self._memberships)
         for party in self.cast.parties[: len(self.pages)]:
             await _until(lambda party=party: (party.home / "pages.json").exists())
+
+    async def _begin(self, connection: Connection) -> None:
+        """The study is open and the members of the client have submitted."""
+        self.study: VerifiedStudy = (
+            await self._story._agree_on_study(connection)
+            if self.offices is None
+            else await _opened_study(connection)
+        )
+        await self._story._submit(connection, self.study, self._members, self._memberships)
 
     def begin_another_period(self, title: str, *, by_client: int) -> None:
         """The same study under another title, approved by every party; so many submit to it with the client.
@@ -209,11 +226,11 @@ class Town:
     def ensure_closed(self) -> None:
         """The first study has closed and its inputs are checked when this returns."""
 
-        async def close(connection: Connection) -> None:
-            if (await connection.calls.study(self.study.terms_digest)).state == "open":
-                await self._story._close(connection, self.study)
+        async def state(connection: Connection) -> str:
+            return (await connection.calls.study(self.study.terms_digest)).state
 
-        self._do(close)
+        if self._do(state) == "open":
+            self.close()
 
     def result_of(self, query: bytes) -> Result:
         """The answer to a query, as a client reads it."""
@@ -296,7 +313,11 @@ class Town:
 
     def close(self) -> None:
         """The study closes; the parties agree on the roster and check every input."""
-        self._do(lambda connection: self._story._close(connection, self.study))
+        if self.offices is None:
+            self._do(lambda connection: self._story._close(connection, self.study))
+            return
+        self.offices.close(self.study.study.terms.title)
+        self._do(lambda connection: self._story._agree_on_roster(connection, self.study.terms_digest))
 
     def ask(self) -> VerifiedResult:
         """A researcher asks for everything on the command line, and hands over the file that verifies offline."""
@@ -325,6 +346,18 @@ class Town:
     def _everybody(self, people: list[dict[str, str]]) -> Material:
         path = write_table(self.directory / "everybody.csv", table_rows()[:BY_CLIENT] + people)
         return Material(path, read_template(STUDY), ())
+
+
+async def _opened_study(connection: Connection) -> VerifiedStudy:
+    """The one study that there is, as soon as the gateway has every approval."""
+    end = time.monotonic() + 30
+    while True:
+        (study,) = await connection.calls.studies()
+        if study.state == "open":
+            return await connection.verified_study(study.terms)
+        if time.monotonic() > end:
+            raise TimeoutError(study.state)
+        await anyio.sleep(0.05)
 
 
 async def _until(condition: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -117,12 +117,13 @@ export class FigureForm {
       this.fields.set(name, select);
       return el("div", { class: "entry" }, select);
     }
-    return el("div", { class: "entry" }, this.#input(name, `figure-${name}`, describedBy), figure.unit ? el("span", { class: "unit" }, figure.unit) : null);
+    return el("div", { class: "entry" }, this.#input(name, `figure-${name}`, describedBy, column.minimum.compare(ZERO) < 0), figure.unit ? el("span", { class: "unit" }, figure.unit) : null);
   }
 
-  #input(name, id, describedBy) {
+  /** The number pad of many telephones has no minus. */
+  #input(name, id, describedBy, maybeNegative = false) {
     const input = el("input", {
-      id, type: "text", inputMode: "decimal", autocomplete: "off", spellcheck: false, value: this.texts.get(name), "aria-describedby": describedBy,
+      id, type: "text", inputMode: maybeNegative ? "text" : "decimal", autocomplete: "off", spellcheck: false, value: this.texts.get(name), "aria-describedby": describedBy,
       oninput: () => {
         this.where.delete(name);
         this.#changed(name, input.value, false);

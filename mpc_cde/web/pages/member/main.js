@@ -37,6 +37,7 @@ class Page {
   async start() {
     await this.#speak(preferredLanguage());
     await this.#guarded(async () => {
+      if (this.vault === null) throw new CallerError("this browser keeps nothing", { said: "no_storage" });
       this.invitation = parseInvitation(location.hash);
       this.keyring = await Keyring.load(this.vault);
       await this.#begin();
@@ -116,13 +117,17 @@ class Page {
   #makeKey(community, fingerprint) {
     const { t, invitation } = this;
     this.#show(keyView({
-      t, invitation, community, fingerprint,
-      onMake: (passphrase) => Keyring.make({
-        community: fingerprint, registerId: invitation.registerId, passphrase, randomBytes: this.randomBytes, vault: this.vault,
-      }),
-      onKept: (keyring) => {
-        this.keyring = keyring;
-        this.#guarded(() => this.#begin());
+      t, invitation, community, fingerprint, made: this.made ?? null,
+      onMake: async (passphrase, name) => {
+        const { file, keep } = await Keyring.make({
+          community: fingerprint, registerId: invitation.registerId, passphrase, randomBytes: this.randomBytes, vault: this.vault,
+        });
+        this.made = { file, name, onKept: () => this.#guarded(async () => {
+          this.keyring ??= await keep();
+          this.made = null;
+          await this.#begin();
+        }) };
+        return this.made;
       },
       onRecover: (...given) => this.#recover(...given),
       problem: (error) => this.frame.problem(error),
@@ -164,7 +169,8 @@ class Page {
     const eligible = studies.filter((study) => this.desk.notEligible(study) === null);
     if (eligible.length === 1) return this.#guarded(() => this.#open(eligible[0].termsDigest));
     this.form = null;
-    this.#show(studiesView({ t: this.t, studies: eligible, onOpen: (study) => this.#guarded(() => this.#open(study.termsDigest)) }), { step: "figures" });
+    const others = studies.filter((study) => study.state === "open").map((study) => ({ study, rule: this.desk.notEligible(study) })).filter(({ rule }) => rule !== null);
+    this.#show(studiesView({ t: this.t, studies: eligible, others, onOpen: (study) => this.#guarded(() => this.#open(study.termsDigest)) }), { step: "figures" });
     return undefined;
   }
 
@@ -192,13 +198,14 @@ class Page {
     const taken = typed?.() ?? null;
     this.form = new FigureForm({ study, words, t, format, texts: taken ?? draft ?? sent, last, onDraft: (typed) => this.#keepDraft(typed) });
     const check = el("button", { class: "primary", type: "button", onclick: () => this.#review(words) }, t("form.check"));
+    const keep = stands && el("button", { type: "button", onclick: () => this.#guarded(() => this.#open(terms)) }, t("form.keep"));
     const closes = new Date(study.presentation.closes).toLocaleString(t.language, { dateStyle: "full", timeStyle: "short" });
     const isNew = stands === null && this.keyring.isRecovered;
     const said = stands !== null ? null : record.withdrawn > 0 ? "after.withdrawn" : isNew ? "form.other_device" : null;
     const withdrawal = said === "after.withdrawn" ? await this.#withdrawal(record) : null;
     const notice = said && el("div", { class: "notice" }, el("p", {}, t(said)), withdrawal?.element);
     this.formView = el("div", {}, isPilot(study.study.terms) ? pilotBanner(t) : null, el("h1", {}, words.title), el("p", { class: "lead" }, t("form.lead", { closes })), notice,
-      el("div", { class: "columns" }, el("div", {}, this.form.element, el("div", { class: "actions" }, check)), aboutCard({ study, words, t })));
+      el("div", { class: "columns" }, el("div", {}, this.form.element, el("div", { class: "actions" }, check, keep)), aboutCard({ study, words, t })));
     this.#show(this.formView, { step: "figures" });
     withdrawal?.follow(this.shown);
     if (taken !== null) await this.#keepDraft(taken);
@@ -397,6 +404,6 @@ function convert(typed, before, after) {
 }
 
 const page = new Page({
-  root: document.getElementById("page"), settings: await readFile("settings.json"), vault: await Vault.open(), randomBytes: systemRandomBytes,
+  root: document.getElementById("page"), settings: await readFile("settings.json"), vault: await Vault.open().catch(() => null), randomBytes: systemRandomBytes,
 });
 await page.start();

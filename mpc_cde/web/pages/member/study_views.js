@@ -1,6 +1,6 @@
 // One study as a member sees it: why, for whom, the figures, the last look, the receipts.
 
-import { el } from "../shared/dom.js";
+import { el, fill } from "../shared/dom.js";
 import { showTime } from "../shared/language.js";
 import { receiptRefusal, technical } from "../shared/refusals.js";
 import { functionInWords } from "../shared/words.js";
@@ -30,8 +30,13 @@ function summaries(functions, words, t) {
 
 /** The last look: every figure as it was read, one box, one button. */
 export function reviewView({ study, words, form, values, format, t, showPlain, onSend, onBack }) {
-  const checked = el("input", { type: "checkbox", onchange: () => { send.disabled = !checked.checked; } });
-  const send = el("button", { class: "primary", type: "button", disabled: true, onclick: onSend }, t("review.send"));
+  const checked = el("input", { type: "checkbox", id: "checked", onchange: () => fill(message) });
+  const message = el("div", { "aria-live": "polite" });
+  const send = el("button", { class: "primary", type: "button", onclick: () => {
+    if (checked.checked) return onSend();
+    fill(message, el("div", { class: "notice ask", role: "alert" }, el("p", {}, t("review.first_check"))));
+    return checked.focus();
+  } }, t("review.send"));
   const rows = study.study.terms.figures.map((figure) => {
     const value = values.get(figure.name);
     const shown = value === null ? t("review.blank") : figure.kind === "category" ? figure.categories[Number(value.numerator)] : showPlain(String(value), format);
@@ -40,7 +45,8 @@ export function reviewView({ study, words, form, values, format, t, showPlain, o
   return el("div", {}, el("h1", {}, t("review.heading")),
     el("section", { class: "card" }, el("p", { class: "lead" }, t("review.lead")),
       el("div", { class: "scroll" }, el("table", {}, el("caption", {}, words.title), el("tbody", {}, ...rows))),
-      el("label", { class: "check" }, checked, t("review.checked")),
+      el("details", {}, el("summary", {}, t("about.consent")), el("p", { class: "prose" }, words.consent)),
+      el("label", { class: "check" }, checked, t("review.checked")), message,
       el("div", { class: "actions" }, send, el("button", { type: "button", onclick: onBack }, t("review.back")))));
 }
 

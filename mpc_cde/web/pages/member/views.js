@@ -34,16 +34,13 @@ export function partiesCard({ community, fingerprint, t }) {
       el("li", {}, name, el("br"), el("span", { class: "code" }, key)))))));
 }
 
-/** The key is made here, under a passphrase; `onMake(passphrase)` gives { file, keep }, `onKept` goes on. */
-export function keyView({ t, invitation, community, fingerprint, onMake, onKept, onRecover, problem }) {
+/** The key is made here, under a passphrase; `onMake(passphrase, name)` gives it as a file, see keyForm. */
+export function keyView({ t, invitation, community, fingerprint, made, onMake, onRecover, problem }) {
   const name = `recovery-${invitation.registerId.replace(/[^\p{L}\p{N}]+/gu, "-")}.json`;
   const form = keyForm({
-    t, problem,
+    t, problem, made,
     saved: t("key.saved", { name }),
-    onMake: async (passphrase) => {
-      const { file, keep } = await onMake(passphrase);
-      return { file, name, onKept: async () => onKept(await keep()) };
-    },
+    onMake: (passphrase) => onMake(passphrase, name),
   });
   return el("div", {}, el("h1", {}, invitation.name ? t("key.welcome", { name: invitation.name }) : t("key.welcome_you")),
     el("div", { class: "columns" },
@@ -70,10 +67,10 @@ export async function requestView({ t, keyring, invitation, onLook, onForget }) 
   };
   return el("div", {}, el("h1", {}, t("request.heading")),
     el("section", { class: "card" }, el("p", { class: "lead" }, t("request.lead")),
-      el("p", { class: "prose" }, t("request.public"), " ", t("request.code"), " ", el("strong", { class: "code" }, code)),
+      el("p", { class: "prose" }, t("request.public"), " ", t("request.code"), " ", el("strong", { class: "code whole" }, code)),
       el("div", { class: "actions" },
-        el("button", { class: "primary", type: "button", onclick: () => saveFile(name, card) }, t("request.save")),
-        mail && el("a", { class: "button", href: mail }, t("request.mail")),
+        mail && el("a", { class: "button primary", href: mail }, t("request.mail")),
+        el("button", { class: mail ? null : "primary", type: "button", onclick: () => saveFile(name, card) }, t("request.save")),
         el("button", { type: "button", onclick: copy }, t("request.copy")), copied),
       el("details", {}, el("summary", {}, t("request.show")), el("textarea", { class: "request code", readOnly: true, value: card, "aria-label": t("request.show") }))),
     el("section", { class: "card" }, el("p", { role: "status" }, t("request.waiting")), el("div", { class: "actions" }, el("button", { type: "button", onclick: onLook }, t("request.look")))),
@@ -86,8 +83,8 @@ export function newKeyCard({ t, onForget }) {
     el("div", { class: "actions" }, el("button", { class: "danger", type: "button", onclick: onForget }, t("new_key.yes"))));
 }
 
-/** Studies that this member may see, the open ones first. */
-export function studiesView({ t, studies, onOpen }) {
+/** Studies that this member may see, the open ones first; and why it cannot take part in `others`. */
+export function studiesView({ t, studies, others, onOpen }) {
   const entry = (study) => {
     const words = wordsOf(study, t.language);
     const open = study.state === "open";
@@ -97,5 +94,9 @@ export function studiesView({ t, studies, onOpen }) {
   };
   const sorted = [...studies].sort((a, b) => Number(b.state === "open") - Number(a.state === "open"));
   return el("div", {}, el("h1", {}, t("studies.heading")),
-    sorted.length ? el("ul", { class: "studies" }, ...sorted.map(entry)) : el("section", { class: "card" }, el("p", {}, t("studies.none"))));
+    sorted.length ? el("ul", { class: "studies" }, ...sorted.map(entry)) : el("section", { class: "card" }, el("p", {}, t("studies.none"))),
+    ...others.map(({ study, rule }) => {
+      const words = wordsOf(study, t.language);
+      return el("p", { class: "quiet" }, t("studies.not_for_you", { title: words.title, attribute: words.label(rule.attribute) }));
+    }));
 }

@@ -19,12 +19,27 @@ export async function certifyView(page) {
   const files = el("input", { id: "requests", type: "file", accept: ".json,application/json", multiple: true, onchange: async () => {
     if (files.files.length > 0) await take(await Promise.all([...files.files].map((file) => file.text())));
   } });
-  const text = el("textarea", { id: "request-text", rows: 4, spellcheck: false, onchange: () => { if (text.value.trim() !== "") take([text.value]); } });
+  const text = el("textarea", { id: "request-text", rows: 4, spellcheck: false, onchange: () => takeText(), oninput: () => { if (isWhole(text.value)) takeText(); } });
+  let taken = "";
+  const takeText = () => {
+    if (text.value.trim() === taken) return; // what was chosen for it stays
+    taken = text.value.trim();
+    if (taken !== "") take([taken]);
+  };
   return el("div", {}, el("h1", {}, t("registrar.certify_heading")), el("p", { class: "lead" }, t("registrar.certify_lead", { issued: found.issued })),
     el("section", { class: "card" },
       el("div", { class: "field" }, el("label", { htmlFor: "requests" }, t("registrar.requests")), files),
       el("div", { class: "field" }, el("label", { htmlFor: "request-text" }, t("registrar.request_text")), text), message),
     place);
+}
+
+/** Whether a pasted request has come to its end, so that nobody has to leave the field first. */
+function isWhole(text) {
+  try {
+    return typeof JSON.parse(text) === "object";
+  } catch {
+    return false;
+  }
 }
 
 function requestsCard(page, { attributes }, texts, requests, message) {

@@ -26,6 +26,7 @@ class Page {
   async start() {
     await this.#speak(preferredLanguage());
     await this.#go(async () => {
+      if (this.vault === null) throw new CallerError("this browser keeps nothing", { said: "no_storage" });
       const given = new URLSearchParams(location.hash.slice(1)).get("community");
       this.keyring = await Keyring.load(this.vault);
       const fingerprint = this.keyring?.community ?? (given === null ? this.settings.fingerprint : parseFingerprint(given));
@@ -82,12 +83,13 @@ class Page {
       await this.#begin();
     });
     this.#show(keyView({
-      t: this.t, fingerprint: this.fingerprint, isPinned: this.isPinned, problem: this.#problem,
+      t: this.t, fingerprint: this.fingerprint, isPinned: this.isPinned, made: this.made ?? null, problem: this.#problem,
       onMake: async (name, passphrase) => {
         const { file, keep } = await Keyring.make({
           community: this.fingerprint, registerId: name, passphrase, randomBytes: systemRandomBytes, vault: this.vault, iterations: this.settings.iterations,
         });
-        return { file, onKept: async () => enter(await keep()) };
+        this.made = { file, name: "recovery-researcher.json", onKept: async () => enter(await keep()) };
+        return this.made;
       },
       onRecover: async (bytes, passphrase) => {
         try {
@@ -165,5 +167,5 @@ class Page {
 }
 
 const answer = await fetch(new URL("../settings.json", import.meta.url), { cache: "no-store" });
-const page = new Page({ root: document.getElementById("page"), settings: await answer.json(), vault: await Vault.open("mpc-cde-researcher") });
+const page = new Page({ root: document.getElementById("page"), settings: await answer.json(), vault: await Vault.open("mpc-cde-researcher").catch(() => null) });
 await page.start();

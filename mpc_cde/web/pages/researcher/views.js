@@ -13,13 +13,13 @@ import { functionInWords, wordsOf } from "../shared/words.js";
 import { requestOf } from "./desk.js";
 
 /** Nobody is known here: a name, a passphrase, and a recovery file; or the file of an earlier visit. */
-export function keyView({ t, fingerprint, isPinned, onMake, onRecover, problem }) {
+export function keyView({ t, fingerprint, isPinned, made, onMake, onRecover, problem }) {
   const name = el("input", { id: "name", type: "text", required: true, maxLength: 200, autocomplete: "organization", "aria-describedby": "name-help" });
   const form = keyForm({
-    t, problem,
+    t, problem, made,
     fields: [el("div", { class: "field" }, el("label", { htmlFor: "name" }, t("researcher.name")), name, el("p", { class: "quiet", id: "name-help" }, t("researcher.name_help")))],
     saved: t("researcher.key_saved"),
-    onMake: async (passphrase) => ({ name: "recovery-researcher.json", ...await onMake(name.value.trim(), passphrase) }),
+    onMake: (passphrase) => onMake(name.value.trim(), passphrase),
   });
   return el("div", {}, el("h1", {}, t("researcher.heading")), el("p", { class: "lead" }, t("researcher.lead")),
     el("div", { class: "notice" }, el("p", {}, t(isPinned ? "public.pinned" : "public.compare"), " ", el("strong", { class: "code" }, formatFingerprint(fingerprint)))),
@@ -32,7 +32,7 @@ export async function requestView({ t, keyring, waitingFor, onLook }) {
   const code = shortCode(await sha256(requestOf(keyring)));
   return el("div", {}, el("h1", {}, t("researcher.request_heading")),
     el("section", { class: "card" }, el("p", { class: "lead" }, t("researcher.request_lead")),
-      el("p", {}, t("request.public"), " ", t("request.code"), " ", el("strong", { class: "code" }, code)),
+      el("p", {}, t("request.public"), " ", t("request.code"), " ", el("strong", { class: "code whole" }, code)),
       el("div", { class: "actions" }, el("button", { class: "primary", type: "button", onclick: () => saveFile("researcher-request.json", request) }, t("request.save")))),
     el("section", { class: "card" }, el("p", { role: "status" }, waitingFor.length ? t("researcher.waiting_for", { names: waitingFor.join(", ") }) : t("researcher.waiting")),
       el("div", { class: "actions" }, el("button", { type: "button", onclick: onLook }, t("request.look")))));

@@ -2,7 +2,7 @@
 
 import { el, fill } from "./dom.js";
 import { MARK } from "./files.js";
-import { chooseLanguage, loadLanguage } from "./language.js";
+import { chooseLanguage, loadLanguage, remember, remembered } from "./language.js";
 import { sentence, technical } from "./refusals.js";
 import { FORMATS, formatOf } from "../core/numbers.js";
 
@@ -20,10 +20,10 @@ export async function frameIn(language, { root, settings, again, isRoom = false 
     await again(chosen);
     putBack();
   };
-  const kept = localStorage.getItem(FORMAT_KEPT);
+  const kept = remembered(FORMAT_KEPT);
   const format = kept in FORMATS ? kept : formatOf(navigator.language.startsWith(language) ? navigator.language : language);
   const onFormat = (chosen) => {
-    localStorage.setItem(FORMAT_KEPT, chosen);
+    remember(FORMAT_KEPT, chosen);
     return inPlace(language);
   };
   return { t, format, frame: new Frame(root, { t, settings, format, onLanguage: inPlace, onFormat }) };

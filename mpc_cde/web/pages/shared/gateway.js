@@ -136,13 +136,23 @@ export class Gateway {
       throw new TransportError("the gateway cannot be reached", { hint: "offline" });
     }
     const isJson = /[/+]json/.test(answer.headers.get("content-type") ?? "");
-    const content = isJson ? await answer.json() : null;
+    const content = isJson ? await contentOf(answer) : null;
     if (!answer.ok) {
       const problem = content ?? { status: answer.status, title: `the gateway answered ${answer.status}` };
       throw new GatewayRefused(problem, { retryAfter: answer.headers.get("retry-after") });
     }
     if (content === null) throw new BadDocument("the gateway's answer is no JSON", { whom: "the gateway" });
     return content;
+  }
+}
+
+/** What an answer holds; throws BadDocument for what is no JSON, TransportError where it breaks off. */
+async function contentOf(answer) {
+  try {
+    return await answer.json();
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new BadDocument("the gateway's answer is no JSON", { whom: "the gateway" });
+    throw new TransportError("the gateway's answer broke off", { hint: error.name });
   }
 }
 

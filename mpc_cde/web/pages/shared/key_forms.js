@@ -3,8 +3,11 @@
 import { MIN_PASSPHRASE_CHARACTERS } from "../core/recovery.js";
 import { el, fill, saveFile } from "./dom.js";
 
-/** `onMake(passphrase)` gives { file, name, onKept }: `file` is saved as `name`, `onKept` goes on; `saved` says so, `fields` stand first. */
-export function keyForm({ t, fields = [], saved, onMake, problem }) {
+/**
+ * `onMake(passphrase)` gives { file, name, onKept }: `file` is saved as `name`, `onKept` goes on; `saved` says so,
+ * `fields` stand first. `made` is what it gave before this form was made anew, so that no key is made twice.
+ */
+export function keyForm({ t, fields = [], saved, onMake, problem, made = null }) {
   const passphrase = el("input", { id: "passphrase", type: "password", autocomplete: "new-password", minLength: MIN_PASSPHRASE_CHARACTERS, required: true, "aria-describedby": "passphrase-help" });
   const shown = el("input", { type: "checkbox", onchange: () => { passphrase.type = shown.checked ? "text" : "password"; } });
   const message = el("div", { "aria-live": "polite" });
@@ -19,12 +22,9 @@ export function keyForm({ t, fields = [], saved, onMake, problem }) {
     make.disabled = true;
     fill(message, el("p", { class: "quiet spinner" }, t("key.making")));
     try {
-      const { file, name, onKept } = await onMake(passphrase.value);
-      saveFile(name, file);
-      const kept = el("button", { class: "primary", type: "button", onclick: () => { kept.disabled = true; onKept(); } }, t("key.have_it"));
-      fill(form, el("div", { class: "notice good" }, el("h2", {}, t("key.saved_heading")), el("p", {}, saved)),
-        el("div", { class: "actions" }, kept, el("button", { type: "button", onclick: () => saveFile(name, file) }, t("key.save_again"))));
-      kept.focus();
+      const given = await onMake(passphrase.value);
+      saveFile(given.name, given.file);
+      show(given).focus();
     } catch (error) {
       make.disabled = false;
       fill(message, problem(error));
@@ -34,6 +34,13 @@ export function keyForm({ t, fields = [], saved, onMake, problem }) {
   el("div", { class: "field" }, el("label", { htmlFor: "passphrase" }, t("key.passphrase")), passphrase,
     el("label", { class: "check" }, shown, t("key.show")), el("p", { class: "quiet", id: "passphrase-help" }, t("key.passphrase_help", { least: MIN_PASSPHRASE_CHARACTERS }))),
   message, el("div", { class: "actions" }, make));
+  const show = ({ file, name, onKept }) => {
+    const kept = el("button", { class: "primary", type: "button", onclick: () => { kept.disabled = true; onKept(); } }, t("key.have_it"));
+    fill(form, el("div", { class: "notice good" }, el("h2", {}, t("key.saved_heading")), el("p", {}, saved)),
+      el("div", { class: "actions" }, kept, el("button", { type: "button", onclick: () => saveFile(name, file) }, t("key.save_again"))));
+    return kept;
+  };
+  if (made !== null) show(made);
   return form;
 }
 

@@ -7,7 +7,7 @@ const KEPT = "mpc-cde/language";
 
 /** The language that was chosen here, else the first of the browser's that there is. */
 export function preferredLanguage() {
-  const kept = localStorage.getItem(KEPT);
+  const kept = remembered(KEPT);
   const wanted = [kept, ...navigator.languages].filter(Boolean).map((name) => name.slice(0, 2).toLowerCase());
   return wanted.find((name) => LANGUAGES.includes(name)) ?? "en";
 }
@@ -31,7 +31,25 @@ export async function loadLanguage(language, { isRoom = false } = {}) {
 
 /** Remember a choice of language on this device. */
 export function chooseLanguage(language) {
-  localStorage.setItem(KEPT, language);
+  remember(KEPT, language);
+}
+
+/** What this device remembers of how somebody likes to read; nothing where a browser keeps nothing. */
+export function remembered(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+/** Remember it, if the browser does. */
+export function remember(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch (error) {
+    console.info("mpc-cde: not remembered:", error.name);
+  }
 }
 
 /** A moment in the person's own words. */
