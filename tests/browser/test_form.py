@@ -214,7 +214,7 @@ def test_the_form_fits_a_small_telephone(at_the_form: Person) -> None:
     one.page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def test_nothing_is_sent_unchecked_and_what_was_sent_can_be_kept(at_the_form: Person, town: Town) -> None:
+def test_nothing_is_sent_that_was_not_checked(at_the_form: Person, town: Town) -> None:
     one = at_the_form
     one.type_figures(table_rows()[0])
     one.press("form.check")

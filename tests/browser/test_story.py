@@ -98,6 +98,9 @@ def paste_and_correct(one: Person, row: dict[str, str]) -> None:
     one.look_for_barriers("form with questions")
     one.send()
     one.press("after.correct")
+    one.press("form.keep")
+    expect(one.page.get_by_text(one.say("receipts.held", held=3, parties=3))).to_be_visible()
+    one.press("after.correct")
     expect(one.field("flour")).to_have_value(one.number(row["flour"]))
     one.type_figures(row)
     one.figure("electricity").get_by_label(one.say("form.ask.yes")).check()  # far from last time
