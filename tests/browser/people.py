@@ -187,6 +187,15 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def with_a_false_signature(route: Any) -> None:
+    """A result on its way, as a gateway would alter it that wants other numbers to be believed."""
+    answer = route.fetch()
+    document = answer.json()
+    signature = document["result"]["signatures"][0]
+    signature["sig"] = ("B" if signature["sig"][0] == "A" else "A") + signature["sig"][1:]
+    route.fulfill(response=answer, json=document)
+
+
 @dataclass
 class Newcomer:
     """Somebody with a personal link; `by_keyboard` never touches the mouse."""

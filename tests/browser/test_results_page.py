@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 
 from mpc_cde.documents.study_terms import StudyTerms
 from parties.listening import bind
-from tests.browser.people import Person
+from tests.browser.people import Person, with_a_false_signature
 from tests.mpc_cde.client.paper import paper_terms
 from tests.mpc_cde.gateway.paper_gateway import PaperGateway, PaperMembers
 
@@ -130,14 +130,7 @@ def test_another_fingerprint_shows_no_number(reader: Person, published: Any) -> 
 
 
 def test_a_result_with_a_false_signature_shows_no_number(reader: Person, published: Any) -> None:
-    def tamper(route: Any) -> None:
-        answer = route.fetch()
-        document = answer.json()
-        signature = document["result"]["signatures"][0]
-        signature["sig"] = ("B" if signature["sig"][0] == "A" else "A") + signature["sig"][1:]
-        route.fulfill(response=answer, json=document)
-
-    reader.page.route("**/v1/results/*", tamper)
+    reader.page.route("**/v1/results/*", with_a_false_signature)
     reader.page.goto(published.gateway)
     expect(reader.page.get_by_text("A signature is missing or false, so nothing is shown.")).to_be_visible()
     assert reader.page.locator(".result-card").count() == 0

@@ -26,7 +26,14 @@ from mpc_cde.documents.envelope import Envelope, open_envelope
 from mpc_cde.documents.submission import Submission
 from mpc_cde.result_csv import csv_of_result
 from mpc_cde.web.checking import check_pages
-from tests.browser.people import FIGURES, Keyboard, Newcomer, Person, join_together
+from tests.browser.people import (
+    FIGURES,
+    Keyboard,
+    Newcomer,
+    Person,
+    join_together,
+    with_a_false_signature,
+)
 from tests.browser.registrars import NOT_COMING, registrars_at_their_pages
 from tests.browser.town import BY_CLIENT, Town, table_rows
 from tests.browser.workbooks import workbook
@@ -355,17 +362,8 @@ def test_pages_are_those_of_the_wheel(town: Town) -> None:
 
 
 def test_a_tampered_signature_shows_no_number(ended: Ended) -> None:
-    """As a gateway would that wants other numbers to be believed."""
     one = ended.typing
-
-    def tamper(route: Any) -> None:
-        answer = route.fetch()
-        document = answer.json()
-        signature = document["result"]["signatures"][0]
-        signature["sig"] = ("B" if signature["sig"][0] == "A" else "A") + signature["sig"][1:]
-        route.fulfill(response=answer, json=document)
-
-    one.page.route(re.compile(r"/v1/results/"), tamper)
+    one.page.route(re.compile(r"/v1/results/"), with_a_false_signature)
     one.page.reload()
     expect(one.page.get_by_text(one.say("problem.BadSignature"))).to_be_visible()
     assert one.page.locator(".result-card").count() == 0
