@@ -41,9 +41,7 @@ class Person:
         self.town = town
         self.language = locale[:2]
         self.width = width
-        self._words: dict[str, str] = {}
-        for place in ("catalogues", "catalogues/rooms"):
-            self._words |= json.loads((PAGES / place / f"{self.language}.json").read_text("utf-8"))
+        self._words = _words_in(self.language)
         self.context = browser.new_context(
             locale=locale,
             viewport={"width": width, "height": 900},
@@ -82,6 +80,12 @@ class Person:
             self.faults.append(f"request to {request.url}")
         if request.method == "POST" and request.url.endswith("/v1/submissions"):
             self.bodies.append(request.post_data_buffer or b"")
+
+    def speak(self, language: str) -> None:
+        """Another language from here on."""
+        self.page.locator(".top select").last.select_option(language)
+        expect(self.page.locator(f'html[lang="{language}"]')).to_be_attached()
+        self.language, self._words = language, _words_in(language)
 
     def look_for_barriers(self, view: str) -> None:
         """What axe-core finds on the page as it stands, and what is wider than the screen, counts as a fault.
@@ -180,6 +184,14 @@ class Person:
     def sent(self) -> None:
         self.page.get_by_text(self.say("receipts.held", held=3, parties=3)).wait_for()
         self.look_for_barriers("receipts")
+
+
+def _words_in(language: str) -> dict[str, str]:
+    """Every word of the pages, those of rooms too."""
+    words: dict[str, str] = {}
+    for place in ("catalogues", "catalogues/rooms"):
+        words |= json.loads((PAGES / place / f"{language}.json").read_text("utf-8"))
+    return words
 
 
 def _origin(url: str) -> str:
