@@ -248,7 +248,7 @@ def _register(cards: Sequence[MemberCard], chosen: Sequence[Any]) -> Table:
 
 def _memberships(asked: Mapping[str, Any]) -> list[Envelope]:
     text = text_of(asked, "file", longest=MAX_TEXT_CHARACTERS)
-    return parse_memberships(text.encode("utf-8"), where="the file")
+    return parse_memberships(text.encode("utf-8"), where=worded("found_file", "the file"))
 
 
 def _code(card: MemberCard) -> str:

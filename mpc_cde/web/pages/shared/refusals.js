@@ -28,7 +28,8 @@ function valueInWords(name, value, t, nested) {
   if (typeof value === "object" && value !== null) return sentence(value, t, nested + 1) ?? value.text;
   const key = `${NAMED[name]}.${value}`;
   if (name in NAMED && t.has(key)) return t(key);
-  return TIME.test(value) ? showTime(value, t.language) : value;
+  if (TIME.test(value)) return showTime(value, t.language);
+  return name === "why" ? `“${value}”` : value; // what another program said, in its own words
 }
 
 /** The same as an element; in its own words, in English, if it has none here. */
