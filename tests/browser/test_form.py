@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from mpc_cde.documents.canonical import encode_base64url
+from mpc_cde.documents.community import fingerprint_of, format_fingerprint
 from mpc_cde.web.saved_page import saved_page
 from tests.browser.bodies import SubmittedBody
 from tests.browser.people import PASSPHRASE, Person
@@ -235,6 +236,10 @@ def test_a_key_that_was_made_is_not_made_again_in_another_language(person: MakeP
     """Nor is a passphrase lost that was typed; the recovery file is that of the key which is kept."""
     one = person()
     one.page.goto(town.link("F-3", "Bakery Crust"))
+    one.page.get_by_text(one.say("parties.keys")).click()
+    for card in town.study.community.cards:  # as the operator's page shows them
+        shown = format_fingerprint(fingerprint_of(card.identity_key))
+        expect(one.page.get_by_text(shown)).to_be_visible()
     field = one.page.get_by_label(one.say("key.passphrase"), exact=True)
     field.fill(PASSPHRASE)
     one.page.get_by_label("Language").select_option("nl")

@@ -1,6 +1,7 @@
 // One study as a member sees it: why, for whom, the figures, the last look, the receipts.
 
 import { el, fill } from "../shared/dom.js";
+import { keyFingerprint } from "../shared/key_fingerprint.js";
 import { showTime } from "../shared/language.js";
 import { receiptRefusal, technical } from "../shared/refusals.js";
 import { functionInWords } from "../shared/words.js";
@@ -18,7 +19,7 @@ export function aboutCard({ study, words, t }) {
       el("p", { class: "quiet" }, t("about.minimum", { least }))),
     el("details", {}, el("summary", {}, t("about.who", { count: study.community.cards.length })),
       el("ul", {}, ...study.community.cards.map(({ name, role, contact, identity_key: key }) => (
-        el("li", {}, `${name} – ${role} · ${contact}`, el("br"), el("small", {}, t("parties.key"), " ", el("span", { class: "code" }, key)))))),
+        el("li", {}, `${name} – ${role} · ${contact}`, el("br"), el("small", {}, t("parties.key"), " ", keyFingerprint(key)))))),
       el("p", {}, t("about.split"))),
     el("details", {}, el("summary", {}, t("about.deleted")), el("p", {}, t("about.deleted_text", { days: terms.retention_days }))),
     el("details", {}, el("summary", {}, t("about.consent")), el("p", {}, words.consent)));

@@ -4,6 +4,7 @@ import { sha256 } from "../core/bytes.js";
 import { formatFingerprint } from "../core/documents.js";
 import { el, fill, saveFile } from "../shared/dom.js";
 import { shortCode } from "../shared/gateway.js";
+import { keyFingerprint } from "../shared/key_fingerprint.js";
 import { keyForm, recoverCard } from "../shared/key_forms.js";
 import { showTime } from "../shared/language.js";
 import { wordsOf } from "../shared/words.js";
@@ -31,7 +32,7 @@ export function partiesCard({ community, fingerprint, t }) {
       el("li", {}, el("span", { class: "sign", "aria-hidden": "true" }, String(index + 1)), el("strong", {}, name), el("small", {}, `${role} · ${contact}`))))),
     el("p", { class: "quiet" }, t("parties.fingerprint"), " ", el("span", { class: "code" }, formatFingerprint(fingerprint))),
     el("details", {}, el("summary", {}, t("parties.keys")), el("ul", {}, ...community.cards.map(({ name, identity_key: key }) => (
-      el("li", {}, name, el("br"), el("span", { class: "code" }, key)))))));
+      el("li", {}, name, el("br"), keyFingerprint(key)))))));
 }
 
 /** The key is made here, under a passphrase; `onMake(passphrase, name)` gives it as a file, see keyForm. */
