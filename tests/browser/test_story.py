@@ -278,19 +278,39 @@ def test_what_changed_since_the_last_period_is_told_from_this_device(ended: Ende
         for cell in ended.result.cells
         if cell.figures == ("electricity",) and len(cell.values or ()) == 3
     )
-    figures = {"electricity": {"unit": "kWh a year", "own": "20000", "median": "23000"}}
-    last = {"terms": "A" * 43, "title": "Last year", "closes": "2020-01-01T00:00:00Z", "figures": figures}
+    periods = [
+        {
+            "terms": mark * 43,
+            "title": title,
+            "closes": f"{year}-01-01T00:00:00Z",
+            "figures": {"electricity": {"unit": "kWh a year", "own": own, "median": "23000"}},
+        }
+        for mark, title, year, own in (
+            ("A", "Before last year", 2019, "21000"),
+            ("B", "Last year", 2020, "20000"),
+        )
+    ]
     one.page.evaluate(
-        """async (period) => {
+        """async (periods) => {
           const { Vault } = await import("/shared/vault.js");
           const vault = await Vault.open();
-          await vault.putSealed("periods", [period], (await vault.get("keys")).wrappingKey);
+          await vault.putSealed("periods", periods, (await vault.get("keys")).wrappingKey);
         }""",
-        last,
+        periods,
     )
     one.page.reload()
     change = one.page.locator(".change")
     expect(change).to_have_count(1)
+    change.get_by_text(one.say("series.table")).click()
+    rows = [cells.locator("td").all_inner_texts() for cells in change.locator("tbody tr").all()]
+    assert rows == [
+        ["23,000", "21,000"],
+        ["23,000", "20,000"],
+        [f"{int(median):,}", f"{int(row['electricity']):,}"],
+    ]
+    lines = change.get_by_role("img", name=re.compile(r"^Electricity\. .*median 23,000, you 21,000;"))
+    expect(lines).to_be_visible()
+    one.look_for_barriers("three periods")
     for key, before, after in (("own", 20000, int(row["electricity"])), ("median", 23000, int(median))):
         text = one.say(
             f"change.{key}", **{"from": f"{before:,}", "to": f"{after:,}", "change": f"{after - before:+,}"}

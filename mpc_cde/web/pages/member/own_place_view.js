@@ -4,6 +4,10 @@ import { showPlain } from "../core/numbers.js";
 import { Rational } from "../core/rational.js";
 import { el, fill } from "../shared/dom.js";
 import { marksOf } from "../shared/result_view.js";
+import { seriesChart } from "../shared/series_chart.js";
+
+const LEAST_FOR_LINES = 3;
+const SHOWN_PERIODS = 12;
 
 /** A function from a figure's name to its places in words; `places` are { figures, group, percent, withheld }. */
 export function placesOf(places, { words, t }) {
@@ -43,11 +47,12 @@ export function periodOf({ study, verified, texts }) {
   return { title: study.study.terms.title, closes: study.presentation.closes, figures };
 }
 
-/** A function from a figure to what changed since the last period that this device knows of; null without one. */
+/** A function from a figure and its label to what changed since the last period that this device knows of; null without one. */
 export function changesSince(periods, now, { format, t }) {
   const earlier = periods.filter(({ closes }) => closes < now.closes).sort((a, b) => (a.closes < b.closes ? 1 : -1));
-  return ({ name, unit }) => {
-    const last = earlier.find(({ figures }) => figures[name]?.unit === unit && figures[name].own !== null);
+  return ({ name, unit }, label) => {
+    const known = earlier.filter(({ figures }) => figures[name]?.unit === unit);
+    const last = known.find(({ figures }) => figures[name].own !== null);
     if (last === undefined) return null;
     const [before, after] = [last.figures[name], now.figures[name]];
     const line = (key, from, to) => {
@@ -58,6 +63,8 @@ export function changesSince(periods, now, { format, t }) {
     };
     const lines = [line("change.own", before.own, after.own), line("change.median", before.median, after.median)].filter(Boolean);
     if (lines.length === 0) return null;
-    return el("div", { class: "change quiet" }, el("p", {}, t("change.since", { title: last.title })), el("ul", {}, ...lines));
+    const points = [now, ...known].slice(0, SHOWN_PERIODS).reverse().map(({ title, closes, figures }) => ({ title, closes, ...figures[name] }));
+    return el("div", { class: "change" }, el("div", { class: "quiet" }, el("p", {}, t("change.since", { title: last.title })), el("ul", {}, ...lines)),
+      points.length >= LEAST_FOR_LINES ? seriesChart({ label, points, format, t }) : null);
   };
 }

@@ -30,7 +30,7 @@ export function resultView({ verified, words, format, t, own = {}, attributes = 
     el("p", { class: "verified" }, `✓ ${t("result.verified", { parties: verified.signers.join(", ") })}`),
     el("p", { class: "quiet" }, `${t("provenance.time")}: ${showTime(result.time, t.language)}`),
     ownRow === null ? null : el("p", { class: "quiet" }, t("result.own_row", { row: ownRow + 1, count: roster.count })),
-    ...figures.map((figure) => figureView({ ...parts, figure, own: own[figure.name], more: [places?.(figure.name), before?.(figure)] })),
+    ...figures.map((figure) => figureView({ ...parts, figure, own: own[figure.name], more: [places?.(figure.name), before?.(figure, words.label(figure.name))] })),
     together.length ? el("div", { class: "result" }, el("h3", {}, t("result.together")), withTable(together, parts, true)) : null,
     el("details", {}, el("summary", {}, t("result.provenance")), provenance(verified, t)),
     el("div", { class: "actions" },
