@@ -194,7 +194,8 @@ def test_a_refusal_names_the_party_and_its_rule(catalogue: Researcher, paper_tow
     paper_town.decide(query, 1, answer="no", rule="own_minimum")
     refusal = page.get_by_role("alert")
     expect(refusal).to_contain_text("Party 1: The party asks for more contributors than the study does.")
-    expect(refusal).to_contain_text("As this party wrote it. (own_minimum)")
+    refusal.get_by_text(catalogue.say("problem.details")).click()
+    expect(refusal.get_by_text("own_minimum: As this party wrote it.")).to_be_visible()
     catalogue.look_for_barriers("refused question")
 
 

@@ -147,10 +147,10 @@ class Page {
   async #request() {
     const look = () => this.#guarded(() => this.#begin());
     this.#show(await requestView({ t: this.t, keyring: this.keyring, invitation: this.invitation, onLook: look, onForget: () => this.#guarded(() => this.#forget()) }), { step: "certified" });
-    const view = this.shown;
+    const { shown: view, desk } = this;
     this.#every(LOOK_AGAIN_MS, view, async () => {
-      if ((await this.desk.certified(this.keyring)) === null) return true;
-      await this.#guarded(() => this.#studies());
+      if ((await desk.certified(this.keyring)) === null) return true;
+      if (this.desk === desk) await this.#guarded(() => this.#studies()); // else somebody looked by hand meanwhile
       return false;
     });
   }
@@ -165,11 +165,13 @@ class Page {
   }
 
   async #studies() {
-    const studies = await this.desk.studies();
-    const eligible = studies.filter((study) => this.desk.notEligible(study) === null);
+    const { desk } = this;
+    const studies = await desk.studies();
+    if (this.desk !== desk) return undefined;
+    const eligible = studies.filter((study) => desk.notEligible(study) === null);
     if (eligible.length === 1) return this.#guarded(() => this.#open(eligible[0].termsDigest));
     this.form = null;
-    const others = studies.filter((study) => study.state === "open").map((study) => ({ study, rule: this.desk.notEligible(study) })).filter(({ rule }) => rule !== null);
+    const others = studies.filter((study) => study.state === "open").map((study) => ({ study, rule: desk.notEligible(study) })).filter(({ rule }) => rule !== null);
     this.#show(studiesView({ t: this.t, studies: eligible, others, onOpen: (study) => this.#guarded(() => this.#open(study.termsDigest)) }), { step: "figures" });
     return undefined;
   }
