@@ -106,6 +106,12 @@ class Person:
         """Whatever is not in the page's language says so, and nothing does but what only who helps unfolds."""
         expect(self.page.locator("main [lang]:not(.technical [lang])")).to_have_count(0)
 
+    def unfold(self) -> None:
+        """Everything that is folded on the page."""
+        folded = self.page.locator("main details:not([open]) > summary:visible")
+        while folded.count():
+            folded.first.click()
+
     def close(self) -> None:
         self.context.close()
 

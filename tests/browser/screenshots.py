@@ -108,8 +108,7 @@ class Member:
         one.press("own_place.ask")
         one.page.locator(".own-places").first.wait_for()
         self._camera.take("results")
-        for summary in one.page.locator("summary").all():
-            summary.click()
+        one.unfold()
         self._camera.take("results-unfolded")
         one.close()
 

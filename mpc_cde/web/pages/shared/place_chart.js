@@ -8,6 +8,7 @@ import { quantileInWords } from "./words.js";
 const EDGE = 46;
 const TOP = 44; // of it "you are here" takes most
 const BAND = 34;
+const LETTER = 7.5; // about as wide as one is
 const LEAST_SPAN = 0.4; // of the larger end
 
 /** `marks` are { quantile, value } ascending, value in plain text; `own` is a Rational or null. */
@@ -45,16 +46,12 @@ function drawing(points, own, { width, title, format, t }) {
     ...points.map(({ number, quantile }) => svg("line", {
       class: quantile === "1/2" ? "middle" : "tick", x1: at(number), x2: at(number), y1: top - 4, y2: top + BAND + 4,
     })));
-  let free = -Infinity;
-  for (const { number, quantile, shown } of points) {
-    const x = at(number);
-    const needed = 8 * Math.max(shown.length, 6);
-    if (x - needed / 2 < free && quantile !== "1/2") continue; // the table beside has them all
-    free = x + needed / 2;
+  const named = points.map(({ number, quantile, shown }) => ({ x: at(number), shown, name: quantileInWords(quantile, t), isMiddle: quantile === "1/2" }));
+  for (const { x, shown, name } of withRoom(named, anchor)) {
     const text = svg("text", { x, y: top + BAND + 21, "text-anchor": anchor(x) });
     text.textContent = shown;
     const which = svg("text", { class: "faint", x, y: top + BAND + 38, "text-anchor": anchor(x) });
-    which.textContent = quantileInWords(quantile, t);
+    which.textContent = name;
     chart.append(text, which);
   }
   if (own !== null) {
@@ -65,6 +62,18 @@ function drawing(points, own, { width, title, format, t }) {
       svg("path", { class: "own", d: `M${x} ${middle - 8}l8 8-8 8-8-8z` }));
   }
   return chart;
+}
+
+/** Those whose words do not run into each other, the middle before all others; the table beside has them all. */
+function withRoom(named, anchor) {
+  const taken = [];
+  const begins = { start: 0, middle: 0.5, end: 1 };
+  return [...named].sort((a, b) => Number(b.isMiddle) - Number(a.isMiddle)).filter(({ x, shown, name }) => {
+    const long = LETTER * (Math.max(shown.length, name.length) + 1);
+    const from = x - begins[anchor(x)] * long;
+    if (taken.some(([low, high]) => from < high && from + long > low)) return false;
+    return taken.push([from, from + long]);
+  });
 }
 
 /** Where the axis begins and how long it is: never so short that a small difference looks like a great one. */

@@ -12,6 +12,8 @@ import { isPilot, pilotBanner } from "./pilot.js";
 import { placeChart } from "./place_chart.js";
 import { functionInWords, quantileInWords } from "./words.js";
 
+const MOST_UNFOLDED = 8; // cells that are seen at once
+
 /**
  * `verified` is what `verifyResult` returned. For a member: `own` maps names of figures to plain text on this device,
  * `attributes` are its certified ones, `places` its own places by figure (see own_place_view.js), `before` says
@@ -31,7 +33,7 @@ export function resultView({ verified, words, format, t, own = {}, attributes = 
     el("p", { class: "quiet" }, `${t("provenance.time")}: ${showTime(result.time, t.language)}`),
     ownRow === null ? null : el("p", { class: "quiet" }, t("result.own_row", { row: ownRow + 1, count: roster.count })),
     ...figures.map((figure) => figureView({ ...parts, figure, own: own[figure.name], more: [places?.(figure.name), before?.(figure, words.label(figure.name))] })),
-    together.length ? el("div", { class: "result" }, el("h3", {}, t("result.together")), withTable(together, parts, true)) : null,
+    together.length ? el("div", { class: "result" }, el("h3", {}, t("result.together")), withTable(together, parts, together.length <= MOST_UNFOLDED)) : null,
     el("details", {}, el("summary", {}, t("result.provenance")), provenance(verified, t)),
     el("div", { class: "actions" },
       el("button", { type: "button", onclick: () => printWhole(section) }, t("result.print")),
@@ -64,12 +66,13 @@ function figureView({ figure, cellsOf, terms, attributes, own, more, words, form
     const shown = chart(some, `${label}, ${name}`) ?? (some.some(({ values }) => values !== null) ? null : el("p", { class: "quiet" }, t("result.no_peers")));
     return shown && el("div", { class: "peers" }, el("h4", {}, name), shown);
   });
-  const bars = cells.filter(({ function: name, values }) => name.startsWith("histogram@") && values !== null).map((cell) => (
-    barChart({ label: [label, groupInWords(cell, words, t)].join(", "), bars: rowsOf(cell, { terms, words, format, t }).map(([what, shown], at) => ({ what, shown, size: Number(cell.values[at]) })) })
-  ));
+  const bars = cells.filter(({ function: name, values }) => name.startsWith("histogram@") && values !== null).flatMap((cell) => [
+    cell.group === null ? null : el("h4", {}, groupInWords(cell, words, t)),
+    barChart({ label: [label, groupInWords(cell, words, t)].join(", "), bars: rowsOf(cell, { terms, words, format, t }).map(([what, shown], at) => ({ what, shown, size: Number(cell.values[at]) })) }),
+  ]);
   return el("div", { class: "result" },
     el("h3", {}, label, figure.unit ? el("small", {}, ` (${figure.unit})`) : null),
-    whole, ...more, ...groups, ...bars, withTable(cells, { terms, attributes, words, format, t }, false));
+    whole, ...more, ...groups, ...bars, withTable(cells, { terms, attributes, words, format, t }, whole === null && groups.length === 0 && bars.length === 0));
 }
 
 /** Why there is no chart where there could be one. */
