@@ -5,13 +5,16 @@ from __future__ import annotations
 import stat
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from mpc_cde.documents.envelope import Envelope
+from mpc_cde.documents.membership import Membership
 from mpc_cde.errors import StoreDamaged
+from mpc_cde.gateway.parsed import parse_stored
 from mpc_cde.gateway.store import Store
 from mpc_cde.gateway.store_view import NewDocument, SubmissionRow
 from tests.mpc_cde.gateway.paper_gateway import PaperMembers
@@ -150,3 +153,14 @@ def test_sqlite_file_is_for_its_owner_alone_and_syncs_what_is_acknowledged(tmp_p
         assert transaction.connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert transaction.connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
     store.close()
+
+
+def test_kept_document_that_was_altered_is_not_read_as_the_one_that_was_kept(store: Store) -> None:
+    """It still has the form of one, so only its digest tells."""
+    put(store, membership(0))
+    with store.reading() as view:
+        (stored,) = view.documents("membership/v1")
+    other = replace(stored, payload=PAPER.membership_envelope(1).payload)
+    assert parse_stored(stored, Membership) == PAPER.membership(0)
+    with pytest.raises(StoreDamaged):
+        parse_stored(other, Membership)
