@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpc_cde.documents.figure import Figure
-from parties.column_file import digest_of_shares, writing_shares
+from parties.column_file import digest_of_shares, writing_columns
 from protocols import field as fp
 from protocols import kernels, keystream
 from protocols.encoding import FigureEncoding
@@ -128,8 +128,7 @@ def write_columns(case: Case, directory: Path, name: str) -> list[Path]:
     paths = [directory / f"{name}-party-{party}.u64" for party in range(case.parties)]
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(writing_shares(path, case.encoding.element_count, case.records))
-            for path in paths
+            stack.enter_context(writing_columns(path, [case.encoding], case.records)) for path in paths
         ]
         for block in share_blocks(case):
             for write, part in zip(writers, block, strict=True):

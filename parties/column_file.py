@@ -1,4 +1,6 @@
-"""The file of a party's shares, (L, n) little-endian uint64, as it is written once and mapped by every worker.
+"""The file of a party's columns, (L + M, n) little-endian uint64, as it is written once and mapped by every worker.
+
+Its first L rows are the party's shares, the others what `derived_rows` makes of them.
 
 A computation reads columns faster than anything else it does, so it matters in which pages they lie: in large ones
 (2 MB) a walk reads them a quarter faster. A file system gives those to what it reads in anew for a mapping that
@@ -12,45 +14,62 @@ import contextlib
 import hashlib
 import mmap
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocols import field as fp
+from protocols.derived_rows import derive_rows, derived_row_count
+from protocols.encoding import FigureEncoding
 from protocols.errors import OutOfRange
 
 _DIGEST_BYTES = 1 << 24
 
 
 @contextlib.contextmanager
-def writing_shares(path: Path, length: int, count: int) -> Iterator[Callable[[fp.FieldVector], None]]:
-    """A new file of (length, count) shares, on disk in the end; call it with blocks of some records, (length, k)."""
+def writing_columns(
+    path: Path, encodings: Sequence[FigureEncoding], count: int
+) -> Iterator[Callable[[fp.FieldVector], None]]:
+    """A new file of the columns of `count` records, on disk in the end; call it with the shares of some, (L, k)."""
+    rows = column_rows(encodings, count)
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     with os.fdopen(descriptor, "r+b") as file:
-        if not length * count:
+        if not rows * count:
             yield lambda _: None
             return
         # all the room now: a disk that is full later would kill whoever writes to the mapping
-        os.posix_fallocate(file.fileno(), 0, length * count * fp.ELEMENT_BYTES)
-        writer = _Writer(np.memmap(path, dtype="<u8", mode="r+", shape=(length, count)))
+        os.posix_fallocate(file.fileno(), 0, rows * count * fp.ELEMENT_BYTES)
+        writer = _Writer(np.memmap(path, dtype="<u8", mode="r+", shape=(rows, count)), encodings)
         yield writer
         writer.finish()
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-class _Writer:
-    """Blocks of records side by side."""
+def column_rows(encodings: Sequence[FigureEncoding], count: int) -> int:
+    """L + M."""
+    return sum(encoding.element_count for encoding in encodings) + derived_row_count(encodings, count)
 
-    def __init__(self, matrix: np.memmap[tuple[int, int], np.dtype[np.uint64]]) -> None:
+
+class _Writer:
+    """Blocks of records side by side, each with its derived rows."""
+
+    def __init__(
+        self, matrix: np.memmap[tuple[int, int], np.dtype[np.uint64]], encodings: Sequence[FigureEncoding]
+    ) -> None:
         self._matrix = matrix
+        self._encodings = encodings
         self._done = 0
 
     def __call__(self, block: fp.FieldVector) -> None:
-        self._matrix[:, self._done : self._done + block.shape[1]] = block
-        self._done += block.shape[1]
+        place = slice(self._done, self._done + block.shape[1])
+        row = 0
+        for rows in (block, *derive_rows(block, self._encodings, self._matrix.shape[1])):
+            self._matrix[row : row + len(rows), place] = rows
+            row += len(rows)
+        self._done = place.stop
 
     def finish(self) -> None:
         """Unmap: pages that are mapped stay in the page cache."""

@@ -3,8 +3,9 @@
 `python -m parties.columns` is a short-lived process of its own: it alone holds many members' seeds at once, and
 imports numba. One directory a roster:
 
-    shares.u64      this party's shares, (L, n) little-endian uint64: row = element, column = roster row
-    manifest.json   roster, L, n, SHA-256 of the shares; written last
+    shares.u64      this party's shares and what it derives from them, (L + M, n) little-endian uint64: row = element
+                    or derived row, column = roster row
+    manifest.json   roster, L, layout of the derived rows, n, SHA-256 of the columns; written last
 
 Files are written beside their place, synced and renamed, so a torn write is a directory without a manifest. The
 manifest's digest is checked before every session; whatever does not fit is built again from the store.
@@ -30,15 +31,17 @@ from mpc_cde.documents.study import Study
 from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.suites import SUITES
+from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import BadDocument, MpcCdeError, StoreDamaged
 from mpc_cde.sealing import SealingPrivateKey
-from parties.column_file import digest_of_shares, writing_shares
+from parties.column_file import column_rows, digest_of_shares, writing_columns
 from parties.party_home import CommunityHome
 from parties.roster_table import read_entries
 from parties.seed_vault import SeedVault
 from parties.share_store import ShareStore, StoreView
 from parties.studies import find_study
 from protocols import field as fp
+from protocols.derived_rows import LAYOUT
 from protocols.errors import ProtocolError
 from protocols.reconstruction import party_share
 from protocols.sharing import subsets_of_party
@@ -63,17 +66,18 @@ def build_columns(
     directory: Path,
 ) -> None:
     """Write the columns of a roster; on disk when this returns, or not there at all."""
-    length, count = terms.element_count, len(entries)
+    count = len(entries)
     making = unfinished(directory)
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(mode=0o700, parents=True)
     shares_path = making / SHARES
-    with writing_shares(shares_path, length, count) as write:
+    with writing_columns(shares_path, encodings_of(terms), count) as write:
         for block in _blocks(view, vault, community, terms, party, entries):
             write(block)
     manifest = {
         "roster": roster.digest().hex(),
-        "elements": length,
+        "elements": terms.element_count,
+        "layout": LAYOUT,
         "records": count,
         "sha256": digest_of_shares(shares_path),
     }
@@ -127,11 +131,12 @@ def verify_columns(directory: Path, roster: bytes, terms: StudyTerms) -> None:
     """Returns if the columns of this roster are there as they were written. Raises ColumnsDamaged."""
     try:
         manifest = parse_canonical((directory / MANIFEST).read_bytes())
-        size = (directory / SHARES).stat().st_size
+        size, count = (directory / SHARES).stat().st_size, manifest["records"]
         sound = (
             manifest["roster"] == roster.hex()
             and manifest["elements"] == terms.element_count
-            and size == terms.element_count * manifest["records"] * fp.ELEMENT_BYTES
+            and manifest["layout"] == LAYOUT
+            and size == column_rows(encodings_of(terms), count) * count * fp.ELEMENT_BYTES
             and manifest["sha256"] == digest_of_shares(directory / SHARES)
         )
     except (OSError, BadDocument, KeyError, TypeError):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mpc_cde.documents.study_terms import parse_quantile
 from mpc_cde.encodings import encoding_of
 from mpc_cde.sealing import ResultContext, seal
-from parties.column_file import ColumnFile
+from parties.column_file import ColumnFile, column_rows
 from parties.process_memory import anonymous_bytes
 from parties.worker_pipe import CellFound, JobAsker, JobCell, JobMask, JobResult, JobSpecification
 from protocols import field as fp
@@ -37,7 +37,7 @@ def open_records(
 ) -> Records:
     """Map this party's columns read-only and cut them into figures. Raises OutOfRange if the size differs."""
     figures = [(figure.name, encoding_of(figure, allow_exact=figure.is_exact)) for figure in job.figures]
-    rows = sum(encoding.element_count for _, encoding in figures)
+    rows = column_rows([encoding for _, encoding in figures], job.records)
     if columns_path is None or not figures:
         raise OutOfRange("a job over figures needs figures and columns")
     if not job.records and not Path(columns_path).stat().st_size:  # nobody took part: no file to map

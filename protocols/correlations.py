@@ -21,9 +21,10 @@ from math import isqrt
 from protocols import moments
 from protocols.cells import WITHHELD_DISCLOSURE, Cell, Group
 from protocols.decimals import exact_text
-from protocols.digit_products import limb_vectors, plan_limbs, product_total, select_limbs, square_total
+from protocols.digit_products import limb_vectors, product_total, select_limbs, square_total
 from protocols.effects import together
 from protocols.engine import Engine, Shared
+from protocols.limbs import plan_limbs
 from protocols.parameters import parse_places
 from protocols.wide import WideTotal, reveal_wide
 
@@ -73,11 +74,8 @@ async def _shared_sums(engine: Engine, cell: Cell) -> tuple[list[Shared], list[W
     """S_x, S_y; S_xx, S_yy, S_xy: shared."""
     both = list(zip(cell.figures, cell.selectors, strict=True))
     totals = [moments.shared_total(engine, figure, cell.mask, selector) for figure, selector in both]
-    plans = plan_limbs([figure.encoding for figure in cell.figures], cell.number)
-    limbs = [
-        limb_vectors(engine, figure, plan, cell.mask)
-        for figure, plan in zip(cell.figures, plans, strict=True)
-    ]
+    plans = plan_limbs([figure.encoding for figure in cell.figures], cell.figure.count)
+    limbs = [limb_vectors(figure, plan) for figure, plan in zip(cell.figures, plans, strict=True)]
     selected: list[Shared] = await together(
         *(
             select_limbs(engine, own, cell.mask, selector)

@@ -177,27 +177,12 @@ class Engine(ABC):
         values = matrix.values
         if values.flags.writeable or mask.flags.writeable:
             return Shared(kernels.masked_sums(values, mask), matrix.degree)
-        known = self._column_sums.get(_memory(values, mask))
-        if known is None:
-            known = self._keep_sums(values, mask, kernels.masked_sums(values, mask))
-        return Shared(known[2].copy(), matrix.degree)
-
-    def _keep_sums(
-        self, values: fp.FieldVector, mask: PublicMask, found: fp.FieldVector
-    ) -> tuple[Any, PublicMask, fp.FieldVector]:
-        """What the addresses belong to is kept, so that nothing else comes to lie there."""
-        return self._column_sums.setdefault(_memory(values, mask), (values, mask, found))
-
-    def subtract_weighted(
-        self, vector: Shared, rows: Shared, weights: Sequence[int], mask: PublicMask
-    ) -> None:
-        """vector -= the sum over rows r of weights[r] rows[r], in place; small weights >= 0; local.
-
-        The sums of the rows, which are met on the way, need not be made again.
-        """
-        found = kernels.subtract_weighted(vector.values, rows.values, weights)
-        if not rows.values.flags.writeable and not mask.flags.writeable and mask.all():
-            self._keep_sums(rows.values, mask, found)
+        place = values.ctypes.data, values.shape, values.strides, mask.ctypes.data
+        if (
+            place not in self._column_sums
+        ):  # what the addresses belong to is kept, so that nothing else lies there
+            self._column_sums[place] = values, mask, kernels.masked_sums(values, mask)
+        return Shared(self._column_sums[place][2].copy(), matrix.degree)
 
     def select(self, vector: Shared, mask: PublicMask) -> Shared:
         """`vector` (n,) with the records outside the public `mask` set to zero; the degree stays."""
@@ -277,10 +262,6 @@ class Engine(ABC):
         self.openings.append(Opening(label, plain, part_of_answer))
         if part_of_answer:
             await effects.record(label, plain)
-
-
-def _memory(values: fp.FieldVector, mask: PublicMask) -> tuple[Any, ...]:
-    return values.ctypes.data, values.shape, values.strides, mask.ctypes.data
 
 
 def require_degree_t(*factors: Shared) -> None:

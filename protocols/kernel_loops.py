@@ -199,16 +199,10 @@ def sums(matrix: Any, out: Any) -> None:
 
 
 @_compiled
-def _weigh_block(a: Any, weight: np.uint64, at_0: Any, at_32: Any) -> np.uint64:
-    """Adds weight a to the halves, and returns the sum of a."""
-    sum_0 = sum_32 = np.uint64(0)
+def _weigh_block(a: Any, weight: np.uint64, at_0: Any, at_32: Any) -> None:
     for i in range(a.size):
-        low, high = a[i] & _LOW_32, a[i] >> _32
-        at_0[i] += low * weight
-        at_32[i] += high * weight
-        sum_0 += low
-        sum_32 += high
-    return _from_halves(sum_0, sum_32)
+        at_0[i] += (a[i] & _LOW_32) * weight
+        at_32[i] += (a[i] >> _32) * weight
 
 
 @_compiled
@@ -218,7 +212,7 @@ def _subtract_halves(out: Any, at_0: Any, at_32: Any) -> None:
 
 
 @_compiled
-def subtract_weighted(out: Any, matrix: Any, weights: Any, found: Any) -> None:
+def subtract_weighted(out: Any, matrix: Any, weights: Any) -> None:
     rows, n = matrix.shape
     halves = np.empty((2, _INNER_BLOCK), dtype=np.uint64)
     for start in range(0, n, _INNER_BLOCK):
@@ -227,8 +221,7 @@ def subtract_weighted(out: Any, matrix: Any, weights: Any, found: Any) -> None:
         at_0[:] = np.uint64(0)
         at_32[:] = np.uint64(0)
         for r in range(rows):
-            total = _weigh_block(matrix[r, start : start + _INNER_BLOCK], weights[r], at_0, at_32)
-            found[r] = _canonical(found[r] + total)
+            _weigh_block(matrix[r, start : start + _INNER_BLOCK], weights[r], at_0, at_32)
         _subtract_halves(part, at_0, at_32)
 
 

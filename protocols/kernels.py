@@ -111,8 +111,8 @@ def sums(matrix: fp.FieldVector) -> fp.FieldVector:
     return out
 
 
-def subtract_weighted(out: fp.FieldVector, matrix: fp.FieldVector, weights: Sequence[int]) -> fp.FieldVector:
-    """out -= sum over rows r of weights[r] matrix[r], in place; returns the sums of the rows, read on the way.
+def subtract_weighted(out: fp.FieldVector, matrix: fp.FieldVector, weights: Sequence[int]) -> None:
+    """out -= sum over rows r of weights[r] matrix[r], in place.
 
     `matrix` (k, n), weights >= 0 that add up to less than 2^28, out (n,).
     """
@@ -120,9 +120,7 @@ def subtract_weighted(out: fp.FieldVector, matrix: fp.FieldVector, weights: Sequ
     matrix = _input(matrix, 2)
     _require(matrix.shape == (len(weights), len(out)), f"rows of {len(out)} and a weight for each")
     _require(min(weights) >= 0 and sum(weights) < 1 << 28, "weights that add up to less than 2^28")
-    found = np.zeros(len(matrix), dtype=np.uint64)
-    kernel_loops.subtract_weighted(out, matrix, np.array(weights, dtype=np.uint64), found)
-    return found
+    kernel_loops.subtract_weighted(out, matrix, np.array(weights, dtype=np.uint64))
 
 
 def column_sums(matrix: fp.FieldVector) -> fp.FieldVector:

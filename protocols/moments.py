@@ -14,15 +14,18 @@ from fractions import Fraction
 
 import numpy as np
 
-from protocols import field as fp
 from protocols.decimals import exact_decimal
 from protocols.encoding import FigureEncoding
 from protocols.engine import Engine, PublicMask, Shared, concatenate, require_bounded
+from protocols.errors import OutOfRange
 from protocols.records import FigureRecords
 
 
 def symbol_counts(engine: Engine, rows: Shared, mask: PublicMask, selector: Shared | None) -> Shared:
-    """How many that count have each symbol: (k,) for `rows` (k, n); degree 2t under a shared selector."""
+    """The sums of `rows` (k, n) over those that count, (k,): of indicators, how many have each symbol.
+
+    Degree 2t under a shared selector.
+    """
     return engine.selected_sums(rows, mask) if selector is None else engine.inner_products(rows, selector)
 
 
@@ -38,23 +41,15 @@ def count_present(
 def shared_total(
     engine: Engine, figure: FigureRecords, mask: PublicMask, selector: Shared | None = None
 ) -> Shared:
-    """U, the sum of the encoded numbers u over the selected records: (1,), no communication.
+    """U, the sum of the encoded numbers u over the selected records, from their limbs: (1,), no communication.
 
-    With counts c_b of the symbols but the last and N present, a digit adds
-    w ((r - 1) N - sum_b (r - 1 - b) c_b), w the digit's weight.
+    Degree 2t under a shared selector.
     """
     require_bounded(int(mask.sum()) * figure.encoding.size)
-    present = count_present(engine, figure, mask, selector)
-    number = _constant(present) if isinstance(present, int) else present
-    weight = figure.encoding.size
-    total = _constant(0)
-    for radix, rows in zip(figure.encoding.radices, figure.digits, strict=True):
-        weight //= radix
-        counts = symbol_counts(engine, rows, mask, selector)
-        deficits = np.arange(radix - 1, 0, -1, dtype=np.uint64)
-        below = counts.times(deficits).reshape(-1, 1).sum()
-        total = total + (number.times(radix - 1) - below).times(weight)
-    return total
+    if figure.limbs is None:
+        raise OutOfRange("a category has no sum")
+    weights = np.array(figure.limbs.weights, dtype=np.uint64)
+    return symbol_counts(engine, figure.limb_rows, mask, selector).times(weights).reshape(-1, 1).sum()
 
 
 async def reveal_totals(engine: Engine, totals: list[Shared], label: str = "sum") -> list[int]:
@@ -83,7 +78,3 @@ def sum_of(encoding: FigureEncoding, total: int, contributors: int) -> Decimal:
         total - encoding.half * contributors
     )
     return exact_decimal(exact)
-
-
-def _constant(value: int) -> Shared:
-    return Shared(np.array([value % fp.P], dtype=np.uint64))

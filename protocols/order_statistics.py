@@ -1,9 +1,12 @@
 """Exact order statistics by walking down the digits of the answer (protocol.md section 5).
 
-For each digit the parties count, by inner products with a selector, how many records of the current prefix have
-symbol 0, 1, ...; compare the running counts P_b with the rank K; open the comparisons; and so learn the next
-digit of the answer: the first b with den P_b >= K. Then K loses what lies below, and the selector is multiplied
-by the indicators of that digit. About one secure multiplication per record and digit.
+For each digit the parties count, by inner products with a selector, how many records of the current prefix have a
+symbol <= 0, <= 1, ...; compare these running counts P_b with the rank K; open the comparisons; and so learn the next
+digit of the answer: the first b with P_b >= K. Then K loses what lies below, and the selector is multiplied by the
+indicators of that digit. About one secure multiplication per record and digit.
+
+K is ceil(q N) at first, which is public as N is open. Counts come two to a number (derived_rows.py), so counts and
+ranks are held at the scale 2^31, with remainders below it: the difference compared is 2^31 (P_b - K) + remainder.
 
 What a party learns: the digits of the published answer, and nothing else. Each opened bit is a function of the
 answer's prefix, so somebody who knows the answer could have written them (`opened_bits`). Counts stay shared.
@@ -28,8 +31,10 @@ from math import prod
 import numpy as np
 
 from protocols import field as fp
-from protocols.engine import Engine, PublicMask, Shared, concatenate, require_bounded
+from protocols.derived_rows import SCALE, require_scale, scaled_counts
+from protocols.engine import Engine, PublicMask, Shared, concatenate
 from protocols.errors import OutOfRange, PeerDeviation
+from protocols.ranks import rank
 from protocols.records import FigureRecords
 
 
@@ -52,7 +57,7 @@ class Walk:
             raise OutOfRange("a percentile needs at least one contributor")
         if not self.quantiles or any(not 0 < q <= 1 for q in self.quantiles):
             raise OutOfRange("quantiles are exact fractions q with 0 < q <= 1")
-        require_bounded(max(q.denominator for q in self.quantiles) * self.contributors)
+        require_scale(self.contributors, len(self.radices))
 
     @property
     def radices(self) -> tuple[int, ...]:
@@ -75,9 +80,8 @@ class _Node:
 
 @dataclass(slots=True)
 class _Answer:
-    """One percentile on its way: the rank left, K, a shared number, and the prefix found."""
+    """One percentile on its way: the rank left, 2^31 K less a remainder, a shared number, and the prefix found."""
 
-    quantile: Fraction
     rank: Shared
     prefix: int = 0
 
@@ -90,7 +94,7 @@ async def percentiles(engine: Engine, walks: Sequence[Walk]) -> list[tuple[int, 
     """
     await engine.prepare_comparisons(sum(walk.comparisons for walk in walks))
     answers = [
-        [_Answer(q, _constant(q.numerator * walk.contributors)) for q in walk.quantiles] for walk in walks
+        [_Answer(_constant(SCALE * rank(q, walk.contributors))) for q in walk.quantiles] for walk in walks
     ]
     nodes = [_Node(walk, list(own), walk.selector) for walk, own in zip(walks, answers, strict=True)]
     digit = 0
@@ -105,7 +109,7 @@ async def _descend(engine: Engine, nodes: list[_Node], digit: int) -> list[_Node
     running = _running_counts(engine, nodes, digit)
     compared = concatenate(
         [
-            below.times(answer.quantile.denominator) - _repeat(answer.rank, len(below))
+            below - _repeat(answer.rank, len(below))
             for node, below in zip(nodes, running, strict=True)
             for answer in node.answers
         ]
@@ -123,7 +127,7 @@ async def _descend(engine: Engine, nodes: list[_Node], digit: int) -> list[_Node
                 raise PeerDeviation("running counts that fall were opened: some party deviated")
             symbol = len(below) - int(reached.sum())
             if symbol:
-                answer.rank = answer.rank - below[symbol - 1 : symbol].times(answer.quantile.denominator)
+                answer.rank = answer.rank - below[symbol - 1 : symbol]
             answer.prefix = answer.prefix * (len(below) + 1) + symbol
             by_symbol.setdefault(symbol, []).append(answer)
         if digit + 1 < len(node.walk.radices):
@@ -132,20 +136,20 @@ async def _descend(engine: Engine, nodes: list[_Node], digit: int) -> list[_Node
 
 
 def _running_counts(engine: Engine, nodes: list[_Node], digit: int) -> list[Shared]:
-    """Of each node P_b for every symbol but the last: how many records of its prefix have a symbol <= b.
+    """Of each node 2^31 P_b, with its remainder, for every symbol but the last: how many records have a symbol <= b.
 
-    Nodes of one walk read its indicators together.
+    Nodes of one walk read its columns together.
     """
     found: list[Shared] = []
     for walk, own in _by_walk(nodes):
-        rows = walk.figure.digits[digit]
+        rows = walk.figure.running[digit]
         selectors = [node.selector for node in own if node.selector is not None]
         if selectors:  # before the first digit is known none is there, later all are
-            counts = engine.inner_product_table(rows, selectors)
+            sums = engine.inner_product_table(rows, selectors)
+            pairs = [Shared(row, sums.degree) for row in sums.values]
         else:
-            sums = engine.selected_sums(rows, walk.mask)
-            counts = Shared(np.tile(sums.values, (len(own), 1)), sums.degree)
-        found += [Shared(fp.cumulative(row), counts.degree) for row in counts.values]
+            pairs = [engine.selected_sums(rows, walk.mask)] * len(own)
+        found += [scaled_counts(pair, walk.radices[digit] - 1) for pair in pairs]
     return found
 
 

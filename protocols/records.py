@@ -1,34 +1,41 @@
 """Records: the members' shared indicators, by element, as a computation reads them.
 
 One submission is a vector of L elements (encoding.py); n submissions make a matrix (L, n), each element's row
-contiguous over the n records. A party maps its matrix from disk; the cleartext engine gets plain indicators.
+contiguous over the n records. Below them may stand the rows that derived_rows.py makes of them. A party maps its
+matrix from disk; the cleartext engine gets plain indicators.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from protocols import field as fp
 from protocols import kernels
+from protocols.derived_rows import derive_rows, derived_layout, derived_row_count
 from protocols.encoding import FigureEncoding
 from protocols.engine import Shared
 from protocols.errors import OutOfRange
+from protocols.limbs import Limbs
 
 
 @dataclass(frozen=True, slots=True)
 class FigureRecords:
     """One figure of all n records: presence (None where every record has one) and an indicator matrix a digit.
 
-    `digits[d]` has shape (radix_d - 1, n): the last symbol's indicator is implied.
+    `digits[d]` has shape (radix_d - 1, n): the last symbol's indicator is implied. Derived: `running[d]`, of each
+    digit that is walked, (radix_d // 2, n), and `limb_rows` (K, n) of the plan `limbs`; none of a category.
     """
 
     name: str
     encoding: FigureEncoding
     presence: Shared | None
     digits: tuple[Shared, ...]
+    running: tuple[Shared, ...]
+    limbs: Limbs | None
+    limb_rows: Shared
 
     @property
     def count(self) -> int:
@@ -55,26 +62,51 @@ class Records:
 
 
 def arrange(matrix: fp.FieldVector, figures: Sequence[tuple[str, FigureEncoding]]) -> Records:
-    """Cut a matrix (L, n) of one party's shares into figures; no copy is made.
+    """Cut a matrix (L, n) of one party's shares, or (L + M, n) with its derived rows, into figures.
 
-    Raises OutOfRange if L is not the length that the encodings ask for.
+    What is there is not copied; derived rows that are not there are made. Raises OutOfRange for another number of
+    rows.
     """
-    wanted = sum(encoding.element_count for _, encoding in figures)
-    if matrix.ndim != 2 or matrix.shape[0] != wanted:
-        raise OutOfRange(f"the columns have shape {matrix.shape}, the study's figures need {wanted} rows")
+    encodings = [encoding for _, encoding in figures]
+    length = sum(encoding.element_count for encoding in encodings)
+    if matrix.ndim != 2:
+        raise OutOfRange(f"the columns have shape {matrix.shape}, they have rows and records")
+    rows, count = matrix.shape
+    wanted = length + derived_row_count(encodings, count)
+    if rows not in (length, wanted):
+        raise OutOfRange(
+            f"the columns have {rows} rows, the study's figures need {length}, or {wanted} in all"
+        )
+    made = rows == wanted
+    derived = _in_turn(matrix[length:], encodings) if made else derive_rows(matrix, encodings, count)
     arranged: dict[str, FigureRecords] = {}
-    row = 0
-    for name, encoding in figures:
-        presence = None
-        if encoding.blank_allowed:
-            presence = Shared(matrix[row])
-            row += 1
-        digits = []
-        for radix in encoding.radices:
-            digits.append(Shared(matrix[row : row + radix - 1]))
-            row += radix - 1
-        arranged[name] = FigureRecords(name, encoding, presence, tuple(digits))
-    return Records(arranged, int(matrix.shape[1]))
+    start = 0
+    for (name, encoding), own in zip(figures, derived, strict=True):
+        place = encoding.layout(start)
+        start = place.end
+        presence = None if place.presence is None else Shared(matrix[place.presence])
+        digits = tuple(
+            Shared(matrix[first : first + radix - 1])
+            for first, radix in zip(place.digits, encoding.radices, strict=True)
+        )
+        layout = derived_layout(encoding, count)
+        running, row = [], 0
+        for counted in layout.counted:
+            running.append(Shared(own[row : row + counted]))
+            row += counted
+        arranged[name] = FigureRecords(
+            name, encoding, presence, digits, tuple(running), layout.limbs, Shared(own[row:])
+        )
+    return Records(arranged, count)
+
+
+def _in_turn(rows: fp.FieldVector, encodings: Sequence[FigureEncoding]) -> Iterator[fp.FieldVector]:
+    """Each figure's own among the derived rows."""
+    start = 0
+    for encoding in encodings:
+        end = start + derived_layout(encoding, rows.shape[1]).row_count
+        yield rows[start:end]
+        start = end
 
 
 def everyone(records: Records) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:

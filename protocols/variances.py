@@ -19,9 +19,10 @@ from math import isqrt
 from protocols import moments
 from protocols.cells import Cell, Group
 from protocols.decimals import exact_text
-from protocols.digit_products import limb_vectors, plan_limbs, select_limbs, square_total
+from protocols.digit_products import limb_vectors, select_limbs, square_total
 from protocols.effects import together
 from protocols.engine import Engine, Shared
+from protocols.limbs import plan_limbs
 from protocols.parameters import parse_grid
 from protocols.wide import WideTotal, reveal_wide
 
@@ -61,8 +62,8 @@ async def _reveal_sums(engine: Engine, cells: Sequence[Cell]) -> list[Sums]:
 
 
 async def _shared_sums(engine: Engine, cell: Cell) -> tuple[Shared, WideTotal]:
-    (plan,) = plan_limbs([cell.figure.encoding], cell.number)
-    limbs = limb_vectors(engine, cell.figure, plan, cell.mask)
+    (plan,) = plan_limbs([cell.figure.encoding], cell.figure.count)
+    limbs = limb_vectors(cell.figure, plan)
     selected = await select_limbs(engine, limbs, cell.mask, cell.selector)
     return (
         moments.shared_total(engine, cell.figure, cell.mask, cell.selector),

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from mpc_cde.documents.canonical import canonical_bytes, parse_canonical
 from mpc_cde.documents.roster import Roster, RosterEntry, roster_of, sorted_entries
 from mpc_cde.documents.roster_rows import RosterRows
+from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import StoreDamaged
 from parties import columns, roster_table
 from parties import store_tables as tables
+from parties.column_file import column_rows
 from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.parties.paper_node import PaperNode, PaperSubmission, make_submission
 
@@ -84,10 +87,23 @@ def test_columns_that_were_altered_are_built_again(tmp_path: Path, monkeypatch: 
     assert build(node, monkeypatch, roster) == 0
     shares = node.home.columns_path / roster.digest().hex() / columns.SHARES
     whole = shares.read_bytes()
-    assert len(whole) == 8 * 2 * node.paper.study.terms.element_count
+    assert len(whole) == 8 * 2 * column_rows(encodings_of(node.paper.study.terms), 2)
     shares.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
     assert build(node, monkeypatch, roster) == 0
     assert shares.read_bytes() == whole
+
+
+def test_columns_of_another_layout_are_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an older version derived from the shares, or a newer one, is not read as if it were ours."""
+    node, roster = node_with_a_roster(tmp_path)
+    node.store.close()
+    assert build(node, monkeypatch, roster) == 0
+    path = node.home.columns_path / roster.digest().hex() / columns.MANIFEST
+    whole = parse_canonical(path.read_bytes())
+    for other in ({key: value for key, value in whole.items() if key != "layout"}, {**whole, "layout": 0}):
+        path.write_bytes(canonical_bytes(other))
+        assert build(node, monkeypatch, roster) == 0
+        assert parse_canonical(path.read_bytes()) == whole
 
 
 @pytest.mark.parametrize("column", ["correction", "sealed_seeds"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mpc_cde.documents.figure import Figure
 from mpc_cde.encodings import encoding_of
 from parties import job_runner
-from parties.column_file import ColumnFile
+from parties.column_file import ColumnFile, writing_columns
 from parties.job_runner import (
     CostMeter,
     anonymous_bytes,
@@ -27,6 +27,7 @@ from parties.worker_pipe import JobMask, JobSpecification
 from protocols.cells import CellOutcome
 from protocols.engine import Shared
 from protocols.errors import OutOfRange
+from protocols.records import arrange
 
 FIGURE = Figure(
     name="sales", label="Sales", minimum="0", step="1", publish_step="2", radices=(4, 2), blank_allowed=True
@@ -63,23 +64,35 @@ def test_two_masks_of_one_name_are_refused() -> None:
         unpack_masks(job_of(8, (mask, mask)))
 
 
+def write(path: Path, matrix: np.ndarray[tuple[int, int], np.dtype[np.uint64]]) -> None:
+    """The columns of these shares."""
+    with writing_columns(path, [encoding_of(FIGURE, allow_exact=False)], matrix.shape[1]) as take:
+        take(matrix[:, :3].copy())
+        take(matrix[:, 3:].copy())
+
+
 def test_columns_are_mapped_and_cut_into_figures(tmp_path: Path) -> None:
-    matrix = np.arange(5 * 7, dtype="<u8").reshape(5, 7)
+    matrix = np.arange(5 * 7, dtype=np.uint64).reshape(5, 7)
     path = tmp_path / "shares.u64"
-    path.write_bytes(matrix.tobytes())
+    write(path, matrix)
     records = open_records(job_of(7), str(path))
     figure = records["sales"]
     assert figure.presence is not None
     assert figure.presence.values.tolist() == matrix[0].tolist()
     assert [digit.values.shape for digit in figure.digits] == [(3, 7), (1, 7)]
-    assert not figure.digits[0].values.flags.writeable
+    made = arrange(matrix, [("sales", figure.encoding)])["sales"]
+    assert [rows.values.tolist() for rows in (*figure.running, figure.limb_rows)] == [
+        rows.values.tolist() for rows in (*made.running, made.limb_rows)
+    ]
+    for rows in (*figure.digits, *figure.running, figure.limb_rows):
+        assert not rows.values.flags.writeable
 
 
-@pytest.mark.parametrize("size", [0, 5 * 7 * 8 - 8, 5 * 7 * 8 + 8])
+@pytest.mark.parametrize("size", [0, 8 * 7 * 8 - 8, 8 * 7 * 8 + 8, 5 * 7 * 8])
 def test_columns_of_another_size_are_refused(tmp_path: Path, size: int) -> None:
     path = tmp_path / "shares.u64"
     path.write_bytes(bytes(size))
-    with pytest.raises(OutOfRange, match="need 280"):
+    with pytest.raises(OutOfRange, match="need 448"):
         open_records(job_of(7), str(path))
 
 
@@ -92,10 +105,10 @@ def test_columns_stay_mapped_until_another_file_takes_their_place(tmp_path: Path
         assert presence is not None
         return int(presence.values[0]), presence.values.ctypes.data
 
-    path.write_bytes(np.full(5 * 7, 1, dtype="<u8").tobytes())
+    write(path, np.full((5, 7), 1, dtype=np.uint64))
     assert first_number() == first_number()
     other = tmp_path / "built again"
-    other.write_bytes(np.full(5 * 7, 2, dtype="<u8").tobytes())
+    write(other, np.full((5, 7), 2, dtype=np.uint64))
     other.rename(path)
     assert first_number()[0] == 2
 

@@ -14,9 +14,9 @@ from protocols.catalog import FUNCTIONS, check_parameters
 from protocols.cells import CellOutcome, CellRequest
 from protocols.correlations import Sums, rounded_correlation
 from protocols.decimals import exact_text
-from protocols.digit_products import Limbs, plan_limbs
 from protocols.encoding import FigureEncoding
 from protocols.errors import OutOfRange
+from protocols.limbs import Limbs, plan_limbs
 from protocols.plans import verify_plan
 from tests.protocols.engines import SETTINGS, SHARED_SETTINGS, Setting, setting_id
 from tests.protocols.tables import Column, ask, columns, encodings, figures, number, opened, wide_openings
@@ -93,7 +93,7 @@ def test_a_correlation_is_exact_over_those_that_gave_both(setting: Setting, data
             rows = zip(table["sales"][1], table["space"][1], masks[group], strict=True)
             given_both = [(u, v) for u, v, on in rows if on and u is not None and v is not None]
             firsts += [sum(u for u, _ in given_both), sum(v for _, v in given_both)]
-            x, y = plan_limbs([table[name][0] for name in NAMES], len(given_both))
+            x, y = plan_limbs([table[name][0] for name in NAMES], count)
             products += [
                 (sum(u * u for u, _ in given_both), limbs(x, x)),
                 (sum(v * v for _, v in given_both), limbs(y, y)),

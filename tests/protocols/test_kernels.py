@@ -73,11 +73,10 @@ def test_products_and_sums_of_rows(table: tuple[list[list[int]], list[int], list
     assert kernels.linear_combination(matrix, w).tolist() == [dot(column, weights) for column in columns]
     small = [weight % 1000 for weight in weights]
     left = v.copy()
-    found = kernels.subtract_weighted(left, matrix, small)
+    kernels.subtract_weighted(left, matrix, small)
     assert left.tolist() == [
         (start - dot(column, small)) % fp.P for start, column in zip(vector, columns, strict=True)
     ]
-    assert found.tolist() == [sum(row) % fp.P for row in rows]
     everybody = np.ones(len(vector), dtype=np.uint8)
     assert kernels.masked_sums(matrix, everybody).tolist() == [sum(row) % fp.P for row in rows]
 
@@ -130,9 +129,8 @@ def test_the_largest_weights_and_elements_do_not_overflow() -> None:
     n = (1 << 12) + 1
     matrix = np.full((128, n), fp.P - 1, dtype=np.uint64)
     left = np.zeros(n, dtype=np.uint64)
-    found = kernels.subtract_weighted(left, matrix, [(1 << 21) - 1] * 128)
+    kernels.subtract_weighted(left, matrix, [(1 << 21) - 1] * 128)
     assert set(left.tolist()) == {128 * ((1 << 21) - 1)}
-    assert set(found.tolist()) == {-n % fp.P}
 
 
 @pytest.mark.parametrize("n", [1, 4, 7, (1 << 14) - 1, (1 << 14) + 5])

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from protocols.catalog import FUNCTIONS, check_parameters
 from protocols.cells import CellOutcome, CellRequest
 from protocols.decimals import exact_text
-from protocols.digit_products import limbs_below, plan_limbs
 from protocols.encoding import FigureEncoding
 from protocols.errors import OutOfRange
+from protocols.limbs import limbs_below, plan_limbs
 from protocols.plans import verify_plan
 from protocols.variances import nearest_point, nearest_point_of_root
 from tests.protocols.engines import SETTINGS, SHARED_SETTINGS, Setting, setting_id
@@ -61,8 +61,8 @@ def root_to_grid(value: Fraction, grid: Fraction) -> Fraction:
     return low * grid
 
 
-def limbs(encoding: FigureEncoding, contributors: int) -> int:
-    (plan,) = plan_limbs([encoding], contributors)
+def limbs(encoding: FigureEncoding, records: int) -> int:
+    (plan,) = plan_limbs([encoding], records)
     largest = max(w * v * (1 if w == v else 2) for w in plan.weights for v in plan.weights)
     return max(1, -(-largest.bit_length() // 16))
 
@@ -86,12 +86,12 @@ def test_variance_and_deviation_are_exact_on_their_grids(setting: Setting, data:
     for group, outcome in zip(("all", "some"), found[:2], strict=True):
         if outcome.values is not None:
             selected = [u for u, on in zip(column[1], masks[group], strict=True) if on and u is not None]
-            sums.append((sum(selected), sum(u * u for u in selected), len(selected)))
+            sums.append((sum(selected), sum(u * u for u in selected)))
     expected = wide_openings(
-        "variance: sum of squares", [(second, limbs(encoding, number)) for _, second, number in sums]
+        "variance: sum of squares", [(second, limbs(encoding, count)) for _, second in sums]
     )
     if sums:
-        expected.insert(0, ("variance: sum", [first for first, _, _ in sums]))
+        expected.insert(0, ("variance: sum", [first for first, _ in sums]))
     assert sorted(expected) == sorted(entry for entry in opened(ran) if entry[0].startswith("variance"))
 
 
