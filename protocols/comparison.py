@@ -5,13 +5,17 @@ uniform and opened. x + r wraps around p exactly when c < r, so
 
     [a < 0] = c_0 xor r_0 xor [c < r].
 
-[c < r] is a comparison of a public and a shared number: a tree over the bits, most significant first, of pairs
-(lt, eq), combined as (lt_hi + eq_hi lt_lo, eq_hi eq_lo). The last xor costs nothing: with u = c_0 xor r_0 (linear
-in r_0) and w = 1 - 2u,  u xor v = u + w v;  the tree gets one more leaf in front, (0, w), and returns w [c < r].
+[c < r] is a comparison of a public and a shared number: a tree of pairs (lt, eq), most significant first, combined
+as (lt_hi + eq_hi lt_lo, eq_hi eq_lo). The last xor costs nothing: with u = c_0 xor r_0 (linear in r_0) and
+w = 1 - 2u,  u xor v = u + w v;  the tree gets one more leaf in front, (0, w), and returns w [c < r].
 
-62 leaves make six levels. The first level's products are of neighbouring mask bits and are made with the mask,
-so that level is local. Rounds: open c, four resharings, then one resharing, or the opening itself. Every mask
-serves once. Each party learns c, which is uniform (up to 2^-61), and nothing else.
+Its leaves are digits of four bits. With the mask the indicators of each digit of r are made, [digit = v] for 16 v, so
+against the public digit of c both eq = [digit = c] and lt = [digit > c] are local sums of them; bit 60 and the leaf
+in front take one product, r_60 r_0. That leaves 16 nodes, so four levels, the last of them for whoever asked. (Digits
+of two bits are 31 nodes and one round more; of eight bits 8 nodes, one round less and some 2,000 products.)
+
+Rounds: open c, three resharings, then one resharing, or the opening itself. Every mask serves once. Each party learns
+c, which is uniform (up to 2^-61), and nothing else.
 
 MPyC's own comparison is not used: it opens a product of degree 2t without a sharing of zero, whose factors
 give the compared number away (tests/protocols/test_comparison_attack.py runs that attack against this one).
@@ -25,35 +29,59 @@ from protocols import field as fp
 from protocols.engine import ComparisonMasks, Engine, Shared, concatenate
 
 BITS = 61
+_DIGITS = 15  # of four bits, below bit 60
+_VALUES = 16
+_SHIFTS = np.arange(4 * (_DIGITS - 1), -1, -4, dtype=np.uint64)[
+    :, np.newaxis
+]  # of the digits, most significant first
 
 
 async def make_masks(engine: Engine, count: int) -> ComparisonMasks:
-    """Masks for `count` comparisons in two rounds: the bits, then the products of neighbouring leaves."""
+    """Masks for `count` comparisons in three rounds: the bits, products of two bits, products of two pairs.
+
+    For two bits (h, l) the indicators of 1, 2, 3 are l - hl, h - hl, hl; for two pairs, of those the products.
+    """
     bits = (await engine.random_bits(BITS * count)).reshape(BITS, count)
-    # leaves, most significant first: the one in front (decided by bit 0), then bits 60, 59, ..., 0
-    order = [0, *range(BITS - 1, -1, -1)]
-    high = Shared(bits.values[order[0::2]])
-    low = Shared(bits.values[order[1::2]])
-    products = await engine.multiply(high.reshape(-1), low.reshape(-1))
-    return ComparisonMasks(bits, products.reshape(len(order) // 2, count))
+    high = Shared(np.concatenate([bits.values[60:], bits.values[59::-2]]))
+    low = Shared(np.concatenate([bits.values[:1], bits.values[58::-2]]))
+    products = (await engine.multiply(high.reshape(-1), low.reshape(-1))).reshape(1 + 2 * _DIGITS, count)
+    high, low, both = high[1:], low[1:], products[1:]
+    pairs = np.stack([(low - both).values, (high - both).values, both.values])  # by value 1 .. 3
+    left, right = pairs[:, 0::2], pairs[:, 1::2]
+    shape = (3, 3, _DIGITS, count)
+    joint = await engine.multiply(
+        Shared(np.broadcast_to(left[:, np.newaxis], shape)).reshape(-1),
+        Shared(np.broadcast_to(right, shape)).reshape(-1),
+    )
+    weights = np.array([1 << i for i in range(BITS)], dtype=np.uint64)[:, np.newaxis]
+    number = Shared(fp.total(fp.multiply(bits.values, weights)))
+    indicators = _indicators(left, right, joint.values.reshape(shape))
+    return ComparisonMasks(number, bits[0], bits[60], products[0], Shared(indicators))
+
+
+def _indicators(left: fp.FieldVector, right: fp.FieldVector, joint: fp.FieldVector) -> fp.FieldVector:
+    """[digit = 4 a + b] (16, digits, k) from [a = 1 .. 3], [b = 1 .. 3] and their products (3, 3, digits, k)."""
+    found = np.empty((4, 4, *left.shape[1:]), dtype=np.uint64)
+    found[1:, 1:] = joint
+    found[1:, 0] = fp.subtract(left, fp.total(joint.swapaxes(0, 1)))
+    found[0, 1:] = fp.subtract(right, fp.total(joint))
+    flat = found.reshape(_VALUES, *left.shape[1:])
+    flat[0] = fp.subtract(np.ones_like(flat[0]), fp.total(flat[1:]))
+    return flat
 
 
 async def negative_before_last_product(engine: Engine, values: Shared, masks: ComparisonMasks) -> Shared:
-    """The bits [values < 0] as degree-2t values: five rounds, to be reshared or opened next.
+    """The bits [values < 0] as degree-2t values: four rounds, to be reshared or opened next.
 
     `values` (k,) of degree t or 2t, each |value| < 2^60; `masks` fresh ones for k comparisons.
     """
     count = len(values)
-    bits = masks.bits
-    weights = np.array([1 << i for i in range(BITS)], dtype=np.uint64)
-    mask = Shared(fp.total(fp.multiply(bits.values, weights[:, np.newaxis])))
-    opened = await engine.open(values.times(2) + mask, "comparison: 2a + r")
-
-    c = (opened[np.newaxis, :] >> np.arange(BITS, dtype=np.uint64)[:, np.newaxis]) & np.uint64(1)
-    u = bits[0] + bits[0].times(_scaled(c[0], -2))
-    u = u.plus(c[0])
-
-    lt, eq = _first_level(bits, masks.pair_products, c)
+    c = await engine.open(values.times(2) + masks.number, "comparison: 2a + r")
+    c_0, c_60 = c & np.uint64(1), c >> np.uint64(BITS - 1)
+    u = (masks.bit_0 + masks.bit_0.times(_scaled(c_0, -2))).plus(c_0)
+    top_lt, top_eq = _top(masks, c_0, c_60)
+    lt, eq = _digits(masks.indicators, c)
+    lt, eq = (Shared(np.concatenate([top.values, own.values])) for top, own in ((top_lt, lt), (top_eq, eq)))
     while lt.values.shape[0] > 2:
         lt, eq = await _combine(engine, lt, eq, count)
     last = engine.product(eq[0], lt[1])
@@ -65,33 +93,27 @@ def _scaled(public_bits: fp.FieldVector, factor: int) -> fp.FieldVector:
     return fp.multiply(public_bits, np.array(factor % fp.P, dtype=np.uint64))
 
 
-def _first_level(bits: Shared, products: Shared, c: fp.FieldVector) -> tuple[Shared, Shared]:
-    """31 nodes from 62 leaves, locally: every product of two leaves is affine in r_hi, r_lo and r_hi r_lo.
+def _top(masks: ComparisonMasks, c_0: fp.FieldVector, c_60: fp.FieldVector) -> tuple[Shared, Shared]:
+    """The leaf in front and bit 60, together: (1, k) each.
 
-    A leaf is lt = l r, eq = e + f r with public l, e, f (k,): bit i has l = 1 - c_i, e = 1 - c_i,
-    f = 2 c_i - 1; the leaf in front has l = 0 and eq = w = 1 - 2 (c_0 + r_0 - 2 c_0 r_0).
+    With w = a + b r_0 (a = 1 - 2 c_0, b = -2 a): lt = w [c_60 < r_60] and eq = w [c_60 = r_60], all of them affine in
+    r_0, r_60 and r_0 r_60.
     """
-    one = np.uint64(1)
-    down = np.arange(BITS - 1, -1, -1)
-    zero_row = np.zeros_like(c[:1])
-    l_ = np.concatenate([zero_row, one - c[down]])
-    e = np.concatenate([fp.add(np.full_like(c[:1], 1), _scaled(c[:1], -2)), one - c[down]])
-    f = np.concatenate(
-        [
-            fp.add(np.full_like(c[:1], fp.P - 2), _scaled(c[:1], 4)),
-            fp.add(_scaled(c[down], 2), np.full_like(c[down], fp.P - 1)),
-        ]
-    )
-    order = [0, *down.tolist()]
-    r_hi, r_lo = Shared(bits.values[order[0::2]]), Shared(bits.values[order[1::2]])
-    l_hi, e_hi, f_hi = l_[0::2], e[0::2], f[0::2]
-    l_lo, e_lo, f_lo = l_[1::2], e[1::2], f[1::2]
-    lt = r_hi.times(l_hi) + r_lo.times(fp.multiply(e_hi, l_lo)) + products.times(fp.multiply(f_hi, l_lo))
-    eq = (
-        (r_lo.times(fp.multiply(e_hi, f_lo)) + r_hi.times(fp.multiply(f_hi, e_lo)))
-        + products.times(fp.multiply(f_hi, f_lo))
-    ).plus(fp.multiply(e_hi, e_lo))
-    return lt, eq
+    a = fp.add(np.ones_like(c_0), _scaled(c_0, -2))
+    b = _scaled(a, -2)
+    w = masks.bit_0.times(b).plus(a)
+    w_bit = masks.bit_60.times(a) + masks.top_product.times(b)  # w r_60
+    lt = w_bit.times(np.uint64(1) - c_60)
+    eq = w.times(np.uint64(1) - c_60) + w_bit.times(fp.add(_scaled(c_60, 2), np.full_like(c_60, fp.P - 1)))
+    return lt.reshape(1, -1), eq.reshape(1, -1)
+
+
+def _digits(indicators: Shared, c: fp.FieldVector) -> tuple[Shared, Shared]:
+    """[digit > c] and [digit = c] of every digit of four bits, (15, k) each: sums of its indicators."""
+    own = (c >> _SHIFTS) & np.uint64(_VALUES - 1)
+    equal = np.take_along_axis(indicators.values, own[np.newaxis].astype(np.intp), axis=0)[0]
+    is_above = np.arange(_VALUES, dtype=np.uint64)[:, np.newaxis, np.newaxis] > own
+    return Shared(fp.total(indicators.values * is_above)), Shared(equal)
 
 
 async def _combine(engine: Engine, lt: Shared, eq: Shared, count: int) -> tuple[Shared, Shared]:

@@ -6,7 +6,7 @@ member can bring x down to minus half a publish step, no further, with a hostile
 
 What a party learns: nothing; the bits are shared, and whoever asked decides what opens.
 Cost for a cell of n records and a figure of D digits: 2 (2 D - 3) products of n, and two walks' comparisons; one or
-two more. Rounds, however many cells: those of the secret form, 8 D - 1 (8 D where a group is secret), then 2 + 6,
+two more. Rounds, however many cells: those of the secret form, 7 D (7 D + 1 where a group is secret), then 3 + 5,
 and 1 for each doubling of the number of bits that a cell must satisfy.
 """
 

@@ -19,7 +19,7 @@ from protocols.errors import PeerDeviation
 async def reach_minimum(
     engine: Engine, numbers: Sequence[Shared | int], minimums: Sequence[int]
 ) -> list[bool]:
-    """For each group [N >= minimum]: in the clear where N is public, else one opened bit. Rounds: 2 + 6."""
+    """For each group [N >= minimum]: in the clear where N is public, else one opened bit. Rounds: 3 + 5."""
     found = [
         isinstance(number, int) and number >= minimum
         for number, minimum in zip(numbers, minimums, strict=True)

@@ -114,25 +114,36 @@ class Opening:
 
 @dataclass(slots=True)
 class ComparisonMasks:
-    """Masks for k comparisons: random bits (61, k), lowest first, and the products of neighbouring leaves."""
+    """Masks r for k comparisons: r itself, its bits 0 and 60 and their product, (k,) each.
 
-    bits: Shared
-    pair_products: Shared
+    `indicators` (16, 15, k): of the digits of four bits below bit 60, most significant first, by value.
+    """
+
+    number: Shared
+    bit_0: Shared
+    bit_60: Shared
+    top_product: Shared
+    indicators: Shared
 
     def take(self, count: int) -> ComparisonMasks:
         """Remove the first `count` masks and return them; no mask serves twice."""
-        taken = ComparisonMasks(self.bits[:, :count], self.pair_products[:, :count])
-        self.bits, self.pair_products = self.bits[:, count:], self.pair_products[:, count:]
+        taken = ComparisonMasks(*(Shared(part.values[..., :count]) for part in self._parts))
+        left = (Shared(part.values[..., count:]) for part in self._parts)
+        self.number, self.bit_0, self.bit_60, self.top_product, self.indicators = left
         return taken
 
     def joined(self, more: ComparisonMasks) -> ComparisonMasks:
+        pairs = zip(self._parts, more._parts, strict=True)
         return ComparisonMasks(
-            Shared(np.concatenate([self.bits.values, more.bits.values], axis=1)),
-            Shared(np.concatenate([self.pair_products.values, more.pair_products.values], axis=1)),
+            *(Shared(np.concatenate([own.values, other.values], axis=-1)) for own, other in pairs)
         )
 
+    @property
+    def _parts(self) -> tuple[Shared, ...]:
+        return self.number, self.bit_0, self.bit_60, self.top_product, self.indicators
+
     def __len__(self) -> int:
-        return int(self.bits.values.shape[1])
+        return len(self.number)
 
 
 @dataclass(slots=True)
@@ -225,14 +236,14 @@ class Engine(ABC):
 
     @abstractmethod
     async def at_least_zero(self, values: Shared) -> Shared:
-        """The bits [values >= 0], degree t, for |values| < 2^60 (k,), of degree t or 2t; 6 rounds."""
+        """The bits [values >= 0], degree t, for |values| < 2^60 (k,), of degree t or 2t; 5 rounds."""
 
     @abstractmethod
     async def reveal_at_least_zero(self, values: Shared, label: str) -> NDArray[np.bool_]:
         """The bits [values >= 0], opened as part of the answer; one round less than sharing them first."""
 
     async def prepare_comparisons(self, count: int) -> None:
-        """Make the masks of `count` comparisons ahead, in one batch of two rounds."""
+        """Make the masks of `count` comparisons ahead, in one batch of three rounds."""
         self.counts.comparisons += 0  # an engine without masks has nothing to prepare
 
     # common to all --------------------------------------------------------------------------------------

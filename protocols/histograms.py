@@ -15,8 +15,8 @@ Histograms of siblings that nobody asked for are worked out and tested with them
 
 What a party learns: whether every bucket passes, and every remainder; if so the counts. Cost: one product a record
 for each inner node of the edges' tree below the first digit (below none, under a shared selector); two comparisons a
-bucket and one more a histogram. Rounds: one a level with products, 2 for the masks, 6 + 6 for the bit, 1 to open; 2
-and 6 + 6 more where remainders are tested.
+bucket and one more a histogram. Rounds: one a level with products, 3 for the masks, 5 + 5 for the bit, 1 to open; 3
+and 5 + 5 more where remainders are tested.
 """
 
 from __future__ import annotations

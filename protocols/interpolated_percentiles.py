@@ -9,7 +9,7 @@ opened: where its two neighbours are close they would fall out of it. Rounded to
 What a party learns: the published percentiles, whose digits in base 16 the opened bits are.
 Cost: two walks in secret form for each percentile (one where f = 0, none for a rank walked anyway), then 15
 comparisons for each base-16 digit of the number of published values. Rounds, however many percentiles: those of the
-secret form, 8 D - 1, then 2 + 6 for each such digit.
+secret form, 7 D, then 3 + 5 for each such digit.
 """
 
 from __future__ import annotations

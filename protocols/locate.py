@@ -4,7 +4,7 @@ Digit by digit in base 16: the 15 bits [V - k W >= 0] of a step are opened, for 
 function of the answer k (it is 1 exactly up to k), so whoever knows the answer could have written what was opened
 (`opened_bits`). The step W may itself be shared: a ratio is placed that way without its parts being opened.
 
-What a party learns: k. Cost: 15 comparisons a step; rounds: 2 for the masks, then 6 a step, however many numbers.
+What a party learns: k. Cost: 15 comparisons a step; rounds: 3 for the masks, then 5 a step, however many numbers.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ Where the same query opens U anyway, for a sum, a variance or a standard deviati
 follows from that and nothing more is opened.
 
 What a party learns: the published value. Cost: no product of records; a search of 15 comparisons a base-16 digit
-of the number of grid points, all means of a query side by side: 2 + 6 rounds a digit.
+of the number of grid points, all means of a query side by side: 3 + 5 rounds a digit.
 """
 
 from __future__ import annotations

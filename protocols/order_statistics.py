@@ -14,7 +14,7 @@ answer's prefix, so somebody who knows the answer could have written them (`open
 Many percentiles walk as a tree: those with equal prefixes share selector and counts. All comparisons of a level,
 whatever the figure, group and percentile, are one batch.
 
-Rounds: 2 to make the comparison masks, then per digit 6 (open the masked numbers, 4 for the comparison tree, open
+Rounds: 3 to make the comparison masks, then per digit 5 (open the masked numbers, 3 for the comparison tree, open
 the bits) and 1 to update the selectors from the second digit on, never after the last.
 Elements sent per record: D - 2 products at t = 1 for D walked digits, for each distinct prefix; D - 1 for a group
 that a shared selector makes.

@@ -10,7 +10,7 @@ digits. With the member's indicators o_b the smaller ones number sum_b (o_{b+1} 
 What a party learns: nothing beside N; it keeps a share of 5 k, to be sealed to the member. The member, given all
 shares, learns 5 k: the sharing is fresh, so it says nothing else.
 Cost for a group of n records and D digits: 2 D - 3 products of n, and 20 comparisons. Rounds, however many members
-ask: 1 for who has the member's digit, D - 2 for who shares its first ones, 1 for the counts, then 2 + 6.
+ask: 1 for who has the member's digit, D - 2 for who shares its first ones, 1 for the counts, then 3 + 5.
 """
 
 from __future__ import annotations

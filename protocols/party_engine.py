@@ -151,7 +151,7 @@ class PartyEngine(Engine):
         ).digest()
 
     async def prepare_comparisons(self, count: int) -> None:
-        """Two rounds for any count; 61 random bits and 31 products a comparison."""
+        """Three rounds for any count; 61 random bits and 166 products a comparison."""
         while (missing := count - (len(self._masks) if self._masks else 0)) > 0:
             fresh = await comparison.make_masks(self, missing)  # meanwhile others may have taken some
             self._masks = self._masks.joined(fresh) if self._masks else fresh

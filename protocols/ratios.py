@@ -9,7 +9,7 @@ exact, q = a / b: the ratio lies at or above the middle before grid point k exac
 Neither total is opened: W stays shared (locate.py). First one bit, [S_y > 0], without which there is no ratio.
 
 What a party learns: that bit, and the published value. Cost: two inner products a symbol of each figure, no product
-of records but the group's; rounds: 2 for the masks, 6 for the bit, 6 a base-16 digit of maximum / grid + 1.
+of records but the group's; rounds: 3 for the masks, 5 for the bit, 5 a base-16 digit of maximum / grid + 1.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ Input: ranks, public or shared. A rank below 1 finds 0, and one above the number
 What a party learns: nothing. Every opening is a comparison's, under a uniform mask.
 
 Cost for one rank over n records and D digits: 2 D - 3 products of n (2 D - 2 where the selector is secret), and
-r_d - 1 comparisons a digit. Records outside a public mask cost nothing. Rounds, however many walks and ranks: 2 for
-the masks, then 6 a digit (the counts are reshared meanwhile) and 2 for the selectors, of which the first digit
-needs 1 under a public selector and the last none: 8 D - 1, or 8 D where a selector is secret; 8 for one digit.
+r_d - 1 comparisons a digit. Records outside a public mask cost nothing. Rounds, however many walks and ranks: 3 for
+the masks, then 5 a digit (the counts are reshared meanwhile) and 2 for the selectors, of which the first digit
+needs 1 under a public selector and the last none: 7 D, or 7 D + 1 where a selector is secret; 8 for one digit.
 """
 
 from __future__ import annotations

@@ -146,8 +146,8 @@ def test_rounds_do_not_grow_with_categories(setting: Setting) -> None:
         ]
         return ask(setting, table, asked)[1].rounds
 
-    # the pair's selectors 1; N: a resharing, 2 + 6, 1; then the longest family, the ratio: 2 + 6 + 4 * 6
-    assert rounds((0,)) == rounds((0, 1, 2)) == 1 + (1 + 8 + 1) + 2 + 6 + 4 * 6
+    # the pair's selectors 1; N: a resharing, 3 + 5, 1; then the longest family, the ratio: 3 + 5 + 4 * 5
+    assert rounds((0,)) == rounds((0, 1, 2)) == 1 + (1 + 8 + 1) + 3 + 5 + 4 * 5
 
 
 @pytest.mark.parametrize("setting", SHARED_SETTINGS, ids=setting_id)

@@ -67,7 +67,7 @@ def attack(network: LocalNetwork, own_r: fp.FieldVector) -> int | None:
         inverse_root = pow(values[bit], (fp.P - 3) // 4, fp.P)
         is_one = (sign * root * inverse_root) % fp.P == 1
         mask |= int(is_one) << bit
-    opened = interpolate_at_zero(opened_shares(network, round_number=3, count=1))[0]
+    opened = interpolate_at_zero(opened_shares(network, round_number=4, count=1))[0]
     return fp.to_signed((opened - mask) * fp.inverse(2) % fp.P)
 
 

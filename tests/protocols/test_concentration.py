@@ -140,7 +140,7 @@ def test_rounds_do_not_grow_with_cells(setting: Setting, groups: int) -> None:
     masks = {f"group {g}": np.ones(30, dtype=np.uint8) for g in range(groups)}
     requests = [asking(((1, 60), 10), mask_name=name) for name in masks]
     _, ran = ask(setting, {"figure": (encoding, values)}, requests, masks)
-    minimum, walks, margins, both_rules, verdict, contributors, total = 2 + 6, 8 * 3 - 1, 2 + 6, 1, 1, 1, 1
+    minimum, walks, margins, both_rules, verdict, contributors, total = 3 + 5, 7 * 3, 3 + 5, 1, 1, 1, 1
     assert ran.rounds == minimum + walks + margins + both_rules + verdict + contributors + total
 
 

@@ -174,7 +174,7 @@ def test_rounds_do_not_grow_with_cells(setting: Setting) -> None:
         asked = [request(3, f"group {g}") for g in range(groups)]
         return ask(setting, table, asked, masks)[1].rounds
 
-    # N: a resharing, 2 + 6, 1; the limbs 1; totals of two, of which one has its carry taken off
+    # N: a resharing, 3 + 5, 1; the limbs 1; totals of two, of which one has its carry taken off
     assert rounds(1) == rounds(4) == (1 + 8 + 1) + 1 + 10 + 1
 
 

@@ -216,13 +216,13 @@ def test_costs_are_exact(setting: Setting) -> None:
 
 
 @every_shared_engine
-def test_comparison_takes_six_rounds_after_its_masks(setting: Setting) -> None:
+def test_comparison_takes_five_rounds_after_its_masks(setting: Setting) -> None:
     async def computation(engine: Engine, share: Share) -> Any:
         await engine.prepare_comparisons(7)
         return await engine.reveal_at_least_zero(share([1] * 7), "seven")
 
     _, ran = setting.run(computation)
-    assert ran.rounds == 2 + 6
+    assert ran.rounds == 3 + 5
     assert ran.engines[0].counts.comparisons == 7
     assert ran.engines[0].counts.random_bits == 7 * 61
 

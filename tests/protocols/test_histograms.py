@@ -180,10 +180,10 @@ def test_rounds_do_not_grow_with_histograms_or_edges(setting: Setting) -> None:
         asked = [request(edges, minimum=1, figure=f"figure {f}") for f in range(count)]
         return ask(setting, table, asked)[1].rounds
 
-    # masks 2; one level of products (the third digit); the bit 6 + 6; the counts 1
-    assert rounds(1, [405]) == rounds(3, [405, 811, 1277, 1278, 2001]) == 2 + 1 + 12 + 1
+    # masks 3; one level of products (the third digit); the bit 5 + 5; the counts 1
+    assert rounds(1, [405]) == rounds(3, [405, 811, 1277, 1278, 2001]) == 3 + 1 + 10 + 1
     # edges that end at the first or second digit need no product
-    assert rounds(1, [160, 410]) == 2 + 12 + 1
+    assert rounds(1, [160, 410]) == 3 + 10 + 1
 
 
 @pytest.mark.parametrize("setting", SHARED_SETTINGS, ids=setting_id)

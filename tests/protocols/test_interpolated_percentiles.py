@@ -91,7 +91,7 @@ def test_rounds_do_not_grow_with_percentiles_or_groups(setting: Setting, groups:
     ]
     _, ran = ask(setting, {"figure": (encoding, values)}, requests, masks)
     # the secret form over four digits, then masks and two steps of the search for 64 published values
-    assert ran.rounds == (8 * 4 - 1) + 2 + 2 * 6
+    assert ran.rounds == 7 * 4 + 3 + 2 * 5
 
 
 @every_engine

@@ -99,8 +99,8 @@ def test_rounds_do_not_grow_with_the_number_of_means(setting: Setting) -> None:
     def rounds(cells: int) -> int:
         return ask(setting, {"figure": column}, [mean_request(Fraction(1))] * cells)[1].rounds
 
-    # masks 2; three base-16 digits of 2560 grid points, 6 rounds each
-    assert rounds(1) == rounds(5) == 2 + 3 * 6
+    # masks 3; three base-16 digits of 2560 grid points, 5 rounds each
+    assert rounds(1) == rounds(5) == 3 + 3 * 5
 
 
 @pytest.mark.parametrize("setting", SHARED_SETTINGS, ids=setting_id)

@@ -124,8 +124,8 @@ def test_rounds_do_not_grow_and_no_records_are_multiplied(setting: Setting) -> N
         }
         return ask(setting, table, [request("0.01", "10")] * cells)[1]
 
-    # N: a resharing, 2 + 6, 1; masks 2; the bit 6; the search over 1001 points three digits of 6
-    assert ran(1, 5).rounds == ran(4, 5).rounds == (1 + 8 + 1) + 2 + 6 + 3 * 6
+    # N: a resharing, 3 + 5, 1; masks 3; the bit 5; the search over 1001 points three digits of 5
+    assert ran(1, 5).rounds == ran(4, 5).rounds == (1 + 8 + 1) + 3 + 5 + 3 * 5
     assert ran(1, 5).engines[0].counts.multiplications == ran(1, 50).engines[0].counts.multiplications
 
 

@@ -79,7 +79,7 @@ def test_ranks_public_and_secret_find_the_order_statistics(
 
 
 @pytest.mark.parametrize("setting", SHARED_SETTINGS, ids=setting_id)
-@pytest.mark.parametrize(("secret_group", "rounds"), [(False, 8 * 4 - 1), (True, 8 * 4)])
+@pytest.mark.parametrize(("secret_group", "rounds"), [(False, 7 * 4), (True, 7 * 4 + 1)])
 @pytest.mark.parametrize("walks", [1, 4])
 def test_rounds_and_products_are_those_that_the_docstring_says(
     setting: Setting, secret_group: bool, rounds: int, walks: int

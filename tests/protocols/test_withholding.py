@@ -425,7 +425,7 @@ def test_rounds_do_not_grow_with_groups_or_attempts(setting: Setting, parts: int
     column: Column = (number((16, 16, 16), blank=True), values)
     outcomes, ran = ask(setting, {"figure": column}, requests_for(masks, 5, ((1, 98), None)), masks)
     assert outcomes[-1].withheld == "minimum"
-    test_of_a_cell = 8 * 3 - 1 + 8
+    test_of_a_cell = 7 * 3 + 8
     minimum, verdicts, contributors, total = 8, 1, 1, 1
     remainders = 8 + test_of_a_cell + 1 + 8
     assert ran.rounds == minimum + test_of_a_cell + verdicts + remainders + contributors + total
