@@ -33,7 +33,9 @@ from mpc_cde.documents.roster import Roster
 from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.study import Study
 from mpc_cde.documents.study_terms import StudyTerms
+from mpc_cde.encodings import encodings_of
 from parties import roster_table
+from parties.column_file import column_rows
 from parties.columns import prepare_columns
 from parties.known_members import read_members
 from parties.party_home import CommunityHome, PartyHome
@@ -105,7 +107,7 @@ def make_roster(store: ShareStore, community: Community, terms: StudyTerms) -> b
 
 
 def correct_first_row(
-    store: ShareStore, paper: GeneratedCommunity, shares: Path, seeds: tuple[Seed, ...]
+    store: ShareStore, paper: GeneratedCommunity, shares: Path, seeds: tuple[Seed, ...], count: int
 ) -> bool:
     """Whether the first column is this party's share of the submission with the lowest digest."""
     study, length = paper.study.terms_digest(), paper.study.terms.element_count
@@ -115,8 +117,9 @@ def correct_first_row(
     expected = party_share(
         fp.from_bytes(kept.correction, length), seeds, m=paper.parties, t=paper.threshold, party=PARTY
     )
-    matrix = np.memmap(shares, dtype="<u8", mode="r").reshape(length, -1)
-    return bool((matrix[:, 0] == expected).all())
+    rows = column_rows(encodings_of(paper.study.terms), count)
+    matrix = np.memmap(shares, dtype="<u8", mode="r").reshape(rows, count)
+    return bool((matrix[:length, 0] == expected).all())
 
 
 def measure(records: int, figures: int, directory: Path) -> dict[str, Any]:
@@ -149,7 +152,7 @@ def measure(records: int, figures: int, directory: Path) -> dict[str, Any]:
     with Watched(child=True):  # sound already: only checked by their digest
         asyncio.run(prepare_columns(place, key, party=PARTY, study=study, roster=bytes.fromhex(told[0])))
     checked = time.perf_counter()
-    correct = correct_first_row(store, paper, shares, seeds)
+    correct = correct_first_row(store, paper, shares, seeds, records)
     store.close()
     return {
         "benchmark": "freeze",

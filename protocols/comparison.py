@@ -56,7 +56,8 @@ async def make_masks(engine: Engine, count: int) -> ComparisonMasks:
     weights = np.array([1 << i for i in range(BITS)], dtype=np.uint64)[:, np.newaxis]
     number = Shared(fp.total(fp.multiply(bits.values, weights)))
     indicators = _indicators(left, right, joint.values.reshape(shape))
-    return ComparisonMasks(number, bits[0], bits[60], products[0], Shared(indicators))
+    bit_0, bit_60, top = (Shared(part.values.copy()) for part in (bits[0], bits[60], products[0]))  # no views
+    return ComparisonMasks(number, bit_0, bit_60, top, Shared(indicators))
 
 
 def _indicators(left: fp.FieldVector, right: fp.FieldVector, joint: fp.FieldVector) -> fp.FieldVector:
@@ -82,7 +83,7 @@ async def negative_before_last_product(engine: Engine, values: Shared, masks: Co
     top_lt, top_eq = _top(masks, c_0, c_60)
     lt, eq = _digits(masks.indicators, c)
     lt, eq = (Shared(np.concatenate([top.values, own.values])) for top, own in ((top_lt, lt), (top_eq, eq)))
-    while lt.values.shape[0] > 2:
+    while len(lt) > 2:  # 16, 8, 4
         lt, eq = await _combine(engine, lt, eq, count)
     last = engine.product(eq[0], lt[1])
     engine.counts.comparisons += count
@@ -117,18 +118,12 @@ def _digits(indicators: Shared, c: fp.FieldVector) -> tuple[Shared, Shared]:
 
 
 async def _combine(engine: Engine, lt: Shared, eq: Shared, count: int) -> tuple[Shared, Shared]:
-    """One level of the tree, most significant first; an odd last node moves up as it is."""
-    pairs = lt.values.shape[0] // 2
-    lt_hi, lt_lo = lt[0 : 2 * pairs : 2], lt[1 : 2 * pairs : 2]
-    eq_hi, eq_lo = eq[0 : 2 * pairs : 2], eq[1 : 2 * pairs : 2]
-    odd = lt.values.shape[0] % 2
-    needed = pairs if odd else pairs - 1  # the least significant node's eq is never asked for
-    left = concatenate([eq_hi.reshape(-1), eq_hi[:needed].reshape(-1)])
-    right = concatenate([lt_lo.reshape(-1), eq_lo[:needed].reshape(-1)])
+    """One level of the tree, of an even number of nodes; the least significant node's eq is never asked for."""
+    pairs = len(lt) // 2
+    eq_hi = eq[0::2]
+    left = concatenate([eq_hi.reshape(-1), eq_hi[:-1].reshape(-1)])
+    right = concatenate([lt[1::2].reshape(-1), eq[1:-1:2].reshape(-1)])
     products = await engine.multiply(left, right)
-    new_lt = lt_hi + products[: pairs * count].reshape(pairs, count)
-    new_eq = products[pairs * count :].reshape(needed, count)
-    if odd:
-        return concatenate([new_lt, lt[-1:]]), concatenate([new_eq, eq[-1:]])
+    below, both = products[: pairs * count], products[pairs * count :]
     filler = Shared(np.zeros((1, count), dtype=np.uint64))
-    return new_lt, concatenate([new_eq, filler])
+    return lt[0::2] + below.reshape(pairs, count), concatenate([both.reshape(pairs - 1, count), filler])

@@ -57,6 +57,8 @@ class Walk:
             raise OutOfRange("a percentile needs at least one contributor")
         if not self.quantiles or any(not 0 < q <= 1 for q in self.quantiles):
             raise OutOfRange("quantiles are exact fractions q with 0 < q <= 1")
+        if self.figure.encoding.kind == "category":
+            raise OutOfRange("a category has no order, so no percentiles")
         require_scale(self.contributors, len(self.radices))
 
     @property

@@ -5,8 +5,8 @@
 
 The columns are verified before each computing session, so the session that checked the inputs has to end first:
 the party's worker is killed, as a crash would end it; the other parties' sessions end with it, and the query opens
-the next one. The share is one member's, of the first symbol of a digit, and 2^40 is added to it, which moves every
-count of that digit far away. With --rewrite-digest the manifest says what the file is now.
+the next one. The share is one member's, of the first running count of a digit, and 2^40 is added to it, which moves
+that count far away. With --rewrite-digest the manifest says what the file is now.
 
 `--draws` gets every 32 bytes that the people of the demo drew: seeds and private keys, one a line in hexadecimal.
 """
@@ -34,7 +34,9 @@ from mpc_cde.documents.study import Study
 from mpc_cde.documents.study_terms import StudyTerms
 from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import MpcCdeError
+from parties.column_file import column_rows
 from protocols import field as fp
+from protocols.derived_rows import derived_layout
 from protocols.randomness import SystemRandomness
 from tests.end_to_end.processes import workers_of
 
@@ -76,17 +78,20 @@ async def end_session(cast: Cast, party: PartyPlace) -> None:
 def alter_share(
     party: PartyPlace, terms: StudyTerms, figure: str, digit: int, *, rewrite_digest: bool
 ) -> None:
-    """Add 2^40 to this party's share of one member's first indicator of a figure's digit."""
+    """Add 2^40 to this party's share of one member's first running count of a figure's digit."""
     (directory,) = party.home.glob("*/columns/*")
-    row = 0
-    for known, encoding in zip(terms.figures, encodings_of(terms), strict=True):
-        if known.name == figure:
-            row += encoding.layout(0).digits[digit]
-            break
-        row += encoding.element_count
     path = directory / "shares.u64"
     manifest = parse_canonical((directory / "manifest.json").read_bytes())
-    shares = np.memmap(path, dtype="<u8", mode="r+", shape=(manifest["elements"], manifest["records"]))
+    row, records = manifest["elements"], manifest["records"]
+    for known, encoding in zip(terms.figures, encodings_of(terms), strict=True):
+        layout = derived_layout(encoding, records)
+        if known.name == figure:
+            row += sum(layout.counted[:digit])
+            break
+        row += layout.row_count
+    shares = np.memmap(
+        path, dtype="<u8", mode="r+", shape=(column_rows(encodings_of(terms), records), records)
+    )
     shares[row, 0] = (int(shares[row, 0]) + ADDED) % fp.P
     shares.flush()
     del shares

@@ -59,7 +59,11 @@ class TracedProcess:
     def is_node(self) -> bool:
         """Whether it is what an organisation keeps running, or was started by that; commands are not."""
         called = " ".join(self.arguments)
-        return " -m parties run " in f"{called} " or "parties.worker" in called or "parties.columns" in called
+        return (
+            " -m parties run " in f"{called} "
+            or "parties.worker" in called
+            or "parties.column_builder" in called
+        )
 
     @property
     def is_gateway(self) -> bool:

@@ -53,7 +53,7 @@ def verify_trace(processes: list[TracedProcess], production: Production, parties
         assert {"party.toml", "identity.key", "node.sqlite3"} <= running
         called = " ".join(argument for process in own for argument in process.arguments)
         assert "parties.worker" in called
-        assert "parties.columns" in called
+        assert "parties.column_builder" in called
     gateway = [process for process in owned if owner_of(process, organisations) == "gateway"]
     assert any("sqlite" in path.name for process in gateway for path in process.opened)
     assert all(process.is_gateway for process in gateway)

@@ -25,7 +25,7 @@ from mpc_cde.gateway.app import create_app
 from mpc_cde.gateway.settings import GatewaySettings, Limits
 from mpc_cde.gateway.store import Store
 from mpc_cde.reader_signatures import SignedReader
-from parties import columns, computing_work, conductor, gateway_feed, outbox, retention
+from parties import column_builder, columns, computing_work, conductor, gateway_feed, outbox, retention
 from parties.ceremony import read_community
 from parties.conductor import Conductor
 from parties.desk import Desk
@@ -305,15 +305,15 @@ class NodeMachine:
         )
 
     def _prepare_columns(self, desk: Desk, study: bytes, roster_digest: bytes) -> Path:
-        """What `python -m parties.columns` does, in this process."""
+        """What `python -m parties.column_builder` does, in this process."""
         directory = self.home.columns_path / roster_digest.hex()
         with desk.store.reading() as view:
             known = desk.know(view, study)
             try:
-                columns.verify_columns(directory, roster_digest, known.terms)
-            except columns.ColumnsDamaged:
+                column_builder.verify_columns(directory, roster_digest, known.terms)
+            except column_builder.ColumnsDamaged:
                 roster, entries = desk.roster(view, roster_digest)
-                columns.build_columns(
+                column_builder.build_columns(
                     view,
                     SeedVault(self.home.load_sealing_key(study), study),
                     community=desk.community,

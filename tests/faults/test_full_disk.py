@@ -14,7 +14,8 @@ from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.errors import StoreUnavailable
 from mpc_cde.gateway.store import Store
 from mpc_cde.node_log import verify_log
-from parties.columns import SHARES, build_columns
+from parties.column_builder import build_columns
+from parties.columns import SHARES
 from parties.seed_vault import SeedVault
 from parties.share_store import ShareStore
 from tests.checks.attack_tables import attack_of

@@ -40,7 +40,7 @@ from mpc_cde.gateway.store import Store
 from mpc_cde.keys import SigningKey
 from mpc_cde.reader_signatures import SignedReader
 from mpc_cde.secret_files import make_private_directory
-from parties import columns
+from parties import column_builder, columns
 from parties.conductor import Conductor
 from parties.desk import Desk
 from parties.gateway_client import PartyGateway
@@ -283,11 +283,11 @@ class TownNode:
         directory = self.node.home.columns_path / roster_digest.hex()
         terms = self.paper.study.terms
         try:
-            columns.verify_columns(directory, roster_digest, terms)
-        except columns.ColumnsDamaged:
+            column_builder.verify_columns(directory, roster_digest, terms)
+        except column_builder.ColumnsDamaged:
             with self.node.store.reading() as view:
                 roster, entries = self.desk.roster(view, roster_digest)
-                columns.build_columns(
+                column_builder.build_columns(
                     view,
                     SeedVault(self.paper.sealing_keys[self.node.index], study),
                     community=self.paper.community,

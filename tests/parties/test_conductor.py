@@ -25,7 +25,7 @@ from mpc_cde.documents.roster import Roster
 from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import OwnError
-from parties import columns, ledger_table
+from parties import column_builder, columns, ledger_table
 from parties.conductor import Conductor, Wanted
 from parties.desk import Desk
 from parties.job_proposals import Proposal
@@ -82,11 +82,11 @@ class Three:
             directory = node.home.columns_path / roster_digest.hex()
             terms = self.paper.study.terms
             try:
-                columns.verify_columns(directory, roster_digest, terms)
-            except columns.ColumnsDamaged:
+                column_builder.verify_columns(directory, roster_digest, terms)
+            except column_builder.ColumnsDamaged:
                 with node.store.reading() as view:
                     roster, entries = desk.roster(view, roster_digest)
-                    columns.build_columns(
+                    column_builder.build_columns(
                         view,
                         SeedVault(self.paper.sealing_keys[node.index], study),
                         community=self.paper.community,

@@ -24,7 +24,7 @@ from parties.worker_pipe import CellFound, JobSpecification
 from tests.mpc_cde.client.paper import PaperCommunity, paper_terms, signed
 from tests.parties.memory_sessions import MemoryMesh, MemorySession
 from tests.parties.paper_node import ManualClock, PaperNode, make_submission
-from tests.parties.test_columns import agreed_roster
+from tests.parties.test_column_builder import agreed_roster
 from tests.parties.test_conductor import AFTER_CLOSING
 from tests.parties.test_study_limits import of
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from protocols.cells import CellOutcome, CellRequest
 from protocols.computations import answer_query
 from protocols.decimals import exact_text
+from protocols.derived_rows import derive_rows
 from protocols.encoding import FigureEncoding
 from protocols.engine import Engine, PublicMask
 from protocols.records import Records, arrange
@@ -83,9 +84,12 @@ def matrix_of(table: Mapping[str, Column]) -> list[list[int]]:
 
 
 def records_of(table: Mapping[str, Column], share: Share) -> Records:
-    return arrange(
-        share(matrix_of(table)).values, [(name, encoding) for name, (encoding, _) in table.items()]
-    )
+    """As a worker has them: with the derived rows, and nobody may write to them."""
+    shares = share(matrix_of(table)).values
+    encodings = [encoding for encoding, _ in table.values()]
+    columns = np.concatenate([shares, *derive_rows(shares, encodings, shares.shape[1])])
+    columns.setflags(write=False)
+    return arrange(columns, list(zip(table, encodings, strict=True)))
 
 
 def ask(
@@ -97,7 +101,11 @@ def ask(
 ) -> tuple[list[CellOutcome], Ran]:
     """Answer `requests`; groups default to "all"."""
     count = len(next(iter(table.values()))[1])
-    selected = masks or {"all": np.ones(count, dtype=np.uint8)}
+    selected = {
+        name: mask.copy() for name, mask in (masks or {"all": np.ones(count, dtype=np.uint8)}).items()
+    }
+    for mask in selected.values():
+        mask.setflags(write=False)
 
     async def computation(engine: Engine, share: Share) -> Any:
         return await answer_query(engine, records_of(table, share), selected, requests, siblings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols import field as fp
+from protocols.cleartext_engine import CleartextEngine
 from protocols.derived_rows import (
     SCALE,
     derive_rows,
@@ -20,10 +22,13 @@ from protocols.derived_rows import (
     scaled_counts,
 )
 from protocols.encoding import FigureEncoding
-from protocols.engine import COMPARISON_BOUND, Shared
+from protocols.engine import COMPARISON_BOUND, Engine, Shared
 from protocols.errors import OutOfRange
-from protocols.order_statistics import Walk
+from protocols.moments import reveal_totals, shared_total
+from protocols.order_statistics import Walk, percentiles
+from protocols.randomness import ScriptedRandomness
 from protocols.records import arrange, everyone
+from tests.protocols.engines import SETTINGS, Setting, Share, setting_id
 
 OPTIONAL = FigureEncoding.create(
     minimum="0", step="1", publish_step="4", radices=(3, 128, 2, 2), allow_exact=False, blank_allowed=True
@@ -121,3 +126,52 @@ def test_what_is_neither_shares_nor_shares_with_all_derived_rows_is_refused() ->
     for rows in (15, 17, whole - 1, whole + 1):
         with pytest.raises(OutOfRange, match="the study's figures need 16"):
             arrange(np.zeros((rows, 3), dtype=np.uint64), [("figure", MANDATORY)])
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=setting_id)
+def test_whatever_a_record_holds_that_is_not_counted_changes_nothing(setting: Setting) -> None:
+    """A record that failed the input checks is left out by the mask; its packed counts may be anything."""
+    generator = np.random.default_rng(9)
+    figures: list[int | None] = [int(u) for u in generator.integers(0, OPTIONAL.size, 20)]
+    figures[3] = None
+    rows = np.array([OPTIONAL.indicators(u) for u in figures], dtype=np.uint64).T
+    garbage = generator.integers(0, fp.P, (len(rows), 2), dtype=np.uint64)
+    mask = np.array([1] * len(figures) + [0, 0], dtype=np.uint8)
+    quantiles = (Fraction(1, 10**60), Fraction(1, 3), Fraction(1, 2), Fraction(1))
+
+    async def computation(engine: Engine, share: Share) -> Any:
+        matrix = np.concatenate([rows, garbage], axis=1)
+        figure = arrange(share(matrix.tolist()).values, [("figure", OPTIONAL)])["figure"]
+        (found,) = await percentiles(engine, [Walk(figure, mask, 19, quantiles)])
+        return found, await reveal_totals(engine, [shared_total(engine, figure, mask)])
+
+    (found, total), _ = setting.run(computation)
+    given = sorted(u for u in figures if u is not None)
+    ranks = [max(1, -(-q.numerator * 19 // q.denominator)) for q in quantiles]
+    below = OPTIONAL.size // (3 * 128)
+    assert list(found) == [given[rank - 1] // below for rank in ranks]
+    assert total == [sum(given)]
+
+
+def test_remainders_of_as_many_digits_as_there_are_move_no_bit() -> None:
+    """At the largest study that is walked each digit leaves the rank as large a remainder as it can."""
+    digits, most = 59, 17_895_697
+    remainder = 0
+    for _ in range(digits):
+        for count in (0, 1, most):
+            pair = Shared(fp.from_ints([count + SCALE * most]))
+            low, high = scaled_counts(pair, 2).values.tolist()
+            for rank, found, exact in ((count, low, count), (most, high, most)):
+                assert fp.to_signed((found - (SCALE * rank - remainder)) % fp.P) >= 0
+                short = fp.to_signed((found - (SCALE * (exact + 1) - remainder)) % fp.P)
+                assert -COMPARISON_BOUND < short < 0
+        remainder += 2 * most
+    assert remainder < SCALE
+
+
+def test_a_category_is_not_walked() -> None:
+    records = arrange(np.zeros((5, 1), dtype=np.uint64), [("kind", CATEGORY)])
+    with pytest.raises(OutOfRange, match="no order"):
+        Walk(records["kind"], everyone(records), 1, (Fraction(1, 2),))
+    with pytest.raises(OutOfRange, match="no sum"):
+        shared_total(CleartextEngine(ScriptedRandomness(b"none")), records["kind"], everyone(records))

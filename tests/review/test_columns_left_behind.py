@@ -11,7 +11,7 @@ import pytest
 
 from mpc_cde.documents.roster import roster_of
 from mpc_cde.errors import StoreDamaged
-from parties import columns
+from parties import column_builder, columns
 from parties.retention import destroy_ended_studies
 from parties.seed_vault import SeedVault
 from tests.mpc_cde.client.paper import PaperCommunity, signed
@@ -46,7 +46,7 @@ def test_columns_are_readable_by_their_owner_alone(node: PaperNode, paper: Paper
     before = os.umask(0)
     try:
         with node.store.reading() as view:
-            columns.build_columns(
+            column_builder.build_columns(
                 view,
                 SeedVault(paper.sealing_keys[0], study),
                 community=paper.community,

@@ -14,7 +14,7 @@ from mpc_cde.documents.roster import Roster, RosterEntry, roster_of, sorted_entr
 from mpc_cde.documents.roster_rows import RosterRows
 from mpc_cde.encodings import encodings_of
 from mpc_cde.errors import StoreDamaged
-from parties import columns, roster_table
+from parties import column_builder, columns, roster_table
 from parties import store_tables as tables
 from parties.column_file import column_rows
 from tests.mpc_cde.client.paper import PaperCommunity, signed
@@ -29,7 +29,7 @@ def build(
     place = ["columns", "--place", str(node.home.path), "--party", "0", "--study", digest.hex()]
     monkeypatch.setattr(sys, "argv", [*place, "--roster", roster.digest().hex()])
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{key.suite} {key.secret_bytes().hex()}"))
-    return columns.main()
+    return column_builder.main()
 
 
 def agreed_roster(paper: PaperCommunity, submissions: list[PaperSubmission]) -> tuple[Roster, RosterRows]:
@@ -100,7 +100,11 @@ def test_columns_of_another_layout_are_built_again(tmp_path: Path, monkeypatch: 
     assert build(node, monkeypatch, roster) == 0
     path = node.home.columns_path / roster.digest().hex() / columns.MANIFEST
     whole = parse_canonical(path.read_bytes())
-    for other in ({key: value for key, value in whole.items() if key != "layout"}, {**whole, "layout": 0}):
+    others = [
+        {**whole, "layout": 0},
+        *({**whole, "records": records} for records in (3, -1, "2", [2], True, None)),
+    ]
+    for other in (*others, {key: value for key, value in whole.items() if key != "layout"}):
         path.write_bytes(canonical_bytes(other))
         assert build(node, monkeypatch, roster) == 0
         assert parse_canonical(path.read_bytes()) == whole
