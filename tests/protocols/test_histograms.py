@@ -194,7 +194,7 @@ def test_edges_that_begin_alike_share_their_products(setting: Setting) -> None:
         asked = [request([edge(column[0], place) for place in places], minimum=1)]
         return ask(setting, {"figure": column}, asked)[1].engines[0].counts.multiplications
 
-    # one more bucket: two comparisons of 31 products for the mask and those of the tree, but none of records
+    # one more bucket: two comparisons, of which the mask and the tree take products, but none of records
     assert products([405, 406]) - products([405]) == products([406, 407]) - products([406])
     assert products([405, 815]) - products([405, 406]) == 24
 

@@ -125,7 +125,7 @@ def test_rounds_do_not_grow_with_percentiles_or_figures(setting: Setting, walks:
         return await percentiles(engine, [walk] * walks)
 
     _, ran = setting.run(computation)
-    # masks 2; four digits of 6; the selectors of digits 2 and 3 one resharing each
+    # masks 3; four digits of 5; the selectors of digits 2 and 3 one resharing each
     assert ran.rounds == 3 + 4 * 5 + 2
 
 
