@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from mpc_cde.documents.figure import Figure
+from mpc_cde.encodings import encoding_of
 from mpc_cde.errors import SealRefused
 from mpc_cde.sealing import ResultContext, SealingPrivateKey, open_sealed
+from parties.column_file import writing_columns
 from parties.errors import (
     JobFailed,
     JobsDiffer,
@@ -118,7 +120,8 @@ def write_columns(directory: Path, figures: tuple[int, ...] = FIGURES) -> list[P
     for party in range(3):
         share = fp.add(plain, fp.multiply(mask, np.array(party + 1, dtype=np.uint64)))
         path = directory / f"party-{party}.u64"
-        path.write_bytes(np.ascontiguousarray(share).astype("<u8").tobytes())
+        with writing_columns(path, [encoding_of(FIGURE, allow_exact=True)], len(figures)) as write:
+            write(np.ascontiguousarray(share))
         paths.append(path)
     return paths
 
