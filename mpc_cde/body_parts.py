@@ -23,6 +23,7 @@ DOCUMENTS_MEDIA_TYPE = "application/jsonl"
 """Several signed documents of one type, one a line: what parties and registrars hand in for many members."""
 MAX_DOCUMENTS = 256
 MAX_ENTRIES_BYTES = 64 << 20
+SHORTEST_ENTRY_BYTES = len(b'{"groups":{},"holding":null,"membership":"","submission":""}') + 2 * 43
 _ENTRIES_HEAD, _ENTRIES_TAIL = b'{"entries":[', b'],"type":"roster-entries/v1"}'
 _END_OF_ENTRY = re.compile(rb'"submission":"[A-Za-z0-9_-]{43}"\}')
 """No text inside an entry holds it: a quotation mark in one is escaped."""
@@ -35,6 +36,8 @@ def envelope_part(party: int) -> str:
 
 def entries_content(rows: RosterRows) -> bytes | None:
     """The part `entries`: canonical JSON of a roster's entries in row order; None if it is longer than one may be."""
+    if len(rows) * SHORTEST_ENTRY_BYTES > MAX_ENTRIES_BYTES:
+        return None
     content = bytearray(_ENTRIES_HEAD)
     for row, payload in enumerate(rows.payloads()):
         content += b"," + payload if row else payload

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpc_cde import body_parts
-from mpc_cde.body_parts import entries_content, parse_entries
+from mpc_cde.body_parts import SHORTEST_ENTRY_BYTES, entries_content, parse_entries
 from mpc_cde.documents.canonical import canonical_bytes
 from mpc_cde.documents.merkle import MerkleTree, merkle_root
 from mpc_cde.documents.roster import RosterEntry, roster_document, roster_of, sorted_entries
@@ -94,6 +94,16 @@ def test_entries_longer_than_a_body_are_neither_written_nor_read(monkeypatch: py
     longer = CONTENT.replace(b'"groups":{', b'"groups":{' + b" " * 10, 1)
     with pytest.raises(BadDocument, match="at most"):
         parse_entries(longer)
+
+
+def test_entries_of_which_there_are_too_many_are_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The part of them that fits would be held for nothing, beside everything else that a roster takes."""
+    shortest = RosterEntry(submission=bytes(32), membership=bytes(32))
+    assert len(shortest.payload_bytes()) == SHORTEST_ENTRY_BYTES
+    rows = RosterRows.pack(roster_entries(3))
+    monkeypatch.setattr(body_parts, "MAX_ENTRIES_BYTES", 3 * SHORTEST_ENTRY_BYTES - 1)
+    monkeypatch.setattr(RosterRows, "payloads", lambda _: pytest.fail("an entry was written"))
+    assert entries_content(rows) is None
 
 
 def entry(number: int) -> RosterEntry:
