@@ -27,7 +27,7 @@ from parties.mesh_identity import (
 )
 from parties.peer_channel import PeerChannel
 from parties.time_limits import TimeLimits
-from parties.tls_connection import connect, shake_hands
+from parties.tls_connection import connect, readable, shake_hands
 
 MAX_HALF_OPEN = 64
 _SHUTDOWN_SECONDS = 1.0
@@ -161,11 +161,13 @@ class _Connecting:
     # accepting -------------------------------------------------------------------------------------------
 
     async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
         context = accepting_context(self._own, self._mesh.peers.values())
         while True:
+            await readable(self._socket)
             try:
-                connection, _ = await loop.sock_accept(self._socket)
+                connection, _ = self._socket.accept()
+            except BlockingIOError:  # somebody hung up, or a worker before this one took it
+                continue
             except OSError:  # out of descriptors, or the connection is gone already: try the next
                 await asyncio.sleep(0.05)
                 continue

@@ -262,6 +262,12 @@ async def _handshake(tls: ssl.SSLSocket) -> None:
             await _ready(tls.fileno(), loop.add_writer, loop.remove_writer)
 
 
+async def readable(listening: socket.socket) -> None:
+    """Wait until a connection can be accepted: at once then, since what a cancelled wait has accepted is lost."""
+    loop = asyncio.get_running_loop()
+    await _ready(listening.fileno(), loop.add_reader, loop.remove_reader)
+
+
 async def _ready(descriptor: int, watch: Callable[..., None], unwatch: Callable[[int], bool]) -> None:
     ready = asyncio.Event()
     watch(descriptor, ready.set)

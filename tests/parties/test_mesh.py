@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import socket
@@ -342,19 +343,23 @@ async def test_two_parties_with_one_key_are_refused_before_connecting(community:
 async def test_connections_without_handshake_do_not_keep_the_peers_out(community: TestCommunity) -> None:
     limits = dataclasses.replace(QUICK, handshake_seconds=3.0)
     port = community.parties[0].port
-    loiterers = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
-    opening = asyncio.gather(*(open_for(community, index, limits) for index in range(3)))
-    await asyncio.sleep(0.05)
-    loiterers += [socket.create_connection(("127.0.0.1", port)) for _ in range(30)]
-    for talker in loiterers[::7]:
-        talker.sendall(b"GET / HTTP/1.0\r\n\r\n")
-    try:
+    with contextlib.ExitStack() as loitering:
+
+        def come(count: int) -> list[socket.socket]:
+            return [
+                loitering.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(count)
+            ]
+
+        loiterers = come(60)
+        opening = asyncio.gather(*(open_for(community, index, limits) for index in range(3)))
+        await asyncio.sleep(0.05)
+        loiterers += come(30)
+        for talker in loiterers[::7]:
+            with contextlib.suppress(OSError):  # put out by now
+                talker.sendall(b"GET / HTTP/1.0\r\n\r\n")
         meshes = await asyncio.wait_for(opening, 4)
         assert all(live_parties(mesh) == (0, 1, 2) for mesh in meshes)
         await asyncio.gather(*(mesh.close(Abort("done", None)) for mesh in meshes))
-    finally:
-        for loiterer in loiterers:
-            loiterer.close()
 
 
 async def test_peer_that_starts_later_is_waited_for(community: TestCommunity) -> None:
