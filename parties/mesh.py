@@ -163,10 +163,10 @@ class _Connecting:
     async def _accept(self) -> None:
         context = accepting_context(self._own, self._mesh.peers.values())
         while True:
-            await readable(self._socket)
             try:
                 connection, _ = self._socket.accept()
-            except BlockingIOError:  # somebody hung up, or a worker before this one took it
+            except BlockingIOError:
+                await readable(self._socket)
                 continue
             except OSError:  # out of descriptors, or the connection is gone already: try the next
                 await asyncio.sleep(0.05)

@@ -353,7 +353,7 @@ async def test_connections_without_handshake_do_not_keep_the_peers_out(community
         loiterers = come(60)
         opening = asyncio.gather(*(open_for(community, index, limits) for index in range(3)))
         await asyncio.sleep(0.05)
-        loiterers += come(30)
+        loiterers += await asyncio.to_thread(come, 30)
         for talker in loiterers[::7]:
             with contextlib.suppress(OSError):  # put out by now
                 talker.sendall(b"GET / HTTP/1.0\r\n\r\n")
