@@ -178,6 +178,7 @@ class _Connecting:
             task = asyncio.create_task(self._greet(connection, context))
             self._half_open[task] = None
             task.add_done_callback(functools.partial(self._greeted, connection))
+            await asyncio.sleep(0)  # however many come, handshakes and whoever was put out have their turn
 
     def _greeted(self, connection: socket.socket, task: asyncio.Task[None]) -> None:
         self._half_open.pop(task, None)
