@@ -6,9 +6,9 @@ field and are opened by wide.py. Published is r rounded to the study's decimal p
 Where one of the figures is the same for all, r is not defined and the cell is withheld.
 
 What a party learns: N, S_x, S_y, S_xx, S_yy and S_xy over the members that gave both; the catalogue says so.
-Cost: a product a record and digit of each figure where either may be blank or the group is secret, none otherwise;
-D_x (D_x - 1) / 2 + D_y (D_y - 1) / 2 + D_x D_y inner products; three wide totals. Rounds, however many cells: 1 for
-those products, then 10 (limbs - 1) + 1.
+Cost: a product a record and limb of each figure where either may be blank or the group is secret, none otherwise;
+K_x (K_x + 1) / 2 + K_y (K_y + 1) / 2 + K_x K_y inner products, K limbs a figure; three wide totals. Rounds, however
+many cells: 1 for those products, then 10 (limbs - 1) + 1.
 """
 
 from __future__ import annotations

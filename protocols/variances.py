@@ -5,8 +5,8 @@ shifted by falls out. S_2 outgrows the field and is opened by wide.py, digit by 
 grid point nearest to v or to its square root, ties up, by integers only.
 
 What a party learns: N, S_1 and S_2 (so the sum of the figures and of their squares); the catalogue says so.
-Cost: D (D - 1) / 2 inner products a cell; for each limb but the last a mask of 61 random bits and about 124
-products; rounds: 1 under a shared selector, then 10 (limbs - 1) + 1, however many cells.
+Cost: K (K + 1) / 2 inner products a cell, of the figure's K limbs; for each limb of the total but the last a mask of
+61 random bits and about 124 products; rounds: 1 under a shared selector, then 10 (limbs - 1) + 1, however many cells.
 """
 
 from __future__ import annotations
