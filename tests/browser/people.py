@@ -27,7 +27,8 @@ PATIENCE_MS = 60_000
 """A page answers at once; a machine that does much else may be slow."""
 FIGURES = ("electricity", "gas", "flour", "energy_cost_change")
 MOST_TABS = 80
-KEY_PRESSES = 3
+KEY_PRESSES = 5
+CHOOSER_MS = 12_000
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -275,16 +276,13 @@ class Keyboard:
         """Files, in the window of the system that the field opens."""
         for _ in range(KEY_PRESSES):
             self.reach(field)
-            with (
-                suppress(
-                    PlaywrightTimeout
-                ),  # a busy machine may lose the window: whoever waits presses again
-                self._person.page.expect_file_chooser(timeout=8_000) as chooser,
-            ):
-                self._keys.press("Enter")
-            if chooser.is_done():
-                chooser.value.set_files(list(files))
-                return
+            try:
+                with self._person.page.expect_file_chooser(timeout=CHOOSER_MS) as chooser:
+                    self._keys.press("Enter")
+            except PlaywrightTimeout:  # a busy machine may lose the window: whoever waits presses again
+                continue
+            chooser.value.set_files(list(files))
+            return
         raise AssertionError(f"{field} opens no window for files")
 
     def save(self, target: Locator) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.community import fingerprint_of, format_fingerprint
@@ -346,6 +346,23 @@ def test_two_devices_of_one_member_go_on_with_one_sequence(two_devices: TwoDevic
     one.press("after.withdraw")
     one.press("withdraw.yes")
     expect(one.page.get_by_text(one.say("after.withdrawn"))).to_be_visible()
+
+
+def test_figures_typed_while_the_page_waits_for_another_language_stay(two_devices: TwoDevices) -> None:
+    """After a withdrawal the form asks the gateway for its receipts, which may take its time."""
+    one = two_devices.first
+    held: list[Route] = []
+    late = "**/v1/withdrawals/**"
+    one.page.route(late, lambda route: held.append(route))  # noqa: PLW0108 (playwright marks what it calls)
+    one.speak("nl")
+    while not held:
+        one.page.wait_for_timeout(20)
+    one.field("electricity").fill("27604")
+    for route in held:
+        route.continue_()
+    one.page.unroute(late)
+    one.button(one.say("form.check")).wait_for()
+    expect(one.field("electricity")).to_have_value(re.compile(r"27\.?604"))
 
 
 def test_a_page_is_fetched_whole_in_less_than_150_kilobytes(person: MakePerson, town: Town) -> None:

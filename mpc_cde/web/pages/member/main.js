@@ -197,14 +197,14 @@ class Page {
     const sent = stands === null ? {} : Object.fromEntries(Object.entries(stands.texts).map(([name, text]) => [name, shownText(text, format)]));
     const last = await this.records.lastFigures();
     const draft = await this.records.draft(terms);
-    const taken = typed?.() ?? null;
+    const isNew = stands === null && this.keyring.isRecovered;
+    const said = stands !== null ? null : record.withdrawn > 0 ? "after.withdrawn" : isNew ? "form.other_device" : null;
+    const withdrawal = said === "after.withdrawn" ? await this.#withdrawal(record) : null;
+    const taken = typed?.() ?? null; // nothing is waited for from here to where the new form is shown: the old one takes keys until then
     this.form = new FigureForm({ study, words, t, format, texts: taken ?? draft ?? sent, last, onDraft: (typed) => this.#keepDraft(typed) });
     const check = el("button", { class: "primary", type: "button", onclick: () => this.#review(words) }, t("form.check"));
     const keep = stands && el("button", { type: "button", onclick: () => this.#guarded(() => this.#open(terms)) }, t("form.keep"));
     const closes = new Date(study.presentation.closes).toLocaleString(t.language, { dateStyle: "full", timeStyle: "short" });
-    const isNew = stands === null && this.keyring.isRecovered;
-    const said = stands !== null ? null : record.withdrawn > 0 ? "after.withdrawn" : isNew ? "form.other_device" : null;
-    const withdrawal = said === "after.withdrawn" ? await this.#withdrawal(record) : null;
     const notice = said && el("div", { class: "notice" }, el("p", {}, t(said)), withdrawal?.element);
     this.formView = el("div", {}, isPilot(study.study.terms) ? pilotBanner(t) : null, el("h1", {}, words.title), el("p", { class: "lead" }, t("form.lead", { closes })), notice,
       el("div", { class: "columns" }, el("div", {}, this.form.element, el("div", { class: "actions" }, check, keep)), aboutCard({ study, words, t })));

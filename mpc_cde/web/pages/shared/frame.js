@@ -16,9 +16,15 @@ const STEPS = ["key", "certified", "figures", "results"];
 export async function frameIn(language, { root, settings, again, isRoom = false }) {
   const t = await loadLanguage(language, { isRoom });
   const inPlace = async (chosen) => {
-    const putBack = typedIn(root);
-    await again(chosen);
-    putBack();
+    const typed = new Map(fieldsOf(root).map(asTyped));
+    const note = ({ target }) => isKept(target) && typed.set(...asTyped(target));
+    root.addEventListener("input", note); // the old page takes keys until the new one is there
+    try {
+      await again(chosen);
+    } finally {
+      root.removeEventListener("input", note);
+    }
+    putBack(root, typed);
   };
   const kept = remembered(FORMAT_KEPT);
   const format = kept in FORMATS ? kept : formatOf(navigator.language.startsWith(language) ? navigator.language : language);
@@ -29,18 +35,26 @@ export async function frameIn(language, { root, settings, again, isRoom = false 
   return { t, format, frame: new Frame(root, { t, settings, format, onLanguage: inPlace, onFormat }) };
 }
 
-/** What stands in the fields of a page; the answer puts it back once the page was made anew. Figures know themselves. */
-function typedIn(root) {
-  const fields = () => [...root.querySelectorAll("main :is(input, select, textarea)[id]")].filter(({ type }) => type !== "file").filter((field) => field.closest(".figure") === null);
-  const typed = new Map(fields().map(({ id, value, checked }) => [id, { value, checked }]));
-  return () => {
-    for (const field of fields().filter(({ id }) => typed.has(id))) {
-      const { value, checked } = typed.get(field.id);
-      const isSame = field.value === value && field.checked === checked;
-      Object.assign(field, field.type === "checkbox" ? { checked } : { value });
-      if (!isSame && field.localName !== "select") for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
-    }
-  };
+/** The fields whose text outlives a page that is made anew. Figures know themselves; files cannot be put back. */
+function fieldsOf(root) {
+  return [...root.querySelectorAll("main :is(input, select, textarea)[id]")].filter(isKept);
+}
+
+function isKept(field) {
+  return field.id !== "" && field.type !== "file" && field.closest("main") !== null && field.closest(".figure") === null;
+}
+
+function asTyped({ id, value, checked }) {
+  return [id, { value, checked }];
+}
+
+function putBack(root, typed) {
+  for (const field of fieldsOf(root).filter(({ id }) => typed.has(id))) {
+    const { value, checked } = typed.get(field.id);
+    const isSame = field.value === value && field.checked === checked;
+    Object.assign(field, field.type === "checkbox" ? { checked } : { value });
+    if (!isSame && field.localName !== "select") for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
+  }
 }
 
 class Frame {
