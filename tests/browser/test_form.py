@@ -6,12 +6,13 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.community import fingerprint_of, format_fingerprint
@@ -351,18 +352,40 @@ def test_two_devices_of_one_member_go_on_with_one_sequence(two_devices: TwoDevic
 def test_figures_typed_while_the_page_waits_for_another_language_stay(two_devices: TwoDevices) -> None:
     """After a withdrawal the form asks the gateway for its receipts, which may take its time."""
     one = two_devices.first
-    held: list[Route] = []
-    late = "**/v1/withdrawals/**"
-    one.page.route(late, lambda route: held.append(route))  # noqa: PLW0108 (playwright marks what it calls)
-    one.speak("nl")
-    while not held:
-        one.page.wait_for_timeout(20)
-    one.field("electricity").fill("27604")
-    for route in held:
-        route.continue_()
-    one.page.unroute(late)
+    with held_back(one.page, "**/v1/withdrawals/**") as until_asked:
+        one.speak("nl")
+        until_asked()
+        one.field("electricity").fill("27604")
     one.button(one.say("form.check")).wait_for()
     expect(one.field("electricity")).to_have_value(re.compile(r"27\.?604"))
+
+
+def test_a_passphrase_typed_while_a_catalogue_is_fetched_stays(person: MakePerson, town: Town) -> None:
+    one = person()
+    one.page.goto(town.pages[0])
+    one.page.get_by_text(one.say("recover.heading")).click()
+    with held_back(one.page, "**/catalogues/nl.json") as until_asked:
+        one.page.get_by_label("Language").select_option("nl")
+        until_asked()
+        one.page.get_by_label(one.say("recover.passphrase")).fill(PASSPHRASE)
+    expect(one.page.locator('html[lang="nl"]')).to_be_attached()
+    expect(one.page.get_by_label("Wachtzin")).to_have_value(PASSPHRASE)
+
+
+@contextmanager
+def held_back(page: Page, address: str) -> Iterator[Callable[[], None]]:
+    """What the page asks of an address is answered afterwards; a function that waits until it has asked."""
+    held: list[Route] = []
+
+    def until_asked() -> None:
+        while not held:
+            page.wait_for_timeout(20)
+
+    page.route(address, lambda route: held.append(route))  # noqa: PLW0108 (playwright marks what it calls)
+    yield until_asked
+    for route in held:
+        route.continue_()
+    page.unroute(address)
 
 
 def test_a_page_is_fetched_whole_in_less_than_150_kilobytes(person: MakePerson, town: Town) -> None:
