@@ -5,6 +5,7 @@ Slow and plain on purpose. Each rule stands where the page of documents and life
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,7 +29,6 @@ class PlainList:
     submissions: tuple[ListedSubmission, ...]
     withdrawals: tuple[ListedWithdrawal, ...] = ()
     revoked: frozenset[bytes] = frozenset()
-    shown_withdrawals: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,9 @@ def roster_from_lists(
     parties: int,
     memberships: Mapping[bytes, CertifiedFacts],
     receipted: Collection[tuple[int, bytes]] = (),
-    receipted_withdrawals: Collection[tuple[int, bytes]] = (),
     roster_cap: int | None = None,
 ) -> PlainRoster | tuple[Disagreement, ...]:
-    faults = [*_missing_or_twice(lists, parties), *_broken_promises(lists, receipted, receipted_withdrawals)]
+    faults = [*_missing_or_twice(lists, parties), *_broken_promises(lists, receipted)]
     for own in lists:
         faults += _faults_of_one_list(own)
     faults += _uncertified(lists, memberships)
@@ -73,22 +72,21 @@ def roster_from_lists(
 
 
 def _missing_or_twice(lists: Collection[PlainList], parties: int) -> Iterable[Disagreement]:
-    counts = [sum(own.party == party for own in lists) for party in range(parties)]
-    for party, count in enumerate(counts):
-        if count == 0:
-            yield Disagreement(ListFault.PARTY_MISSING, party, None, "a roster list", "none")
-        elif count > 1:
-            yield Disagreement(ListFault.PARTY_TWICE, party, None, "one roster list", str(count))
-    for own in lists:
-        if not 0 <= own.party < parties:
-            expected = f"a party from 0 to {parties - 1}"
-            yield Disagreement(ListFault.PARTY_TWICE, own.party, None, expected, str(own.party))
+    everybody = set(range(parties))
+    shown = Counter(own.party for own in lists)
+    for party in everybody - shown.keys():
+        yield Disagreement(ListFault.PARTY_MISSING, party, None, "a roster list", "none")
+    for party in shown.keys() - everybody:
+        expected = f"a party from 0 to {parties - 1}"
+        yield Disagreement(ListFault.PARTY_TWICE, party, None, expected, str(party))
+    for party in shown.keys() & everybody:
+        if shown[party] != 1:
+            yield Disagreement(ListFault.PARTY_TWICE, party, None, "one roster list", str(shown[party]))
 
 
 def _broken_promises(
     lists: Collection[PlainList],
     receipted: Collection[tuple[int, bytes]],
-    receipted_withdrawals: Collection[tuple[int, bytes]],
 ) -> Iterable[Disagreement]:
     """A party that gave a receipt and does not list what it is for: its own receipt proves it."""
     for own in lists:
@@ -97,15 +95,6 @@ def _broken_promises(
             if party == own.party and submission not in listed:
                 yield Disagreement(
                     ListFault.RECEIPTED_BUT_NOT_LISTED, party, submission, "in its list", "missing"
-                )
-        for party, withdrawal in receipted_withdrawals:
-            if party == own.party and withdrawal not in own.shown_withdrawals:
-                yield Disagreement(
-                    ListFault.WITHDRAWAL_NOT_LISTED,
-                    party,
-                    withdrawal,
-                    "the withdrawal that it gave a receipt for",
-                    "missing",
                 )
 
 

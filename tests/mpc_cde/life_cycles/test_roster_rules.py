@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import permutations
 
@@ -72,6 +72,7 @@ def faults(
     *lists: PartyList,
     parties: int | None = None,
     receipted: Iterable[tuple[int, bytes]] = (),
+    receipted_withdrawals: Collection[tuple[int, bytes]] = (),
     roster_cap: int | None = None,
 ) -> tuple[Disagreement, ...]:
     promised = sorted(receipted)
@@ -80,6 +81,7 @@ def faults(
         parties=parties or len(lists),
         memberships=certified_by(FACTS),
         receipted={party: digests_of(d for p, d in promised if p == party) for party, _ in promised},
+        receipted_withdrawals=receipted_withdrawals,
         roster_cap=roster_cap,
     )
     assert isinstance(found, tuple)
@@ -172,15 +174,25 @@ def test_empty_lists_make_an_empty_roster() -> None:
     assert len(roster(*alike()).entries) == 0
 
 
-def test_a_party_without_a_list_or_with_two_makes_the_roster_wait() -> None:
+def test_a_party_without_a_list_makes_the_roster_wait() -> None:
     lists = alike(listed(MEMBERS[0]))
-    (missing,) = faults(*lists[:2], parties=3)
-    assert (missing.fault, missing.party) == (ListFault.PARTY_MISSING, 2)
+    for party in range(3):
+        (missing,) = faults(*lists[:party], *lists[party + 1 :], parties=3)
+        assert missing == Disagreement(ListFault.PARTY_MISSING, party, None, "a roster list", "none")
+    assert [each.party for each in faults(parties=3)] == [0, 1, 2]
+
+
+def test_a_party_with_two_lists_is_named_even_if_they_say_the_same() -> None:
+    lists = alike(listed(MEMBERS[0]))
     (twice,) = faults(*lists, lists[1], parties=3)
-    assert (twice.fault, twice.party) == (ListFault.PARTY_TWICE, 1)
-    (unknown,) = faults(*lists, replace(lists[1], party=7), parties=3)
-    assert unknown.party == 7
-    assert {fault.fault for fault in faults(parties=3)} == {ListFault.PARTY_MISSING}
+    assert twice == Disagreement(ListFault.PARTY_TWICE, 1, None, "one roster list", "2")
+
+
+@pytest.mark.parametrize("party", [-1, 3])
+def test_a_list_of_no_party_makes_the_roster_wait(party: int) -> None:
+    lists = alike(listed(MEMBERS[0]))
+    (unknown,) = faults(*lists, replace(lists[1], party=party), parties=3)
+    assert unknown == Disagreement(ListFault.PARTY_TWICE, party, None, "a party from 0 to 2", str(party))
 
 
 def test_a_party_that_drops_what_it_receipted_is_named() -> None:
@@ -192,6 +204,19 @@ def test_a_party_that_drops_what_it_receipted_is_named() -> None:
         ListFault.RECEIPTED_BUT_NOT_LISTED,
         1,
         dropped.submission,
+    )
+
+
+def test_a_party_that_drops_a_withdrawal_it_receipted_is_named() -> None:
+    kept, dropped = digest("withdrawal", 1), digest("withdrawal", 2)
+    shown = frozenset({kept})
+    lists = [replace(own, shown_withdrawals=shown) for own in alike(listed(MEMBERS[0]))]
+    lists[0] = replace(lists[0], shown_withdrawals=frozenset({kept, dropped}))
+    (complaint,) = faults(*lists, receipted_withdrawals=[(0, dropped), (1, dropped), (1, kept), (2, kept)])
+    assert (complaint.fault, complaint.party, complaint.submission) == (
+        ListFault.WITHDRAWAL_NOT_LISTED,
+        1,
+        dropped,
     )
 
 
