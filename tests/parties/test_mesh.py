@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import os
 import socket
 import ssl
@@ -360,6 +361,29 @@ async def test_connections_without_handshake_do_not_keep_the_peers_out(community
         meshes = await asyncio.wait_for(opening, 4)
         assert all(live_parties(mesh) == (0, 1, 2) for mesh in meshes)
         await asyncio.gather(*(mesh.close(Abort("done", None)) for mesh in meshes))
+
+
+@pytest.mark.parametrize("steps", range(6))
+@pytest.mark.parametrize("waited", [0, 5])
+async def test_a_connection_that_came_as_the_session_was_called_off_is_closed(
+    community: TestCommunity, waited: int, steps: int
+) -> None:
+    """Whatever the accepting was at: one that only the garbage collector closes is a warning, which fails this."""
+    opening = asyncio.create_task(open_for(community, 0))
+    for _ in range(waited):
+        await asyncio.sleep(0)
+    with socket.create_connection(("127.0.0.1", community.parties[0].port)) as caller:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        with contextlib.suppress(BlockingIOError):  # else it was accepted
+            community.sockets[0].accept()[0].close()
+        caller.settimeout(2)
+        with contextlib.suppress(ConnectionResetError):
+            assert caller.recv(1) == b""
+        del opening
+        gc.collect()
 
 
 async def test_peer_that_starts_later_is_waited_for(community: TestCommunity) -> None:
