@@ -238,9 +238,10 @@ async def _choose_parties(mesh: Mesh, terms: SessionTerms) -> tuple[int, ...]:
 def _compare(mesh: Mesh, party: int, own: SessionHello, hello: SessionHello) -> None:
     for name in SessionHello.model_fields:
         if name != "fresh" and getattr(own, name) != getattr(hello, name):
-            raise SessionsDiffer(
-                party, mesh.peers[party].name, step="hello", expected=f"our {name}", found="another"
-            )
+            expected, found = f"our {name}", "another"
+            if name == "code_version":
+                expected, found = own.code_version, "another version: run the same at every party"
+            raise SessionsDiffer(party, mesh.peers[party].name, step="hello", expected=expected, found=found)
 
 
 def _parse(mesh: Mesh, party: int, model: type[Sent], data: bytes, step: str) -> Sent:

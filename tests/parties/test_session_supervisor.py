@@ -353,6 +353,7 @@ async def test_other_code_version_opens_no_session(parties: Parties) -> None:
     found = await outcomes_of([attempt(index) for index in range(3)])
     assert isinstance(found[0], SessionsDiffer)
     assert found[0].peer == 1
+    assert "run the same at every party" in str(found[0])
 
 
 async def test_spare_stays_idle_and_a_session_runs_without_it(four: TestCommunity) -> None:
