@@ -67,15 +67,15 @@ def test_columns_of_what_is_not_in_the_store_are_not_built(
     assert not node.home.columns_path.exists() or not any(node.home.columns_path.iterdir())
 
 
-def node_with_a_roster(tmp_path: Path) -> tuple[PaperNode, Roster]:
-    """A node that took two submissions and the roster of them that all signed."""
+def node_with_a_roster(tmp_path: Path, *, taken: int = 2) -> tuple[PaperNode, Roster]:
+    """A node with a roster of two submissions that all signed, which took so many of them."""
     paper = PaperCommunity()
     node = PaperNode(paper, tmp_path)
     node.home.write_envelope(node.home.community_path, paper.community_envelope)
     node.open_study()
     submissions = [make_submission(paper, number) for number in range(2)]
     roster, entries = agreed_roster(paper, submissions)
-    node.take(*submissions, signed(roster, paper.party_keys))
+    node.take(*submissions[:taken], signed(roster, paper.party_keys))
     with node.store.writing() as transaction:
         roster_table.put_entries(transaction, roster.digest(), entries)
     return node, roster
@@ -108,6 +108,18 @@ def test_columns_of_another_layout_are_built_again(tmp_path: Path, monkeypatch: 
         path.write_bytes(canonical_bytes(other))
         assert build(node, monkeypatch, roster) == 0
         assert parse_canonical(path.read_bytes()) == whole
+
+
+def test_a_roster_is_not_computed_over_fewer_than_all_agreed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that says the feed ends earlier, or keeps a submission from a node after its disk was restored, would
+    have it add up other rows than the others do."""
+    node, roster = node_with_a_roster(tmp_path, taken=1)
+    node.store.close()
+    with pytest.raises(StoreDamaged, match="not in the store"):
+        build(node, monkeypatch, roster)
+    assert not (node.home.columns_path / roster.digest().hex()).exists()
 
 
 @pytest.mark.parametrize("column", ["correction", "sealed_seeds"])

@@ -247,7 +247,7 @@ class Watching:
 
 
 async def computing_begins(
-    node: PaperNode, source: Scripted, *, within_seconds: float
+    node: PaperNode, source: Scripted, *, within_seconds: float, then_read_to: int = 0
 ) -> tuple[Watching, NodeHealth]:
     health, conductor = NodeHealth(node.clock, community_stands=True), Watching(node)
     feed = GatewayFeed(
@@ -268,6 +268,8 @@ async def computing_begins(
                 log=node.log,
                 within_seconds=within_seconds,
             )
+            while health.feed_number < then_read_to:
+                await anyio.lowlevel.checkpoint()
             tasks.cancel_scope.cancel()
     return conductor, health
 
@@ -292,6 +294,19 @@ async def test_a_node_that_starts_amid_a_rush_computes_once_it_has_read_what_was
     assert conductor.began_at is not None
     assert 5 <= conductor.began_at <= source.polls < 100
     assert not [entry for entry in node.log.entries() if entry.event == "feed.end_not_reached"]
+
+
+async def test_an_end_told_too_low_has_a_node_begin_early_and_read_on(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the rest were held back, which a gateway can do anyway: what a node has not read it gave no receipt for,
+    and a roster that holds it is not computed (test_column_builder)."""
+    monkeypatch.setattr(gateway_feed, "gather_seconds", lambda taken, items: 0.0)
+    source = Scripted(node, 7, has_end=True, newest=0)
+    conductor, health = await computing_begins(node, source, within_seconds=9, then_read_to=7)
+    assert conductor.began_at is not None
+    assert conductor.began_at < 7
+    assert health.feed_number == 7
 
 
 @pytest.mark.parametrize(
