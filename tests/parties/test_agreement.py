@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from mpc_cde.documents.roster_lines import LINE, ListedSubmission, RosterLines, 
 from mpc_cde.documents.roster_list import RosterList
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.keys import SigningKey
+from parties import agreement
 from parties.agreement import RostersDiffer, SignedRoster, agree_on_roster
-from parties.roster import ListRefused, Promises, RosterBasis, ShownList
+from parties.roster import AgreedInputs, ListRefused, Promises, RosterBasis, ShownList
+from parties.roster import agree as comes_to
 from tests.mpc_cde.client.paper import PaperCommunity, signed
 from tests.review.lying_sessions import Lie, LyingSession, LyingTable, truth
 from tests.review.test_two_faced_roster import basis_of, make_nodes, no_rows_yet
@@ -268,6 +271,27 @@ async def test_of_lists_that_differ_the_parts_that_differ_are_shown(
     assert steps[3:-1] == [(expected, 88 * len(less.part(bases[0].lines.part_prefix(row))))]
     assert found.inputs.entries.row_of(bases[0].lines.submission(row)) is None
     assert len(found.inputs.entries) == len(bases[0].lines) - 1
+
+
+async def test_lists_like_the_own_one_are_kept_once(
+    paper: PaperCommunity, bases: list[RosterBasis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a million members each list that is not the same object is 88 MB more."""
+    kept: list[Mapping[int, ShownList]] = []
+
+    def agree(basis: RosterBasis, lists: Mapping[int, ShownList]) -> AgreedInputs:
+        if basis.party == 0:
+            kept.append(lists)
+        return comes_to(basis, lists)
+
+    monkeypatch.setattr(agreement, "agree", agree)
+    bases = [replace(basis, promises=Promises({}, frozenset())) for basis in bases]
+    bases[LIAR] = holding(bases[LIAR], RosterLines(bases[LIAR].lines.lines[1:]))
+    found = await outcome(paper, bases)
+    assert isinstance(found, SignedRoster), found
+    ((own, shorter, like_own),) = [tuple(shown.lines for shown in lists.values()) for lists in kept]
+    assert like_own is own
+    assert len(shorter) == len(own) - 1
 
 
 async def test_a_list_that_differs_in_every_line_is_a_list(

@@ -106,7 +106,9 @@ def test_derived_rows_of_plain_figures_are_their_counts_and_limbs(data: st.DataO
         assert records["1"].running == ()
 
 
-@pytest.mark.parametrize(("digits", "most"), [(1, (1 << 29) - 2), (8, 119_304_647), (59, 17_895_697)])
+@pytest.mark.parametrize(
+    ("digits", "most"), [(1, (1 << 29) - 2), (3, (1 << 28) - 1), (8, 119_304_647), (59, 17_895_697)]
+)
 def test_a_walk_whose_remainders_or_differences_are_too_large_is_refused(digits: int, most: int) -> None:
     require_scale(most, digits)
     assert 2 * most * (digits + 1) < SCALE
