@@ -25,8 +25,16 @@ _HINTS_AT_ONCE = 8
 _TESTS_EACH = 25
 """Of the tests in which a mutant makes a difference so many are run."""
 _OF_ONE_FILE = 10
-"""Of these so many of one file: what one of its tests does not notice, the next often does not either."""
+"""Of these so many of one file, unless it is the module's own: what one of its tests does not notice, the next often
+does not either."""
 _UNKNOWN_SECONDS = 300.0
+
+
+def own_tests_of(module: str) -> str:
+    """Where the tests of a module stand, if it has its own."""
+    directory, _, name = module.rpartition("/")
+    return f"tests/{directory}/test_{name}"
+
 
 Facts = dict[str, dict[str, Any]]
 """What a look saw, by test: its seconds, whether it passed, the switches in which it saw a difference."""
@@ -163,19 +171,22 @@ class Hunt:
 
     def _go_through(self, file: str) -> None:
         facts = self._facts(file)
-        trials = [trial for site in self._open.values() if (trial := self._trial(site, facts)) is not None]
+        trials = [
+            trial for site in self._open.values() if (trial := self._trial(site, file, facts)) is not None
+        ]
         trials.sort(key=lambda trial: trial.limit_seconds)
         for trial in trials:
             self._tried[trial.site.key] += len(trial.tests)
         self._settle(self._runner.try_all(trials))
 
-    def _trial(self, site: Site, facts: Facts) -> Trial | None:
+    def _trial(self, site: Site, file: str, facts: Facts) -> Trial | None:
         seen = sorted(
             (each["seconds"], name)
             for name, each in facts.items()
             if each["passed"] and site.switch in each["differences"]
         )
-        seen = seen[: min(_OF_ONE_FILE, _TESTS_EACH - self._tried[site.key])]
+        if file != own_tests_of(site.file):
+            seen = seen[: max(0, min(_OF_ONE_FILE, _TESTS_EACH - self._tried[site.key]))]
         limit = _SLACK_SECONDS + 5 * sum(seconds for seconds, _ in seen)
         return Trial(site, tuple(name for _, name in seen), limit) if seen else None
 

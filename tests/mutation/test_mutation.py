@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.mutation import page
-from tests.mutation.hunt import Facts, Ground, Hunt, Trial
+from tests.mutation.hunt import Facts, Ground, Hunt, Trial, own_tests_of
 from tests.mutation.looks import Looks
 from tests.mutation.results import (
     TIME_LIMIT,
@@ -375,15 +375,21 @@ class Scripted:
 ONE, OTHER = site("remove", "number > most"), site("operand", "a != 7")
 A, B = "tests/test_a.py", "tests/test_b.py"
 IMPORTS = {A: {"parties/other.py"}, B: {"parties/sample.py"}}
+FILES = (A, B)
 
 
 def hunt(
-    tree: Path, runner: Scripted, *todo: Site, explained: Sequence[Site] = (), stages: Sequence[int] = (0, 1)
+    tree: Path,
+    runner: Scripted,
+    *todo: Site,
+    explained: Sequence[Site] = (),
+    stages: Sequence[int] = (0, 1),
+    files: Sequence[str] = FILES,
 ) -> Results:
     results = results_in(tree)
     ground = Ground(
-        dict(zip((A, B), stages, strict=True)),
-        IMPORTS,
+        dict(zip(files, stages, strict=False)),
+        {file: IMPORTS.get(file, set()) for file in files},
         frozenset({f"{A}::test_one", f"{B}::test_one"}),
         looks(tree),
         results,
@@ -444,6 +450,18 @@ def test_tests_that_do_not_end_find_a_mutant_if_they_end_without_it(
     seen: dict[str, Facts] = {A: {f"{A}::test_one": facts(ONE)}, B: {}}
     runner = Scripted(seen, {}, dirty, endless=f"{A}::test_one")
     assert came_to(hunt(tree, runner, ONE), ONE) == (found_by, 1)
+
+
+def test_all_tests_of_the_modules_own_file_are_tried(tree: Path) -> None:
+    own = own_tests_of(ONE.file)
+    assert own == "tests/parties/test_sample.py"
+    (tree / "tests" / "parties").mkdir()
+    (tree / own).write_text("from tests import helper")
+    seen = {f"{own}::test_{number}": facts(ONE, seconds=number) for number in range(30)}
+    runner = Scripted({own: seen, A: {f"{A}::test_one": facts(ONE)}}, {f"{own}::test_29": [ONE]})
+    assert came_to(hunt(tree, runner, ONE, files=(own,)), ONE) == (f"{own}::test_29", 30)
+    unnoticed = Scripted({own: seen, A: {f"{A}::test_one": facts(ONE)}}, {})
+    assert came_to(hunt(tree, unnoticed, ONE, files=(own, A)), ONE) == (None, 30)
 
 
 def test_quick_tests_of_a_file_come_first_and_not_all_are_tried(tree: Path) -> None:
