@@ -27,9 +27,11 @@ from benchmarks.generated_community import GeneratedCommunity, signed
 from mpc_cde.documents.envelope import Envelope
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.feed_format import FeedFrame, read_frames, write_frame
+from mpc_cde.settled_memory import settle_memory
 from parties.clock import system_clock
 from parties.intake import Intake
 from parties.log import NodeLog
+from parties.opener_process import OpenerProcess
 from parties.party_home import PartyHome
 from parties.share_store import ShareStore
 from protocols.randomness import SystemRandomness
@@ -72,7 +74,9 @@ def receipts_of(paper: GeneratedCommunity, submission: bytes) -> list[Envelope]:
     ]
 
 
-def measure(submissions: int, figures: int, with_receipts: bool, directory: Path) -> dict[str, Any]:
+def measure(
+    submissions: int, figures: int, with_receipts: bool, with_opener: bool, directory: Path
+) -> dict[str, Any]:
     paper = GeneratedCommunity(figures=figures, roster_cap=max(2, submissions))
     home = PartyHome(directory)
     place = home.pin(paper.community.fingerprint())
@@ -84,6 +88,7 @@ def measure(submissions: int, figures: int, with_receipts: bool, directory: Path
     )
     store = ShareStore.open(place.store_path)
     log = NodeLog(place.log_path, paper.party_keys[PARTY], system_clock)
+    opener = OpenerProcess(cores=None if with_opener else 1)
     intake = Intake(
         store=store,
         log=log,
@@ -92,6 +97,7 @@ def measure(submissions: int, figures: int, with_receipts: bool, directory: Path
         identity=paper.party_keys[PARTY],
         clock=system_clock,
         randomness=SystemRandomness(),
+        opener=opener,
     )
     began = time.perf_counter()
     first = [paper.study_envelope, *paper.approvals]
@@ -110,6 +116,7 @@ def measure(submissions: int, figures: int, with_receipts: bool, directory: Path
     frames = (write_frame(FeedFrame(n, "receipt/v1", r)) for n, r in enumerate(receipts, start=start))
     receipt_pages = list(pages_of(frames))
     prepare_seconds = time.perf_counter() - began
+    settle_memory()  # as a node does; and what was prepared is none of its garbage
 
     membership_seconds = take_pages(intake, known_pages)
     commits = [0]
@@ -160,10 +167,17 @@ def main() -> int:
     parser.add_argument("--submissions", type=int, default=3000)
     parser.add_argument("--figures", type=int, default=20)
     parser.add_argument("--receipts", action="store_true", help="take the receipts of all parties too")
+    parser.add_argument("--without-opener", action="store_true", help="in one process")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mpc-cde-benchmark-") as directory:
-        report = measure(arguments.submissions, arguments.figures, arguments.receipts, Path(directory))
+        report = measure(
+            arguments.submissions,
+            arguments.figures,
+            arguments.receipts,
+            not arguments.without_opener,
+            Path(directory),
+        )
     if arguments.json:
         print(json.dumps(report, indent=2))
     else:

@@ -199,7 +199,12 @@ def open_sealed(private_key: SealingPrivateKey, sealed: bytes, context: Context)
             return private_key.open(sealed, context.info(private_key.suite))
         except (InvalidTag, ValueError):
             pass
-    raise SealRefused(f"{context.described} does not open")
+    raise does_not_open(context)
+
+
+def does_not_open(context: Context) -> SealRefused:
+    """What `open_sealed` says then."""
+    return SealRefused(f"{context.described} does not open")
 
 
 def is_sealing_key(public_key: PublicSealingKey) -> bool:

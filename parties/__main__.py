@@ -209,10 +209,12 @@ def run(home: HomeOption = None, passphrase_fd: PassphraseOption = None) -> None
     import anyio
 
     from mpc_cde.remarks import write_remarks
+    from mpc_cde.settled_memory import settle_memory
     from parties.node import run_node
 
     write_remarks()
     place, passphrase = _home(home), _passphrase(passphrase_fd)
+    settle_memory()
 
     async def until_told() -> None:
         async with anyio.create_task_group() as tasks:

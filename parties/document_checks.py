@@ -18,12 +18,12 @@ from mpc_cde.documents.authority import (
     is_in_force,
     open_from_member,
     open_from_party,
-    open_membership,
     open_proposed_closing,
     open_proposed_study,
     open_query,
     party_name,
     signing_parties,
+    verify_certified,
 )
 from mpc_cde.documents.checked_roster import CheckedRoster
 from mpc_cde.documents.community import Community
@@ -294,7 +294,7 @@ def membership_of(context: DocumentContext, member: bytes, envelope: Envelope) -
         if not has_signature(envelope, membership.signing_key):
             continue
         try:
-            open_membership(stored.envelope, context.community)
+            verify_certified(membership, context.community, stored.has_signature_of)
         except BadSignature:
             fallback = fallback or SignedBy(membership, stored.digest, False)
             continue

@@ -112,6 +112,7 @@ class GatewayFeed:
                 continue
             except (MpcCdeError, TimeoutError) as error:
                 self._health.feed_failed(str(error) or "no answer in time")
+                await to_thread.run_sync(self._intake.rest)
                 await anyio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 continue
@@ -139,6 +140,7 @@ class GatewayFeed:
                 self._health.feed_answered(after)
                 continue
             self._read_to_its_end.set()
+            await to_thread.run_sync(self._intake.rest)
             if anyio.current_time() - asked < min(int(wait_seconds), SOON_SECONDS):
                 # Whoever answers "nothing" at once would have this party ask as fast as it can.
                 await anyio.sleep(pause)

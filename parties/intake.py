@@ -32,7 +32,7 @@ from mpc_cde.errors import BadDocument, CallerError, PeerError
 from mpc_cde.feed_format import FeedFrame
 from mpc_cde.keys import Passphrase, SigningKey
 from mpc_cde.life_cycles.roster_rules import is_standing
-from mpc_cde.sealing import SealingPrivateKey
+from mpc_cde.sealing import SealingPrivateKey, does_not_open, open_sealed
 from parties import roster_table
 from parties.clock import Clock
 from parties.document_checks import (
@@ -43,8 +43,11 @@ from parties.document_checks import (
     verify_document,
     withdrawn_sequences,
 )
+from parties.envelope_opener import SealedPart
+from parties.errors import PartyError
 from parties.log import NodeLog
-from parties.looking_ahead import look_ahead
+from parties.looking_ahead import LookingAhead, look_ahead
+from parties.opener_process import OpenerProcess
 from parties.party_home import CommunityHome
 from parties.seed_vault import SeedVault
 from parties.share_store import ShareStore, StoredDocument, StoreTransaction, SubmissionRecord
@@ -56,6 +59,7 @@ from parties.submission_checks import (
     Refused,
     SubmissionContext,
     judge_submission,
+    where_sealed,
 )
 from protocols.randomness import Randomness
 
@@ -75,6 +79,7 @@ class _Batch:
 
     transaction: StoreTransaction
     now: datetime
+    ahead: LookingAhead = field(default_factory=LookingAhead)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     studies: dict[bytes, KnownStudy | None] = field(default_factory=dict)
     may_open: dict[bytes, bool] = field(default_factory=dict)
@@ -142,8 +147,10 @@ class Intake:
         clock: Clock,
         randomness: Randomness,
         passphrase: Passphrase | None = None,
+        opener: OpenerProcess | None = None,
     ) -> None:
-        """`community` is the newest version signed by all; `identity` is the key of one of its parties."""
+        """`community` is the newest version signed by all; `identity` is the key of one of its parties; `opener` is
+        asked about long pages."""
         self._store = store
         self._log = log
         self._home = home
@@ -152,6 +159,7 @@ class Intake:
         self._clock = clock
         self._randomness = randomness
         self._passphrase = passphrase
+        self._opener = opener
         self._sealing_keys: dict[bytes, SealingPrivateKey] = {}
         self._vaults: dict[bytes, SeedVault] = {}
         self._members: dict[bytes, int] = {}
@@ -180,9 +188,10 @@ class Intake:
             batch = _Batch(transaction, self._clock(), members=dict(self._members))
             done = reached = transaction.feed_number
             fresh = [item for item in items if item.number > reached]
-            look_ahead(transaction, [item.envelope for item in fresh], self._community)
+            batch.ahead = self._look_ahead(batch, fresh)
             taken = 0
-            for item in fresh:
+            for place, item in enumerate(fresh):
+                batch.ahead.reach(place)
                 if item.number <= done:
                     continue
                 done, taken = item.number, taken + 1
@@ -192,6 +201,11 @@ class Intake:
         self._members = batch.members
         return Taken(done, taken > 0 and batch.refused == taken)
 
+    def rest(self) -> None:
+        """Nothing comes for a while: end the process that helps with long pages. Blocks."""
+        if self._opener is not None:
+            self._opener.stop()
+
     def read_again(self) -> int:
         """Go back to the beginning of the feed, where everything that was taken in is known; returns 0. Blocks."""
         with self._store.writing() as transaction:
@@ -200,6 +214,37 @@ class Intake:
             transaction.set_feed_number(0)
             transaction.set_log_head(self._log.append_all(batch.events))
         return 0
+
+    def _look_ahead(self, batch: _Batch, items: Sequence[FeedFrame]) -> LookingAhead:
+        def failed(error: PartyError) -> None:
+            self._note_within_limit(batch, "opener.failed", reason=short_text_of(str(error)))
+
+        return look_ahead(
+            batch.transaction,
+            items,
+            self._community,
+            opener=self._opener,
+            part_of=lambda item: self._part_to_open(batch, item),
+            sealing_key_of=self._sealing_key,
+            failed=failed,
+        )
+
+    def _part_to_open(self, batch: _Batch, item: FeedFrame) -> SealedPart | None:
+        """The envelope that comes to be opened if the rest of the item is as it should be."""
+        if (
+            item.envelope.payload_type != Submission.payload_type()
+            or len(item.parts) != _PARTS_OF_A_SUBMISSION
+            or batch.transaction.submission(item.envelope.digest()) is not None
+        ):
+            return None
+        try:
+            submission = open_envelope(item.envelope, Submission)
+            known = self._study(batch, submission.study_terms)
+        except PeerError:
+            return None  # its own check says so
+        if known is None or not known.is_open or not self._may_open(batch, submission.study_terms):
+            return None
+        return SealedPart(Parts(*item.parts).envelope, where_sealed(submission, self._own_index))
 
     def _take_item(self, batch: _Batch, item: FeedFrame) -> None:
         try:
@@ -338,7 +383,7 @@ class Intake:
                 submission,
                 Parts(*item.parts),
                 self._submission_context(batch, submission, signed_by.membership, known),
-                self._sealing_key,
+                lambda part: self._open(batch, part),
             )
         self._answer(batch, item, submission, signed_by, verdict)
 
@@ -408,6 +453,15 @@ class Intake:
         if study_terms not in self._sealing_keys:
             self._sealing_keys[study_terms] = self._home.load_sealing_key(study_terms, self._passphrase)
         return self._sealing_keys[study_terms]
+
+    def _open(self, batch: _Batch, part: SealedPart) -> bytes:
+        """What is in it, found out already or now. Raises SealRefused."""
+        if part not in batch.ahead.opened:
+            return open_sealed(self._sealing_key(part.where.study_terms), part.sealed, part.where)
+        plaintext = batch.ahead.opened[part]
+        if plaintext is None:
+            raise does_not_open(part.where)
+        return plaintext
 
     def _answer(
         self,

@@ -1,14 +1,17 @@
 """What a page of the feed needs, got for all its items at once before they are taken one by one.
 
-The rows that their checks look at come with a few queries. Signatures are verified side by side, since the
-library lets other threads run meanwhile; what was found out is remembered by `is_signed`, so the checks
-themselves stay as they are and find each answer ready.
+The rows that their checks look at come with a few queries. Where there is a process for it, that one verifies
+signatures and opens envelopes while the items before them are taken; else signatures are verified side by side
+beforehand, since the library lets other threads run meanwhile. What was found out is remembered by `is_signed` and in
+`opened`, so the checks themselves stay as they are and find each answer ready; what is not there they find out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 from mpc_cde.documents.community import Community
 from mpc_cde.documents.envelope import (
@@ -16,6 +19,7 @@ from mpc_cde.documents.envelope import (
     Envelope,
     is_signed,
     keyid_of,
+    note_verified,
     open_envelope,
     pre_authentication_encoding,
 )
@@ -24,49 +28,133 @@ from mpc_cde.documents.receipt import Receipt, WithdrawalReceipt
 from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.withdrawal import Withdrawal
 from mpc_cde.errors import BadDocument
+from mpc_cde.feed_format import FeedFrame
+from mpc_cde.sealing import SealingPrivateKey
+from parties.envelope_opener import SealedPart, Task
+from parties.errors import PartyError
 from parties.gathered_rows import Interest
+from parties.opener_process import OpenerProcess
 from parties.share_store import StoreView
 from parties.signature_filter import community_keys
 
 AT_ONCE = 2
 WORTH_THREADS = 8
+ROUND = 16
+"""Tasks that go to the other process together: few enough for the first answers to be there soon."""
 
-Claimed = tuple[bytes, bytes, bytes]
-"""Who is said to have signed what: key, signature, message."""
+PartOf = Callable[[FeedFrame], SealedPart | None]
+"""The envelope that will be opened if the item passes its checks."""
+SealingKeyOf = Callable[[bytes], SealingPrivateKey]
 
 
-def look_ahead(view: StoreView, envelopes: Sequence[Envelope], community: Community) -> None:
-    """Gather the rows and verify the signatures that taking these documents will ask for."""
-    interests = [_interest_of(envelope) for envelope in envelopes]
+class LookingAhead:
+    """What another process finds out about a page while it is taken; nothing, where there is none.
+
+    `opened` holds what is in an envelope, None for one that does not open.
+    """
+
+    def __init__(
+        self, opener: OpenerProcess | None = None, failed: Callable[[PartyError], None] = lambda _: None
+    ) -> None:
+        """`failed` hears why the process is no longer asked."""
+        self.opened: dict[SealedPart, bytes | None] = {}
+        self._opener = opener
+        self._failed = failed
+        self._waiting: deque[int] = deque()
+        """Of each round that is not answered yet, the place in the page of its first task."""
+
+    def is_ready_for(self, items: int) -> bool:
+        """Whether the process can be asked about a page of so many items."""
+        try:
+            return self._opener is not None and self._opener.is_ready_for(items)
+        except PartyError as error:
+            self._do_without(error)
+            return False
+
+    def ask(self, tasks: Iterator[tuple[int, Task]], sealing_key_of: SealingKeyOf) -> None:
+        """Hand over what is to be found out, each with its place in the page, ascending."""
+        while self._opener is not None and (batch := list(islice(tasks, ROUND))):
+            try:
+                self._opener.ask([task for _, task in batch], sealing_key_of)
+            except PartyError as error:
+                self._do_without(error)
+            self._waiting.append(batch[0][0])
+
+    def reach(self, place: int) -> None:
+        """Returns when what was asked about this place of the page has been answered, or never will be."""
+        try:
+            if self._opener is not None and self._waiting:
+                self._opener.go_on()
+            while self._opener is not None and self._waiting and self._waiting[0] <= place:
+                for task, answer in self._opener.answers():
+                    for (key, signature), holds in zip(task.claims, answer.holds, strict=True):
+                        note_verified(key, signature, task.message, holds=holds)
+                    if task.part is not None and answer.is_tried:
+                        self.opened[task.part] = answer.plaintext
+                self._waiting.popleft()
+        except PartyError as error:
+            self._do_without(error)
+
+    def _do_without(self, error: PartyError) -> None:
+        opener, self._opener = self._opener, None
+        if opener is not None:
+            opener.give_up()
+            self._failed(error)
+
+
+def look_ahead(
+    view: StoreView,
+    items: Sequence[FeedFrame],
+    community: Community,
+    *,
+    opener: OpenerProcess | None,
+    part_of: PartOf,
+    sealing_key_of: SealingKeyOf,
+    failed: Callable[[PartyError], None],
+) -> LookingAhead:
+    """Gather the rows, and see to the signatures and envelopes, that taking these items will ask for."""
+    interests = [_interest_of(item.envelope) for item in items]
     view.gather(interests)
     office = {keyid_of(key): key for key in community_keys(community)}
-    claims = [
-        claim
-        for envelope, interest in zip(envelopes, interests, strict=True)
-        for claim in _claims(view, envelope, interest, office)
-    ]
-    if len(claims) < WORTH_THREADS:
+    tasks = (
+        (place, task)
+        for place, (item, interest) in enumerate(zip(items, interests, strict=True))
+        if (task := _task_of(view, item, interest, office, part_of)) is not None
+    )
+    ahead = LookingAhead(opener, failed)
+    if ahead.is_ready_for(len(items)):
+        ahead.ask(tasks, sealing_key_of)
+    else:
+        _verify_side_by_side([task for _, task in tasks])
+    return ahead
+
+
+def _verify_side_by_side(tasks: Sequence[Task]) -> None:
+    if len(tasks) < WORTH_THREADS:
         return
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="signatures") as threads:
-        list(threads.map(_verify, (claims[start::AT_ONCE] for start in range(AT_ONCE))))
+        list(threads.map(_verify, (tasks[start::AT_ONCE] for start in range(AT_ONCE))))
 
 
-def _verify(claims: Sequence[Claimed]) -> None:
-    for key, signature, message in claims:
-        is_signed(key, signature, message)
+def _verify(tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        for key, signature in task.claims:
+            is_signed(key, signature, task.message)
 
 
-def _claims(
-    view: StoreView, envelope: Envelope, interest: Interest, office: dict[bytes, bytes]
-) -> Iterator[Claimed]:
-    """By the hints alone; where a hint lies, the check itself finds out."""
+def _task_of(
+    view: StoreView, item: FeedFrame, interest: Interest, office: dict[bytes, bytes], part_of: PartOf
+) -> Task | None:
+    """Who signed goes by the hints alone; where a hint lies, the check itself finds out."""
+    envelope = item.envelope
     if len(envelope.payload) >= MAX_REMEMBERED_BYTES // 2:
-        return
+        return None
     keys = office | {keyid_of(key): key for key in _keys_of_members(view, interest)}
+    claims = tuple((keys[each.keyid], each.sig) for each in envelope.signatures if each.keyid in keys)
+    if not claims:
+        return None
     message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
-    for signature in envelope.signatures:
-        if signature.keyid in keys:
-            yield keys[signature.keyid], signature.sig, message
+    return Task(message, claims, part_of(item))
 
 
 def _keys_of_members(view: StoreView, interest: Interest) -> list[bytes]:

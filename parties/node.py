@@ -34,6 +34,7 @@ from parties.intake import Intake
 from parties.listening import bind
 from parties.log import NodeLog
 from parties.node_health import NodeHealth
+from parties.opener_process import OpenerProcess
 from parties.opening import fetch_community, open_log
 from parties.operations import create_operations_app, serve_operations
 from parties.outbox import Outbox
@@ -100,6 +101,7 @@ async def _follow(node: Node) -> None:
         clock=node.clock,
         randomness=node.randomness,
         passphrase=node.passphrase,
+        opener=OpenerProcess(limits=node.settings.limits),
     )
     reader = SignedReader(node.identity, randomness=node.randomness, clock=node.clock)
 
@@ -119,16 +121,19 @@ async def _follow(node: Node) -> None:
         on_batch=node.outbox.doorbell.ring,
         on_change=conductor.wake,
     )
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(feed.run)
-        tasks.start_soon(_delete_in_time, node, intake)
-        await compute_after_reading(
-            feed,
-            conductor,
-            health=node.health,
-            log=node.log,
-            within_seconds=node.settings.limits.catch_up_seconds,
-        )
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(feed.run)
+            tasks.start_soon(_delete_in_time, node, intake)
+            await compute_after_reading(
+                feed,
+                conductor,
+                health=node.health,
+                log=node.log,
+                within_seconds=node.settings.limits.catch_up_seconds,
+            )
+    finally:
+        intake.rest()
 
 
 async def compute_after_reading(

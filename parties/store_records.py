@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, select
 
 from mpc_cde.documents.base import Document
 from mpc_cde.documents.canonical import decode_base64url, digest_of, encode_base64url
-from mpc_cde.documents.envelope import Envelope, parse_document
+from mpc_cde.documents.envelope import Envelope, keyid_of, read_kept_document
 from mpc_cde.errors import BadDocument, StoreDamaged
 from parties import store_tables as tables
 
@@ -43,7 +43,13 @@ class StoredDocument:
 
     def parse(self, document_class: type[DocumentT]) -> DocumentT:
         """The document inside. Raises BadDocument if it is of another type."""
-        return parse_document(self.envelope.payload, document_class)
+        return read_kept_document(self.envelope.payload, document_class)
+
+    def has_signature_of(self, public_key: bytes) -> bool:
+        """Whether the key's signature is kept: only those that hold are, and under the hint to the key that made them
+        (signature_filter.py)."""
+        hint = keyid_of(public_key)
+        return any(signature.keyid == hint for signature in self.envelope.signatures)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from mpc_cde.documents.submission import Submission
 from mpc_cde.errors import SealRefused
 from mpc_cde.life_cycles import study as life
 from mpc_cde.life_cycles.roster_rules import is_standing, is_within_reach
-from mpc_cde.sealing import SealingContext, SealingPrivateKey, open_sealed, parse_seeds
+from mpc_cde.sealing import SealingContext, parse_seeds
+from parties.envelope_opener import SealedPart
 from parties.studies import KnownStudy
 from protocols import field as fp
 from protocols.errors import MalformedMessage
@@ -86,18 +87,18 @@ def judge_submission(
     submission: Submission,
     parts: Parts,
     context: SubmissionContext,
-    sealing_key_of: Callable[[bytes], SealingPrivateKey],
+    opened: Callable[[SealedPart], bytes],
 ) -> AcceptedSeeds | Refused:
     """The party's seeds if every check passes, else the first reason why not.
 
-    `sealing_key_of` gives the key for the digest of the terms; it is asked only while the study is open.
+    `opened` gives the plaintext of an envelope or raises SealRefused; it is asked only while the study is open.
     """
     for check in (_study_takes_it, _member_may, _sequence_fits, _there_is_room, _shape_fits):
         refusal = check(submission, context)
         if refusal is not None:
             return refusal
     return _parts_fit(submission, parts, context.known) or _open_seeds(
-        submission, parts.envelope, context, sealing_key_of(submission.study_terms)
+        submission, parts.envelope, context, opened
     )
 
 
@@ -184,20 +185,17 @@ def _parts_fit(submission: Submission, parts: Parts, known: KnownStudy) -> Refus
 
 
 def _open_seeds(
-    submission: Submission, envelope: bytes, context: SubmissionContext, sealing_key: SealingPrivateKey
+    submission: Submission,
+    envelope: bytes,
+    context: SubmissionContext,
+    opened: Callable[[SealedPart], bytes],
 ) -> AcceptedSeeds | Refused:
     place = context.place
     if hashlib.sha256(envelope).digest() != submission.envelopes[place.index]:
         return Refused("envelope_altered", "The envelope that arrived is not the one that was signed.")
-    where = SealingContext(
-        study_terms=submission.study_terms,
-        member=submission.member,
-        sequence=submission.sequence,
-        party=place.index,
-    )
     positions = own_positions(place)
     try:
-        plaintext = open_sealed(sealing_key, envelope, where)
+        plaintext = opened(SealedPart(envelope, where_sealed(submission, place.index)))
     except SealRefused:
         return Refused("envelope_sealed_elsewhere", "The envelope does not open with this party's key here.")
     try:
@@ -207,6 +205,16 @@ def _open_seeds(
     if not _are_signed(seeds, positions, submission):
         return Refused("seed_differs", "A seed in the envelope is not the one whose hash was signed.")
     return AcceptedSeeds(seeds)
+
+
+def where_sealed(submission: Submission, party: int) -> SealingContext:
+    """Where the envelope to this party belongs."""
+    return SealingContext(
+        study_terms=submission.study_terms,
+        member=submission.member,
+        sequence=submission.sequence,
+        party=party,
+    )
 
 
 def own_positions(place: PartyPlace) -> list[int]:

@@ -18,6 +18,9 @@ class TimeLimits:
     job_base_seconds: float = 30.0
     job_seconds_per_million: float = 60.0  # for each million record-figures
     worker_start_seconds: float = 60.0  # importing and compiling on a slow machine
+    opener_seconds: float = (
+        10.0  # for the process that opens envelopes to answer, before the node does it itself
+    )
     stop_seconds: float = 2.0  # between asking a worker to end and killing it
     retry_seconds: float = 0.5  # before the session after a failed one; doubles with each failure in a row
     retry_max_seconds: float = 15.0

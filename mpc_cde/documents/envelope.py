@@ -177,11 +177,20 @@ def is_signed(public_key: bytes, signature: bytes, message: bytes) -> bool:
     """Whether this is the key's Ed25519 signature of the message. What is short is remembered, since a document
     that passes several doors is verified at each."""
     if len(message) > MAX_REMEMBERED_BYTES:
-        return _verifies(public_key, signature, message)
+        return verifies(public_key, signature, message)
     return _verifies_again(public_key, signature, message)
 
 
-def _verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
+def note_verified(public_key: bytes, signature: bytes, message: bytes, *, holds: bool) -> None:
+    """What another process of one's own has found out about a signature is remembered as if `is_signed` had."""
+    claim = public_key, signature, message
+    _told[claim] = holds
+    is_signed(*claim)
+    _told.pop(claim, None)
+
+
+def verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    """As `is_signed`, and nothing is remembered."""
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
     except (InvalidSignature, ValueError):
@@ -189,7 +198,14 @@ def _verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
     return True
 
 
-_verifies_again = lru_cache(maxsize=8192)(_verifies)
+_told: dict[tuple[bytes, bytes, bytes], bool] = {}
+"""From `note_verified` to what remembers, within one call."""
+
+
+@lru_cache(maxsize=8192)
+def _verifies_again(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    known = _told.get((public_key, signature, message))
+    return verifies(public_key, signature, message) if known is None else known
 
 
 def verify_signature(envelope: Envelope, public_key: bytes, *, whom: str = "its signer") -> None:
@@ -224,3 +240,15 @@ def parse_document(payload: bytes, document_class: type[DocumentT]) -> DocumentT
 @lru_cache(maxsize=2048)
 def _parse_once(payload: bytes, document_class: type[Document]) -> Document:
     return document_class.parse_payload(payload)
+
+
+def read_kept_document(payload: bytes, document_class: type[DocumentT]) -> DocumentT:
+    """As `parse_document`, for what one's own store gives back (`read_kept`). Raises BadDocument."""
+    if len(payload) > MAX_REMEMBERED_BYTES:
+        return document_class.read_kept(payload)
+    return _read_kept_once(payload, document_class)  # type: ignore[return-value]  # as above
+
+
+@lru_cache(maxsize=2048)
+def _read_kept_once(payload: bytes, document_class: type[Document]) -> Document:
+    return document_class.read_kept(payload)

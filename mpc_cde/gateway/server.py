@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import os
@@ -27,11 +26,11 @@ from mpc_cde.gateway.store import Store, code_of
 from mpc_cde.http_connections import server_config
 from mpc_cde.remarks import write_remarks
 from mpc_cde.secret_files import delete_secret_file, make_private_directory, write_secret_file
+from mpc_cde.settled_memory import settle_memory
 
 RUN_FILE = "run.json"
 GRACE_SECONDS = 5
 BACKLOG = 512
-YOUNG_OBJECTS = 10_000
 
 
 class _Server(uvicorn.Server):
@@ -85,20 +84,12 @@ def _serve(settings: GatewaySettings, store: Store, listener: socket.socket) -> 
     announcement: dict[str, Any] = {"pid": os.getpid(), "url": url, "started": timestamp_of(system_clock())}
     write_secret_file(run_file, json.dumps(announcement).encode() + b"\n", replace=True)
     structlog.get_logger("gateway").info("listening", url=url, home=str(settings.home))
-    _settle_memory()
+    settle_memory()
     try:
         with _signals_end_here():
             _Server(config, desk).run(sockets=[listener])
     finally:
         delete_secret_file(run_file)
-
-
-def _settle_memory() -> None:
-    """What the program itself consists of stays, and is not looked through for garbage again and again; what comes
-    and goes with requests is hardly ever a ring, so it is looked for less often than after 700 objects."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
 
 
 @contextmanager
