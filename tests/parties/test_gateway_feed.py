@@ -338,3 +338,15 @@ async def test_a_node_says_that_it_is_still_reading(node: PaperNode) -> None:
     assert health.not_ready() == "reading what came before it started, up to 12 so far"
     health.is_catching_up = False
     assert health.not_ready() is None
+
+
+@pytest.mark.parametrize("fault", [None, 503])
+async def test_when_the_feed_is_quiet_or_away_nothing_beside_the_node_keeps_running(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch, fault: int | None
+) -> None:
+    """The process that helps with long pages holds a study's key."""
+    rested: list[bool] = []
+    monkeypatch.setattr(node.intake, "rest", lambda: rested.append(True))
+    gateway = ScriptedGateway(faults=[] if fault is None else [fault])
+    open_study(gateway, node.paper)
+    await follow(node, gateway, lambda: bool(rested))
