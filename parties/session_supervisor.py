@@ -342,7 +342,10 @@ class SessionSupervisor:
         async with self._one_at_a_time:
             await asyncio.sleep(self.pause_seconds)
             process = await WorkerProcess.start(
-                self._listening_socket, self._limits, cache_directory=self._cache_directory
+                self._listening_socket,
+                self._limits,
+                jobs=kind == "computing",
+                cache_directory=self._cache_directory,
             )
             session = Session(process, self._limits, self._own_index, journal, progress)
             try:

@@ -1,21 +1,24 @@
 """The worker: one session in a process of its own, its jobs one after another, then exit.
 
-`python -m parties.worker --pipe FD --listen FD`, started by the node with an environment of its own making. It
-does the TLS, runs the computations on MPyC's runtime, and dies with its node: when the pipe closes, it is gone.
+`python -m parties.worker --pipe FD --listen FD [--jobs]`, started by the node with an environment of its own making.
+It does the TLS, runs the computations on MPyC's runtime, and dies with its node: when the pipe closes, it is gone.
 A session ends at its first failure, with one typed message; nothing that was not finished is reported.
+
+What computes is imported and compiled by a session that is to run jobs, before it opens; numba and the kernels are
+more than half of a start, and a session that only agrees has no use for them.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import os
 import socket
 import sys
 from collections.abc import Awaitable
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from parties.column_file import ColumnFile
 from parties.errors import (
     DeadlinePassed,
     JobsDiffer,
@@ -24,15 +27,6 @@ from parties.errors import (
     PeerProtocolViolation,
     PeerSilent,
     SessionClosed,
-)
-from parties.job_runner import (
-    CostMeter,
-    Outcome,
-    build_result,
-    open_records,
-    rehearse,
-    request_of,
-    unpack_masks,
 )
 from parties.mesh import Mesh, open_mesh
 from parties.mesh_frames import Abort
@@ -63,15 +57,16 @@ from parties.worker_pipe import (
     WorkerReady,
     worker_end,
 )
-from parties.worker_warm_up import warm_up
-from protocols.computations import answer_query, check_inputs
 from protocols.effects import Computation, Record
-from protocols.engine import Engine
 from protocols.errors import PeerDeviation, ProtocolMisuse
 from protocols.mpyc_engine import MPyCRuntime, WaitExpired, open_runtime
-from protocols.party_engine import PartyEngine
 from protocols.randomness import Randomness, SystemRandomness
 from protocols.session_keys import SessionKeys
+
+if TYPE_CHECKING:
+    from parties.column_file import ColumnFile
+    from parties.job_runner import CostMeter, Outcome
+    from protocols.engine import Engine
 
 T = TypeVar("T")
 COMPARING_JOBS = "comparing jobs"
@@ -84,6 +79,9 @@ def computation_of(
     column_file: ColumnFile | None = None,
 ) -> Computation[Outcome]:
     """From specification to code; the one place where a worker chooses what runs."""
+    from parties.job_runner import open_records, rehearse, request_of, unpack_masks
+    from protocols.computations import answer_query, check_inputs
+
     if job.kind == "rehearsal":
         return rehearse(engine, job.rounds)
     records = open_records(job, columns_path, column_file)
@@ -112,7 +110,7 @@ class Worker:
         self._numbers = 0
         self._steps = 0
         self._jobs_seen: set[bytes] = set()
-        self._column_file = ColumnFile()
+        self._column_file: ColumnFile | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> int:
@@ -223,6 +221,11 @@ class Worker:
             raise ProtocolMisuse("a job id serves once in a session")
         self._jobs_seen.add(job.job_id)
         await self._compare_jobs(mesh, session, job)
+        from parties.column_file import ColumnFile
+        from parties.job_runner import CostMeter, build_result
+        from protocols.party_engine import PartyEngine
+
+        self._column_file = self._column_file or ColumnFile()
         meter = CostMeter()
         rounds_before, bytes_before = runtime.rounds, mesh.bytes_sent
         progress = _ProgressReport(self._pipe, job.job_id, meter)
@@ -387,9 +390,19 @@ def _limits_of(start: StartSession) -> TimeLimits:
     return TimeLimits(**values, **start.limits_bytes)
 
 
-async def serve(pipe_descriptor: int, listening_descriptor: int) -> int:
-    """Serve one session over inherited descriptors; returns the exit status."""
+def get_ready_for_jobs() -> None:
+    """Import and compile all that a job needs, so that the first one does not wait."""
+    for name in ("parties.job_runner", "protocols.computations", "protocols.party_engine"):
+        importlib.import_module(name)
+    from parties.worker_warm_up import warm_up
+
     warm_up()
+
+
+async def serve(pipe_descriptor: int, listening_descriptor: int, *, jobs: bool) -> int:
+    """Serve one session over inherited descriptors, `jobs` if it is to run any; returns the exit status."""
+    if jobs:
+        get_ready_for_jobs()
     pipe = await worker_end(socket.socket(fileno=pipe_descriptor))
     listening_socket = socket.socket(fileno=listening_descriptor)
     return await Worker(pipe, listening_socket, SystemRandomness()).run()
@@ -400,8 +413,9 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="python -m parties.worker")
     parser.add_argument("--pipe", type=int, required=True)
     parser.add_argument("--listen", type=int, required=True)
+    parser.add_argument("--jobs", action="store_true")
     arguments = parser.parse_args()
-    status = asyncio.run(serve(arguments.pipe, arguments.listen))
+    status = asyncio.run(serve(arguments.pipe, arguments.listen, jobs=arguments.jobs))
     sys.stderr.flush()
     os._exit(status)
 

@@ -64,9 +64,14 @@ class WorkerProcess:
 
     @classmethod
     async def start(
-        cls, listening_socket: socket.socket, limits: TimeLimits, *, cache_directory: Path | None = None
+        cls,
+        listening_socket: socket.socket,
+        limits: TimeLimits,
+        *,
+        jobs: bool,
+        cache_directory: Path | None = None,
     ) -> WorkerProcess:
-        """Start a worker that inherits the bound `listening_socket`."""
+        """Start a worker that inherits the bound `listening_socket`; with `jobs` it gets ready to run some."""
         own_end, worker_end = socket.socketpair()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -78,6 +83,7 @@ class WorkerProcess:
                 str(worker_end.fileno()),
                 "--listen",
                 str(listening_socket.fileno()),
+                *(["--jobs"] if jobs else []),
                 env=worker_environment(cache_directory),
                 pass_fds=(worker_end.fileno(), listening_socket.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,

@@ -26,7 +26,7 @@ async def test_a_worker_that_cannot_start_says_why_in_the_nodes_standard_error(
     broken.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(broken))
     with socket.socket() as listening:
-        process = await WorkerProcess.start(listening, QUICK)
+        process = await WorkerProcess.start(listening, QUICK, jobs=True)
         try:
             assert isinstance(await process.ended, WorkerDied)
         finally:
