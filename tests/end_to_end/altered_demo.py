@@ -1,12 +1,14 @@
 """The demo, except that somebody alters one share in a party's column file before the query.
 
     python -m tests.end_to_end.altered_demo --json --keep DIR --figures FILE --study FILE
-        --share-of FIGURE --digit NUMBER [--rewrite-digest] --draws FILE
+        --share-of FIGURE --digit NUMBER [--rewrite-digest | --asked-in-vain FILE] --draws FILE
 
 The columns are verified before each computing session, so the session that checked the inputs has to end first:
 the party's worker is killed, as a crash would end it; the other parties' sessions end with it, and the query opens
 the next one. The share is one member's, of the first running count of a digit, and 2^40 is added to it, which moves
-that count far away. With --rewrite-digest the manifest says what the file is now.
+that count far away. With --rewrite-digest the manifest says what the file is now. With --asked-in-vain it says so
+while the figure's median is asked for, and what it said before when the demo asks; FILE gets what became of the
+first question.
 
 `--draws` gets every 32 bytes that the people of the demo drew: seeds and private keys, one a line in hexadecimal.
 """
@@ -24,6 +26,7 @@ from pathlib import Path
 import anyio
 import numpy as np
 
+from mpc_cde.client.query import QueryDeclined
 from mpc_cde.demo.cast import Cast, PartyPlace
 from mpc_cde.demo.options import parse_options, play
 from mpc_cde.demo.organisations import ended_by_sigterm
@@ -39,6 +42,7 @@ from protocols import field as fp
 from protocols.derived_rows import derived_layout
 from protocols.randomness import SystemRandomness
 from tests.end_to_end.processes import workers_of
+from tests.end_to_end.questions import ask_for_percentiles
 
 ALTERED_PARTY = 1
 ADDED = 1 << 40
@@ -75,11 +79,14 @@ async def end_session(cast: Cast, party: PartyPlace) -> None:
         await anyio.sleep(0.05)
 
 
-def alter_share(
-    party: PartyPlace, terms: StudyTerms, figure: str, digit: int, *, rewrite_digest: bool
-) -> None:
-    """Add 2^40 to this party's share of one member's first running count of a figure's digit."""
+def columns_of(party: PartyPlace) -> Path:
+    """The directory of its one set of columns."""
     (directory,) = party.home.glob("*/columns/*")
+    return directory
+
+
+def alter_share(directory: Path, terms: StudyTerms, figure: str, digit: int) -> None:
+    """Add 2^40 to this party's share of one member's first running count of a figure's digit."""
     path = directory / "shares.u64"
     manifest = parse_canonical((directory / "manifest.json").read_bytes())
     row, records = manifest["elements"], manifest["records"]
@@ -94,10 +101,36 @@ def alter_share(
     )
     shares[row, 0] = (int(shares[row, 0]) + ADDED) % fp.P
     shares.flush()
-    del shares
-    if rewrite_digest:
-        manifest["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        (directory / "manifest.json").write_bytes(canonical_bytes(manifest))
+
+
+def rewrite_digest(directory: Path) -> bytes:
+    """Have the manifest say what the file is now; what it said before."""
+    before = (directory / "manifest.json").read_bytes()
+    manifest = parse_canonical(before)
+    manifest["sha256"] = hashlib.sha256((directory / "shares.u64").read_bytes()).hexdigest()
+    (directory / "manifest.json").write_bytes(canonical_bytes(manifest))
+    return before
+
+
+def put_back(directory: Path, manifest: bytes) -> None:
+    """Have the manifest say what it said before."""
+    (directory / "manifest.json").write_bytes(manifest)
+
+
+async def fate_of_a_question(cast: Cast, figure: str) -> str:
+    """What the researcher is told that asks for the median of a figure."""
+    organisations = cast.steward.home.root.parent
+    try:
+        await ask_for_percentiles(
+            organisations,
+            gateway_url=cast.gateway_url,
+            fingerprint=cast.fingerprint,
+            figure=figure,
+            quantiles=1,
+        )
+    except QueryDeclined as error:
+        return str(error)
+    return "answered"
 
 
 def study_terms(cast: Cast) -> StudyTerms:
@@ -108,15 +141,25 @@ def study_terms(cast: Cast) -> StudyTerms:
 
 def main(arguments: list[str]) -> int:
     """The demo's exit status; 1 if it ends with an error, which is told."""
-    rewrite_digest = "--rewrite-digest" in arguments
+    rewritten = "--rewrite-digest" in arguments
     arguments = [each for each in arguments if each != "--rewrite-digest"]
     figure, digit, draws = (_taken(arguments, name) for name in ("--share-of", "--digit", "--draws"))
+    in_vain = _taken(arguments, "--asked-in-vain") if "--asked-in-vain" in arguments else None
     randomness = KeptDraws()
+    fates: list[str] = []
 
     async def alter(cast: Cast) -> None:
         party = cast.parties[ALTERED_PARTY]
         await end_session(cast, party)
-        alter_share(party, study_terms(cast), figure, int(digit), rewrite_digest=rewrite_digest)
+        columns = columns_of(party)
+        alter_share(columns, study_terms(cast), figure, int(digit))
+        if rewritten:
+            rewrite_digest(columns)
+        if in_vain is not None:
+            before = rewrite_digest(columns)
+            fate = await fate_of_a_question(cast, figure)
+            put_back(columns, before)
+            fates.append(fate)
 
     try:
         with ended_by_sigterm():
@@ -130,6 +173,8 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     finally:
+        if in_vain is not None:
+            Path(in_vain).write_text("\n".join(fates))
         Path(draws).write_text("".join(f"{secret.hex()}\n" for secret in randomness.drawn))
     return report.exit_status
 

@@ -17,6 +17,7 @@ from tests.end_to_end.tables import BAKERIES, SHOPS, few_members, hard_cases
 TIMEOUT_SECONDS = 900  # a test may wait for what others began before it; each demo has its own deadline
 HERE = Path(__file__).parent
 
+SERVING = Moment("interrupted_serving", lambda place, said: links_work(said))
 MOMENTS = (
     Moment("interrupted_start", lambda place, said: bool(list(place.glob("*/gateway/run.json")))),
     Moment("interrupted_submitting", lambda place, said: "steward proposes" in said),
@@ -25,7 +26,7 @@ MOMENTS = (
         lambda place, said: any("parties.worker" in line for line in processes_of(place, besides=0).values()),
         times=2,
     ),
-    Moment("interrupted_serving", lambda place, said: links_work(said)),
+    SERVING,
 )
 ALTERED_FIGURE = "quiet"  # of the hard cases: no sum is asked of it
 
@@ -71,7 +72,7 @@ def shops_python(stage: Stage, shops: Production) -> AuditedPython:
 
 @pytest.fixture(scope="session")
 def bakeries(stage: Stage) -> Production:
-    """The second example among (4, 1) parties, under strace where there is one."""
+    """The second example among (4, 1) parties, under strace where there is one, served until Ctrl-C."""
     return stage.see("bakeries")
 
 
@@ -89,13 +90,16 @@ def long_production(stage: Stage, request: pytest.FixtureRequest) -> Production:
 
 @pytest.fixture(scope="session")
 def rebuilt(stage: Stage) -> Production:
-    """The hard cases among (3, 1); one share of one column was altered, its digest left alone."""
+    """The hard cases among (3, 1); one share of one column was altered, its digest left alone.
+
+    Before that its digest was rewritten, and a question asked that three sessions could not answer.
+    """
     return stage.see("rebuilt")
 
 
 @pytest.fixture(scope="session")
 def altered_first_digit(stage: Stage) -> Production:
-    """As `rebuilt`, with the digest rewritten: the share enters sums that are opened with redundancy."""
+    """The same with the digest rewritten: the share enters sums that are opened with redundancy."""
     return stage.see("altered_first_digit")
 
 
@@ -113,7 +117,9 @@ def _begin_shops(stage: Stage) -> None:
 def _begin_bakeries(stage: Stage) -> None:
     output = stage.place("bakeries") / "strace.txt"
     before = strace_command(output) if shutil.which("strace") else ()
-    stage.begin("bakeries", BAKERIES, "--parties", "4", "--threshold", "1", before=before)
+    stage.begin(
+        "bakeries", BAKERIES, "--parties", "4", "--threshold", "1", "--serve", before=before, until=SERVING
+    )
 
 
 def _begin_hard_cases_of_five(stage: Stage) -> None:
@@ -149,7 +155,9 @@ _BEGINNINGS: dict[str, Callable[[Stage], None]] = {
     "shops": _begin_shops,
     "bakeries": _begin_bakeries,
     "hard_cases_of_five": _begin_hard_cases_of_five,
-    "rebuilt": lambda stage: _begin_altered(stage, "rebuilt", "--digit", "0"),
+    "rebuilt": lambda stage: _begin_altered(
+        stage, "rebuilt", "--digit", "0", "--asked-in-vain", str(stage.place("rebuilt") / "in_vain.txt")
+    ),
     "altered_first_digit": lambda stage: _begin_altered(
         stage, "altered_first_digit", "--digit", "0", "--rewrite-digest"
     ),

@@ -30,6 +30,7 @@ DEADLINE_SECONDS = 300.0
 GONE_SECONDS = 5.0
 ROOT = Path(__file__).resolve().parents[2]
 REAL_DEMO = ("-m", "mpc_cde.cli", "demo")
+INTERRUPTED = 130
 PARTIES = ("chamber", "university", "municipality", "statistics", "association")
 
 
@@ -43,6 +44,12 @@ class Production:
     output: str
     said: str
     left: dict[int, str]
+    interrupted: bool = False
+
+    @property
+    def ended_well(self) -> bool:
+        """By itself with nothing to complain of, or by the Ctrl-C that it was to get."""
+        return self.status == (INTERRUPTED if self.interrupted else 0)
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -107,11 +114,15 @@ class Stage:
         python: Path = Path(sys.executable),
         before: Sequence[str] = (),
         program: Sequence[str] = REAL_DEMO,
+        until: Moment | None = None,
     ) -> None:
-        """Have a demo played to its end with --json --keep; `before` stands in front of the command line."""
+        """Have a demo played with --json --keep; `before` stands in front of the command line.
+
+        It ends by itself, or is interrupted at the moment `until`.
+        """
         place = self.place(name)
         command = [*before, str(python), *program, "--json", "--keep", str(place / "kept"), *options]
-        self._begun[name] = self._pool.submit(self._play, name, [*command, *_naming(files)], place, None)
+        self._begun[name] = self._pool.submit(self._play, name, [*command, *_naming(files)], place, until)
 
     def begin_interrupted(self, moment: Moment, files: FigureFiles, *options: str) -> None:
         """Have a demo interrupted at a moment; it keeps its directories in a TMPDIR of its own."""
@@ -154,7 +165,10 @@ class Stage:
         for process in left:  # they work in our directory; a failed test is enough
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        return Production(name, place, demo.returncode, output, said_path.read_text("utf-8"), left)
+        said_all = said_path.read_text("utf-8")
+        return Production(
+            name, place, demo.returncode, output, said_all, left, interrupted=moment is not None
+        )
 
     def _interrupt(self, demo: subprocess.Popen[str], place: Path, moment: Moment) -> None:
         end = time.monotonic() + DEADLINE_SECONDS

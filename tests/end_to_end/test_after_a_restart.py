@@ -6,6 +6,7 @@ Counts, rounds and bytes are exact; how long it takes is measured by `python -m 
 
 from __future__ import annotations
 
+import functools
 import json
 import tomllib
 from collections.abc import Iterator
@@ -15,18 +16,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mpc_cde.client.connection import connect
-from mpc_cde.client.query import EnrolledResearcher, choose_items, make_query, run_query
 from mpc_cde.client.verification import VerifiedResult
 from mpc_cde.demo.organisations import Organisations
-from mpc_cde.keys import load_signing_key
-from mpc_cde.reader_signatures import SignedReader
-from protocols.randomness import SystemRandomness
 from tests.end_to_end.productions import PARTIES, Production
+from tests.end_to_end.questions import ask_for_percentiles
 from tests.end_to_end.secret_search import forms_of_secret, private_keys, search
 
 COMPUTING = PARTIES[:3]
-RESULT_SECONDS = 120.0
 EXPECTED = {
     "cells": 1,
     "comparisons": 3_483,
@@ -70,25 +66,17 @@ def town(shops: Production) -> Iterator[Town]:
         yield Town(directory, (homes[COMPUTING[0]] / "pinned").read_text().strip(), url)
 
 
-async def ask_for_deciles(town: Town) -> VerifiedResult:
-    """Nine deciles of annual sales over all shops, and nothing else."""
-    place = town.directory / "researcher" / town.fingerprint / "researcher"
-    key = load_signing_key(place / "signing.key")
-    reader = SignedReader(key, randomness=SystemRandomness())
-    async with connect(town.gateway_url, fingerprint=town.fingerprint) as connection:
-        study = await connection.verified_study((await connection.find_study(None)).terms)
-        asker = EnrolledResearcher.enrolled(key, await connection.calls.enrolment(reader), connection)
-        items = choose_items(study, functions=["percentiles"], figures=["annual_sales"], groups=False)
-        (deciles,) = [item for item in items if len(item.parameters["quantiles"]) == 9]  # type: ignore[arg-type]  # quantiles are a tuple
-        query = make_query(study, asker, (deciles,), randomness=SystemRandomness())
-        return await run_query(
-            connection, study, asker, query, reader=reader, deadline_seconds=RESULT_SECONDS
-        )
-
-
 @pytest.fixture(scope="module")
 def answer(town: Town) -> VerifiedResult:
-    return anyio.run(ask_for_deciles, town)
+    ask = functools.partial(
+        ask_for_percentiles,
+        town.directory,
+        gateway_url=town.gateway_url,
+        fingerprint=town.fingerprint,
+        figure="annual_sales",
+        quantiles=9,
+    )
+    return anyio.run(ask)
 
 
 @pytest.fixture(scope="module")

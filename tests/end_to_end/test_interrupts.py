@@ -5,14 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.end_to_end.conftest import MOMENTS
-from tests.end_to_end.productions import Stage
+from tests.end_to_end.productions import INTERRUPTED, Production, Stage
 
-INTERRUPTED = 130
-
-
-ALWAYS = {"interrupted_start", "interrupted_serving"}  # the others are two more demos
+ALWAYS = "interrupted_start"  # the others are three more demos
 NAMES = [
-    pytest.param(moment.name, marks=() if moment.name in ALWAYS else pytest.mark.long) for moment in MOMENTS
+    pytest.param(moment.name, marks=() if moment.name == ALWAYS else pytest.mark.long) for moment in MOMENTS
 ]
 
 
@@ -24,3 +21,13 @@ def test_an_interrupted_demo_leaves_no_process_and_no_directory(stage: Stage, na
     assert list((ended.directory / "tmp").iterdir()) == []
     assert "Traceback" not in ended.said
     assert ended.said.rstrip().endswith("Interrupted; every process is ended.")
+
+
+def test_a_demo_that_keeps_running_has_its_pages_and_ends_at_ctrl_c_with_no_process_left(
+    bakeries: Production,
+) -> None:
+    assert bakeries.status == INTERRUPTED, bakeries.told()
+    assert "until Ctrl-C" in bakeries.said
+    assert bakeries.left == {}
+    assert "Traceback" not in bakeries.said
+    assert bakeries.said.rstrip().endswith("Interrupted; every process is ended.")

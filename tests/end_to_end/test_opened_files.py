@@ -71,7 +71,7 @@ def test_strace_no_gateway_or_node_opens_the_figures_and_no_node_anothers_direct
 ) -> None:
     if shutil.which("strace") is None:
         pytest.skip(STRACE_MISSING)
-    assert bakeries.status == 0, bakeries.told()
+    assert bakeries.ended_well, bakeries.told()
     verify_trace(read_strace(bakeries.directory / "strace.txt", ROOT), bakeries, PARTIES[:4])
 
 

@@ -1,7 +1,8 @@
 """After a whole run, no log, store or standard error holds a seed, a private key, a share or a figure.
 
-The runs are those with an altered column: one ends well, one with a wrong answer and one in failed sessions, so that
-what is written about failures is searched too. Figures of twelve digits are looked for, each member having its own.
+The runs are those with an altered column: one ends well after failed sessions, so that what is written about failures
+is searched too, one with a wrong answer and one in failed sessions. Figures of twelve digits are looked for, each
+member having its own.
 """
 
 from __future__ import annotations
@@ -52,7 +53,11 @@ def all_shares(production: Production) -> frozenset[int]:
 
 
 @pytest.fixture(
-    params=["rebuilt", "altered_first_digit", pytest.param("altered_second_digit", marks=pytest.mark.long)]
+    params=[
+        "rebuilt",
+        pytest.param("altered_first_digit", marks=pytest.mark.long),
+        pytest.param("altered_second_digit", marks=pytest.mark.long),
+    ]
 )
 def production(request: pytest.FixtureRequest) -> Production:
     found: Production = request.getfixturevalue(request.param)
