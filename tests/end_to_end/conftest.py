@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -72,7 +72,7 @@ def shops_python(stage: Stage, shops: Production) -> AuditedPython:
 
 @pytest.fixture(scope="session")
 def bakeries(stage: Stage) -> Production:
-    """The second example among (4, 1) parties, under strace where there is one, served until Ctrl-C."""
+    """The second example among (5, 2) parties, served until Ctrl-C."""
     return stage.see("bakeries")
 
 
@@ -90,9 +90,10 @@ def long_production(stage: Stage, request: pytest.FixtureRequest) -> Production:
 
 @pytest.fixture(scope="session")
 def rebuilt(stage: Stage) -> Production:
-    """The hard cases among (3, 1); one share of one column was altered, its digest left alone.
+    """The hard cases among (3, 1), under strace where there is one; one share of one column was altered.
 
-    Before that its digest was rewritten, and a question asked that three sessions could not answer.
+    First its digest was rewritten, and a question asked that three sessions could not answer; then the digest
+    was put back.
     """
     return stage.see("rebuilt")
 
@@ -115,11 +116,7 @@ def _begin_shops(stage: Stage) -> None:
 
 
 def _begin_bakeries(stage: Stage) -> None:
-    output = stage.place("bakeries") / "strace.txt"
-    before = strace_command(output) if shutil.which("strace") else ()
-    stage.begin(
-        "bakeries", BAKERIES, "--parties", "4", "--threshold", "1", "--serve", before=before, until=SERVING
-    )
+    stage.begin("bakeries", BAKERIES, "--parties", "5", "--threshold", "2", "--serve", until=SERVING)
 
 
 def _begin_hard_cases_of_five(stage: Stage) -> None:
@@ -127,7 +124,7 @@ def _begin_hard_cases_of_five(stage: Stage) -> None:
     stage.begin("hard_cases_of_five", files, "--parties", "5", "--threshold", "2")
 
 
-def _begin_altered(stage: Stage, name: str, *options: str) -> None:
+def _begin_altered(stage: Stage, name: str, *options: str, before: Sequence[str] = ()) -> None:
     place = stage.place(name)
     stage.begin(
         name,
@@ -135,7 +132,15 @@ def _begin_altered(stage: Stage, name: str, *options: str) -> None:
         *("--share-of", ALTERED_FIGURE, "--draws", str(place / "draws.txt")),
         *options,
         program=("-m", "tests.end_to_end.altered_demo"),
+        before=before,
     )
+
+
+def _begin_rebuilt(stage: Stage) -> None:
+    place = stage.place("rebuilt")
+    before = strace_command(place / "strace.txt") if shutil.which("strace") else ()
+    in_vain = ("--asked-in-vain", str(place / "in_vain.txt"))
+    _begin_altered(stage, "rebuilt", "--digit", "0", *in_vain, before=before)
 
 
 def _begin_hard_cases_of_four(stage: Stage) -> None:
@@ -155,9 +160,7 @@ _BEGINNINGS: dict[str, Callable[[Stage], None]] = {
     "shops": _begin_shops,
     "bakeries": _begin_bakeries,
     "hard_cases_of_five": _begin_hard_cases_of_five,
-    "rebuilt": lambda stage: _begin_altered(
-        stage, "rebuilt", "--digit", "0", "--asked-in-vain", str(stage.place("rebuilt") / "in_vain.txt")
-    ),
+    "rebuilt": _begin_rebuilt,
     "altered_first_digit": lambda stage: _begin_altered(
         stage, "altered_first_digit", "--digit", "0", "--rewrite-digest"
     ),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.conftest import LONG
-from tests.end_to_end.productions import Production
+from tests.end_to_end.productions import Production, Stage
 from tests.end_to_end.tables import LARGEST
 
 
@@ -20,13 +20,16 @@ def cells_of(production: Production, figure: str, function: str, group: str | No
     raise LookupError(f"no {function} of {figure} for {group}")
 
 
-@pytest.fixture(params=["bakeries", "hard_cases_of_five", "rebuilt"])
+HARD_CASES = ["rebuilt", pytest.param("hard_cases_of_five", marks=pytest.mark.long)]
+
+
+@pytest.fixture(params=["bakeries", *HARD_CASES])
 def production(request: pytest.FixtureRequest) -> Production:
     found: Production = request.getfixturevalue(request.param)
     return found
 
 
-@pytest.fixture(params=["hard_cases_of_five", "rebuilt"])
+@pytest.fixture(params=HARD_CASES)
 def hard_cases(request: pytest.FixtureRequest) -> Production:
     found: Production = request.getfixturevalue(request.param)
     return found
@@ -48,11 +51,12 @@ def test_every_value_equals_the_plain_calculation_in_other_communities(long_prod
     assert long_production.left == {}
 
 
-@pytest.mark.parametrize(("name", "computing", "idle"), [("bakeries", 3, 1), ("hard_cases_of_five", 5, 0)])
-def test_exactly_2t_plus_1_parties_compute(
-    request: pytest.FixtureRequest, name: str, computing: int, idle: int
-) -> None:
-    production: Production = request.getfixturevalue(name)
+@pytest.mark.parametrize(
+    ("name", "computing", "idle"),
+    [("bakeries", 5, 0), pytest.param("long_hard_cases_of_four", 3, 1, marks=pytest.mark.long)],
+)
+def test_exactly_2t_plus_1_parties_compute(stage: Stage, name: str, computing: int, idle: int) -> None:
+    production = stage.see(name)
     sent = list(production.document["bytes_sent_per_party"].values())
     assert len(sent) == computing + idle
     assert len([count for count in sent if count]) == computing
