@@ -28,6 +28,7 @@ from mpc_cde.documents.study import Study
 from mpc_cde.keys import SigningKey, write_key_file
 from mpc_cde.secret_files import make_private_directory
 from tests.mpc_cde.client.paper import PaperCommunity, signed
+from tests.warm_python import WarmPython
 
 pytestmark = pytest.mark.timeout(300)  # some twenty commands, each a process
 PAPER = PaperCommunity()
@@ -61,11 +62,14 @@ class Town:
 
     directory: Path
     url: str
+    python: WarmPython
 
     def run(self, home: str, *arguments: str, code: int = 0) -> str:
         """What a command prints (both streams); asserts its exit code."""
-        done = subprocess.run(
-            [sys.executable, "-m", "mpc_cde.cli", *arguments],
+        output = self.directory / "printed.txt"
+        status = self.python.run(
+            "mpc_cde.cli",
+            arguments,
             cwd=self.directory,
             env={
                 "PATH": os.environ.get("PATH", ""),
@@ -73,14 +77,13 @@ class Town:
                 "MPC_CDE_GATEWAY": self.url,
                 "COLUMNS": "100",
             },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
+            output=output,
         )
-        assert done.returncode == code, done.stdout
-        assert "Traceback" not in done.stdout
-        return done.stdout
+        printed = output.read_text("utf-8")
+        output.unlink()
+        assert status == code, printed
+        assert "Traceback" not in printed
+        return printed
 
     def post(self, collection: str, *envelopes: Envelope) -> None:
         """Hand in documents as the parties would."""
@@ -97,8 +100,14 @@ class Town:
         write_key_file(self.directory / home / office / SIGNING_KEY_FILE, key)
 
 
+@pytest.fixture(scope="module")
+def python() -> Iterator[WarmPython]:
+    with WarmPython("mpc_cde.cli", "mpc_cde.client") as python:
+        yield python
+
+
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
+def town(tmp_path: Path, python: WarmPython) -> Iterator[Town]:
     home = tmp_path / "gateway"
     process = start_tied(
         [sys.executable, "-m", "mpc_cde.cli", "gateway", "--home", str(home), "--port", "0"],
@@ -112,7 +121,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
             assert time.monotonic() < deadline, "the gateway did not start"
             time.sleep(0.05)
         url = json.loads((home / "run.json").read_text())["url"]
-        found = Town(tmp_path, url)
+        found = Town(tmp_path, url, python)
         found.post("communities", PAPER.community_envelope)
         found.give_key("first", "registrar", PAPER.registrar_keys[0])
         found.give_key("second", "registrar", PAPER.registrar_keys[1])
