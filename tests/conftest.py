@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,19 @@ COMMUNITIES_OF_PROCESSES = (
     HERE / "browser",
 )
 """They keep two cores busy by themselves, so one worker runs them one after another, beside all others."""
+
+LONG_FILES = (
+    HERE / "hostile" / "test_feeds.py",
+    HERE / "parties" / "test_hostile_party.py",
+    HERE / "parties" / "test_conductor.py",
+    HERE / "faults" / "test_crash_points.py",
+    HERE / "mpc_cde" / "cli",
+    HERE / "parties" / "test_intake.py",
+    HERE / "parties" / "test_node.py",
+    HERE / "faults",
+    HERE / "hostile",
+)
+"""Begun before the other files, so that nobody waits for the last of them at the end."""
 
 LONG_TIMEOUT_SECONDS = 3600
 """With long tables and newly drawn inputs, instead of the two minutes that find what hangs."""
@@ -46,7 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_SECONDS))
-    items.sort(key=lambda item: (_place(item.path) is None, _place(item.path) or 0))
+    items.sort(key=lambda item: _turn(item.path))
 
 
 @pytest.hookimpl(optionalhook=True)  # a run in one process may go without the plugin
@@ -57,7 +71,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class FilesAndCommunities(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.split("::")[0]
-            return "communities of processes" if _place(HERE.parent / path) is not None else path
+            turn = _turn(HERE.parent / path)
+            return "communities of processes" if turn < len(COMMUNITIES_OF_PROCESSES) else path
 
     return FilesAndCommunities(config, log)
 
@@ -76,9 +91,8 @@ def postgresql_url() -> Iterator[str]:
         yield url
 
 
-def _place(path: Path) -> int | None:
-    """Among the communities of processes."""
-    for number, place in enumerate(COMMUNITIES_OF_PROCESSES):
-        if path.is_relative_to(place):
-            return number
-    return None
+@functools.cache
+def _turn(path: Path) -> int:
+    """When it is begun: communities of processes first, then long files."""
+    places = (*COMMUNITIES_OF_PROCESSES, *LONG_FILES)
+    return next((number for number, place in enumerate(places) if path.is_relative_to(place)), len(places))
