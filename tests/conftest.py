@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.memory_disk import use_memory_disk
 from tests.postgresql import postgresql_server, what_is_missing
 
 HERE = Path(__file__).parent
@@ -39,6 +40,7 @@ LONG_FILES = (
 LONG_TIMEOUT_SECONDS = 3600
 """With long tables and newly drawn inputs, instead of the two minutes that find what hangs."""
 
+use_memory_disk()
 settings.register_profile(
     "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

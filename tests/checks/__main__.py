@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mpc_cde.demo.tied_processes import tied_to
+from tests.memory_disk import use_memory_disk
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY_HOSTS = re.compile(
@@ -149,6 +150,7 @@ AT_ONCE = 2
 
 
 def main() -> int:
+    use_memory_disk()
     failed = False
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {check: pool.submit(check) for check in CHECKS}
