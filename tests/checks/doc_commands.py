@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MARK = "<!-- its commands are run by make check -->"
 COMMAND_SECONDS = 180.0
 READY_SECONDS = 60.0
+ENDING_SECONDS = 5.0
 PORT = re.compile(r"(?<![\w.])(78\d\d|8080)(?![\w.])")
 HERE_DOCUMENT = re.compile(r"<<'(\w+)'")
 FENCE = re.compile(r"^```console([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -157,16 +158,26 @@ class Shell:
             time.sleep(0.05)
 
     def close(self) -> None:
-        """End the shell and all that it started."""
-        for number, seconds in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+        """End the shell and all that it started: asked first, then killed."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(seconds)
-            time.sleep(0.2)
-        if self._process.stdin is not None:
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
+            if self._process.stdin is not None:
+                with suppress(BrokenPipeError):
+                    self._process.stdin.close()  # a shell that reads looks at signals when it has read
+            end = time.monotonic() + ENDING_SECONDS
+            while self._is_left() and time.monotonic() < end:
+                time.sleep(0.02)
+        self._process.wait()
+
+    def _is_left(self) -> bool:
+        """Whether anything of its process group is still there."""
+        self._process.poll()
+        try:
+            os.killpg(self._process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     def _write(self, text: str) -> None:
         if self._process.stdin is None:
