@@ -74,7 +74,6 @@ submissions = Table(
         "sequence",
         unique=True,
         sqlite_where=text("state = 'accepted'"),
-        postgresql_where=text("state = 'accepted'"),
     ),
 )
 
