@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -301,3 +302,18 @@ async def test_names_in_a_list_cannot_turn_what_a_steward_reads() -> None:
     async with Gateway(httpx.Response(200, content=answer)).client() as client:
         (study,) = await GatewayCalls(client).studies()
     assert study.waiting_for == (" ytisrevinU [2J",)
+
+
+def context_of(url: str) -> ssl.SSLContext:
+    transport: Any = GatewayClient(url)._client._transport  # has no public name
+    context: ssl.SSLContext = transport._pool._ssl_context
+    return context
+
+
+def test_authorities_are_read_for_https_and_for_nothing_else() -> None:
+    secure, local = context_of("https://gateway.example.org"), context_of("http://127.0.0.1:8080")
+    assert secure.cert_store_stats()["x509_ca"] > 0
+    assert local.cert_store_stats()["x509_ca"] == 0
+    for context in (secure, local):
+        assert context.verify_mode == ssl.CERT_REQUIRED
+        assert context.check_hostname
