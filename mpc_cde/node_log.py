@@ -10,6 +10,7 @@ others hold. A node writes it by `parties.log`.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,11 @@ TAG = b"mpc-cde/log/v1\x00"
 GENESIS = bytes(32)
 MAX_LINE_BYTES = 64 * 1024
 _FIELDS = frozenset({"details", "event", "number", "previous", "signature", "time"})
+_END_OF_ENTRY = re.compile(
+    rb',"event":"[^"\\]*","number":([0-9]{1,16}),"previous":"([A-Za-z0-9_-]{43})"'
+    rb'(,"signature":"[A-Za-z0-9_-]{86}"),"time":"[^"\\]*"\}\Z'
+)
+"""All of a line but its details: no text in them reaches the end of a line."""
 
 
 class LogDamaged(StoreDamaged):
@@ -125,15 +131,43 @@ def parse_entry(line: bytes, before: LogHead, public_key: Ed25519PublicKey | Non
     except (TypeError, ValueError):
         raise LogDamaged(number, "a digest or a signature that is no base64url") from None
     if entry.number != number:
-        raise LogDamaged(number, f"expected entry number {number}, found another")
+        raise _wrong_number(number)
     if entry.previous != before.digest:
-        raise LogDamaged(number, "it does not continue the entry before it")
+        raise _does_not_continue(number)
     if public_key is not None:
         try:
             public_key.verify(entry.signature, TAG + entry.digest())
         except InvalidSignature:
             raise LogDamaged(number, "the party's signature does not hold") from None
     return entry
+
+
+def follow_entry(line: bytes, before: LogHead) -> LogHead:
+    """The head after the entry on `line`, which must follow `before`; looks at the chain alone, and is ten times
+    faster than `parse_entry`.
+
+    What an entry says is certain only with the one after it, which names the digest of these very bytes: so the last
+    line is to be parsed and its signature verified. Raises LogDamaged.
+    """
+    end = _END_OF_ENTRY.search(line)
+    if end is None or len(line) > MAX_LINE_BYTES:
+        entry = parse_entry(line, before)
+        return LogHead(entry.number, entry.digest())
+    number = before.length + 1
+    if int(end[1]) != number:
+        raise _wrong_number(number)
+    if end[2] != base64url_bytes(before.digest):
+        raise _does_not_continue(number)
+    begun, ended = end.span(3)
+    return LogHead(number, digest_of_unsigned(line[:begun] + line[ended:]))
+
+
+def _wrong_number(number: int) -> LogDamaged:
+    return LogDamaged(number, f"expected entry number {number}, found another")
+
+
+def _does_not_continue(number: int) -> LogDamaged:
+    return LogDamaged(number, "it does not continue the entry before it")
 
 
 def read_log(path: Path, public_bytes: bytes) -> Iterator[LogEntry]:

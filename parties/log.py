@@ -19,6 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from mpc_cde.documents.canonical import timestamp_of
 from mpc_cde.documents.envelope import Signer
 from mpc_cde.errors import StoreUnavailable
@@ -30,6 +32,7 @@ from mpc_cde.node_log import (
     LogEntry,
     LogHead,
     digest_of_unsigned,
+    follow_entry,
     line_of,
     parse_entry,
     read_log,
@@ -63,7 +66,7 @@ class NodeLog:
         """Open or create the file (mode 0600) and follow its chain to the head.
 
         A last line without its line feed is a write that never finished: it is cut off and that is logged.
-        Raises LogDamaged for anything else that does not chain.
+        Raises LogDamaged for anything else that does not chain up to a last entry with the party's signature.
         """
         self._path = path
         self._signing_key = signing_key
@@ -105,19 +108,24 @@ class NodeLog:
         size = os.fstat(descriptor).st_size
         if size < self._size:
             raise LogDamaged(self._head.length, f"expected {self._size} bytes, the file has {size}")
-        rest = b""
-        while self._size + len(rest) < size:
-            begun = self._size + len(rest)
+        head, end, rest = self._head, self._size, b""
+        last: tuple[bytes, LogHead] | None = None
+        while end + len(rest) < size:
+            begun = end + len(rest)
             added = os.pread(descriptor, min(size - begun, _BLOCK_BYTES), begun)
             if not added:
                 break
             *lines, rest = (rest + added).split(b"\n")
             for line in lines:
-                entry = parse_entry(line, self._head)
-                self._head = LogHead(entry.number, entry.digest())
-                self._size += len(line) + 1
+                last = line, head
+                head = follow_entry(line, head)
+                end += len(line) + 1
+        if last is not None:
+            # No other names the digest of its bytes yet; its signature covers them, and with them all before.
+            parse_entry(*last, Ed25519PublicKey.from_public_bytes(self._signing_key.public_bytes))
+        self._head, self._size = head, end
         if rest:
-            os.ftruncate(descriptor, self._size)
+            os.ftruncate(descriptor, end)
         return len(rest)
 
     def _write(self, descriptor: int, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 import threading
 import tracemalloc
@@ -68,6 +69,45 @@ def test_any_changed_bit_is_seen(path: Path, place: int, bit: int) -> None:
         path.write_bytes(original)
 
 
+def test_whatever_is_changed_but_a_signature_is_seen_when_the_log_is_opened(path: Path) -> None:
+    """Signatures are looked at by `verify_log` alone."""
+    original = path.read_bytes()
+    signed = [range(*found.span()) for found in re.finditer(rb'"signature":"[^"]*"', original)]
+    try:
+        for place in range(0, len(original) - 1, 5):
+            if any(place in span for span in signed):
+                continue
+            changed = bytearray(original)
+            changed[place] ^= 1
+            path.write_bytes(changed)
+            with pytest.raises(LogDamaged):
+                open_log(path)
+    finally:
+        path.write_bytes(original)
+
+
+def test_a_damaged_last_line_is_refused_again_and_again(path: Path) -> None:
+    log, written = open_log(path), path.read_bytes()
+    other = open_log(path)
+    other.append("more", {"reason": "closed"})
+    path.write_bytes(written + path.read_bytes()[len(written) :].replace(b"closed", b"opened "))
+    for _ in range(2):
+        with pytest.raises(LogDamaged):
+            log.append("another", {})
+
+
+@pytest.mark.parametrize(
+    "details", [{"a": ',"event":"x"'}, {"event": "x", "number": 7, "previous": "y"}, {"ü": "\\"}]
+)
+def test_details_that_look_like_the_end_of_an_entry_are_details(
+    path: Path, details: dict[str, str | int]
+) -> None:
+    log = open_log(path)
+    log.append_all([("noted", {"inner": details, "time": "2026"}), ('no"ted', {})])
+    log.append("last", {})
+    assert open_log(path).head == log.head == verify_log(path, PUBLIC)
+
+
 def test_a_dropped_line_is_seen(path: Path) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + lines[2])
@@ -91,6 +131,8 @@ def test_a_log_rewritten_with_another_key_is_seen(path: Path, tmp_path: Path) ->
     open_log(other, TestSigner(b"thief")).append("node.started", {})
     with pytest.raises(LogDamaged, match="signature"):
         verify_log(other, PUBLIC)
+    with pytest.raises(LogDamaged, match="signature"):
+        open_log(other)
 
 
 def test_a_line_from_another_log_of_the_same_party_is_seen(path: Path, tmp_path: Path) -> None:
