@@ -48,6 +48,7 @@ from parties.errors import PartyError
 from parties.log import NodeLog
 from parties.looking_ahead import LookingAhead, look_ahead
 from parties.opener_process import OpenerProcess
+from parties.page_notes import together
 from parties.party_home import CommunityHome
 from parties.seed_vault import SeedVault
 from parties.share_store import ShareStore, StoredDocument, StoreTransaction, SubmissionRecord
@@ -197,7 +198,7 @@ class Intake:
                 done, taken = item.number, taken + 1
                 self._take_item(batch, item)
             transaction.set_feed_number(done)
-            transaction.set_log_head(self._log.append_all(batch.events))
+            transaction.set_log_head(self._log.append_all(together(batch.events)))
         self._members = batch.members
         return Taken(done, taken > 0 and batch.refused == taken)
 

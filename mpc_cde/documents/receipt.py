@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from mpc_cde.documents.base import Document
-from mpc_cde.documents.canonical import Digest, Identifier, PartyIndex, ShortText
+from mpc_cde.documents.canonical import Digest, Identifier, PartyIndex, ShortText, base64url_bytes
 
 
 class Receipt(Document):
@@ -29,6 +29,21 @@ class Receipt(Document):
         if given != ((self.verdict == "refused"),) * 2:
             raise ValueError("reason and explanation are given exactly when the submission is refused")
         return self
+
+    def payload_bytes(self) -> bytes:
+        """As any part's, written at once where it holds no words: each party sends one for each submission."""
+        if self.reason is not None or self.explanation is not None:
+            return super().payload_bytes()
+        return (
+            b'{"explanation":null,"party":%d,"reason":null,"study_terms":"%b","submission":"%b",'
+            b'"type":"%b","verdict":"%b"}'
+        ) % (
+            self.party,
+            base64url_bytes(self.study_terms),
+            base64url_bytes(self.submission),
+            self.type.encode("ascii"),
+            self.verdict.encode("ascii"),
+        )
 
     @property
     def accepted(self) -> bool:

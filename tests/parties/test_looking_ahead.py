@@ -6,7 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import event
 
+from mpc_cde.documents.canonical import encode_base64url
 from mpc_cde.documents.envelope import Envelope
+from parties.page_notes import MANY
 from tests.mpc_cde.client.paper import PaperCommunity
 from tests.parties.paper_node import PaperNode, PaperSubmission, make_submission
 
@@ -92,3 +94,12 @@ def test_forged_signature_in_a_large_page_is_refused(tmp_path: Path) -> None:
     with node.store.reading() as view:
         assert view.submission(forged.digest) is None
         assert len(view.submissions(paper.study.terms_digest(), state="accepted")) == 9
+
+
+def test_the_log_of_a_long_page_names_all_that_was_accepted_in_one_entry(tmp_path: Path) -> None:
+    members = MANY + 1
+    paper, node = opened(tmp_path, members)
+    submissions = [make_submission(paper, number) for number in range(members)]
+    node.take(*submissions)
+    [entry] = [entry for entry in node.log.entries() if entry.event == "submission.accepted"]
+    assert entry.details["submissions"] == [[encode_base64url(made.digest), 1] for made in submissions]

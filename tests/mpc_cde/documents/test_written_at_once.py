@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mpc_cde.documents.base import Document
 from mpc_cde.documents.canonical import MAX_INTEGER, canonical_bytes, encode_base64url
+from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.submission import Submission
 from mpc_cde.node_log import LogEntry, LogHead, digest_of_entry, parse_entry
 
@@ -34,6 +35,27 @@ def test_submission_has_its_canonical_bytes(submission: Submission, is_first: bo
         submission = submission.model_copy(update={"replaces": None, "sequence": 7})
     assert submission.payload_bytes() == Document.payload_bytes(submission)
     assert Submission.parse_payload(submission.payload_bytes()) == submission
+
+
+@given(
+    study=digests,
+    submission=digests,
+    party=st.integers(0, 15),
+    reason=st.none() | st.just("roster_full"),
+)
+def test_receipt_has_its_canonical_bytes(
+    study: bytes, submission: bytes, party: int, reason: str | None
+) -> None:
+    receipt = Receipt(
+        study_terms=study,
+        submission=submission,
+        party=party,
+        verdict="accepted" if reason is None else "refused",
+        reason=reason,
+        explanation=None if reason is None else "It is full – “sorry”.",
+    )
+    assert receipt.payload_bytes() == Document.payload_bytes(receipt)
+    assert Receipt.parse_payload(receipt.payload_bytes()) == receipt
 
 
 @given(
