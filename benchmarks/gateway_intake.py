@@ -44,6 +44,12 @@ UNLIMITED = {
 """One address sends everything here; in the field no address may."""
 
 
+def cpu_seconds_of(process: int) -> float:
+    """User and system time so far, to the hundredth."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayProcess:
     """A gateway that runs; `database` is its SQLite file."""
@@ -53,9 +59,7 @@ class GatewayProcess:
     database: Path
 
     def cpu_seconds(self) -> float:
-        """User and system time so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds_of(self.process.pid)
 
     def peak_resident_bytes(self) -> int:
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():

@@ -143,8 +143,8 @@ def parse_entry(line: bytes, before: LogHead, public_key: Ed25519PublicKey | Non
 
 
 def follow_entry(line: bytes, before: LogHead) -> LogHead:
-    """The head after the entry on `line`, which must follow `before`; looks at the chain alone, and is ten times
-    faster than `parse_entry`.
+    """The head after the entry on `line`, which must follow `before`; looks at the chain alone, in a fifth of
+    the time of `parse_entry`.
 
     What an entry says is certain only with the one after it, which names the digest of these very bytes: so the last
     line is to be parsed and its signature verified. Raises LogDamaged.

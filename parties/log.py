@@ -40,7 +40,7 @@ from mpc_cde.node_log import (
 )
 
 _BLOCK_BYTES = 1 << 16
-"""A log has up to 1.4 KB for each member, and is followed from its beginning whenever it is opened: block by block."""
+"""A log has up to 1.4 KB for each member, and is followed from its beginning when it is opened: block by block."""
 
 
 class _LockedFile:

@@ -249,6 +249,6 @@ def read_kept_document(payload: bytes, document_class: type[DocumentT]) -> Docum
     return _read_kept_once(payload, document_class)  # type: ignore[return-value]  # as above
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _read_kept_once(payload: bytes, document_class: type[Document]) -> Document:
     return document_class.read_kept(payload)
