@@ -62,7 +62,7 @@ def _defects(engine: Engine, records: Records, weights: fp.FieldVector) -> Share
     for figure in records.figures.values():
         if figure.presence is not None:
             add(figure.presence.reshape(1, -1))
-        for digit, radix in enumerate(figure.encoding.radices):
-            add(figure.digits[digit])
-            add(figure.symbol(digit, radix - 1).reshape(1, -1))
+        for digit, rows in enumerate(figure.digits):
+            add(rows)
+            add(figure.implied_symbol(digit).reshape(1, -1))
     return total

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocols import field as fp
-from protocols import kernels
-from protocols.derived_rows import derive_rows, derived_layout, derived_row_count
+from protocols.derived_rows import derive_rows, derived_layout, derived_row_count, last_symbol
 from protocols.encoding import FigureEncoding
 from protocols.engine import Shared
 from protocols.errors import OutOfRange
@@ -26,7 +25,8 @@ class FigureRecords:
     """One figure of all n records: presence (None where every record has one) and an indicator matrix a digit.
 
     `digits[d]` has shape (radix_d - 1, n): the last symbol's indicator is implied. Derived: `running[d]`, of each
-    digit that is walked, (radix_d // 2, n), and `limb_rows` (K, n) of the plan `limbs`; none of a category.
+    digit that is walked, (radix_d // 2, n); `last_symbols[d]` (n,) of each of these but the last; and `limb_rows`
+    (K, n) of the plan `limbs`; none of a category.
     """
 
     name: str
@@ -34,6 +34,7 @@ class FigureRecords:
     presence: Shared | None
     digits: tuple[Shared, ...]
     running: tuple[Shared, ...]
+    last_symbols: tuple[Shared, ...]
     limbs: Limbs | None
     limb_rows: Shared
 
@@ -42,12 +43,17 @@ class FigureRecords:
         return int(self.digits[0].values.shape[1])
 
     def symbol(self, digit: int, value: int) -> Shared:
-        """The indicator (n,) that digit `digit` is `value`; for the last symbol presence less the others."""
+        """The indicator (n,) that digit `digit` is `value`."""
         rows = self.digits[digit]
         if value < rows.values.shape[0]:
             return rows[value]
-        others = Shared(kernels.column_sums(rows.values), rows.degree)
-        return (-others).plus(1) if self.presence is None else self.presence - others
+        return self.last_symbols[digit] if digit < len(self.last_symbols) else self.implied_symbol(digit)
+
+    def implied_symbol(self, digit: int) -> Shared:
+        """The indicator (n,) of a digit's last symbol, from what the members submitted and from nothing derived."""
+        rows = self.digits[digit]
+        presence = None if self.presence is None else self.presence.values
+        return Shared(last_symbol(rows.values, presence), rows.degree)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +100,10 @@ def arrange(matrix: fp.FieldVector, figures: Sequence[tuple[str, FigureEncoding]
         for counted in layout.counted:
             running.append(Shared(own[row : row + counted]))
             row += counted
+        limbs = row + layout.last_symbols
+        last_symbols = tuple(Shared(one) for one in own[row:limbs])
         arranged[name] = FigureRecords(
-            name, encoding, presence, digits, tuple(running), layout.limbs, Shared(own[row:])
+            name, encoding, presence, digits, tuple(running), last_symbols, layout.limbs, Shared(own[limbs:])
         )
     return Records(arranged, count)
 

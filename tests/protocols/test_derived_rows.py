@@ -96,6 +96,12 @@ def test_derived_rows_of_plain_figures_are_their_counts_and_limbs(data: st.DataO
                 fp.multiply(figure.limb_rows.values, fp.from_ints(figure.limbs.weights)[:, np.newaxis])
             )
             assert totals.tolist() == [u or 0 for u in columns[number]]
+            assert len(figure.last_symbols) == encoding.published_digits - 1
+            for digit, row in enumerate(figure.last_symbols):
+                last = encoding.radices[digit] - 1
+                of_records = [u is not None and encoding.digits(u)[digit] == last for u in columns[number]]
+                assert row.values.tolist() == figure.implied_symbol(digit).values.tolist() == of_records
+                assert figure.symbol(digit, last) is row
             for digit, rows in enumerate(figure.running):
                 radix = encoding.radices[digit]
                 symbols = [None if u is None else encoding.digits(u)[digit] for u in columns[number]]
