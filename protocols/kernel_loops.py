@@ -25,7 +25,7 @@ _LOW_29 = np.uint64((1 << 29) - 1)
 _LOW_31 = np.uint64((1 << 31) - 1)
 _LOW_32 = np.uint64((1 << 32) - 1)
 _AT_31 = np.uint64(1 << 31)
-_3, _29, _31, _32, _61 = (np.uint64(shift) for shift in (3, 29, 31, 32, 61))
+_3, _7, _8, _29, _31, _32, _61 = (np.uint64(number) for number in (3, 7, 8, 29, 31, 32, 61))
 _BLOCK = 1 << 15  # elements of a row at a time: what all rows meet stays in the second-level cache
 _INNER_BLOCK = 1 << 12  # of a digit's rows and of the selectors of nine deciles
 _LONG_BLOCK = 1 << 14  # of one vector alone: memory is read in longer runs
@@ -339,36 +339,70 @@ def _multiply_block(a: Any, b: Any, out: Any) -> None:
 
 
 @_compiled
-def _deal_block(value: Any, factor: np.uint64, words: Any, of_words: np.uint64, out: Any) -> None:
+def _scale_block(value: Any, factor: np.uint64, out: Any) -> None:
     for i in range(out.size):
-        dealt = _canonical(_product(value[i], factor))
-        out[i] = _canonical(dealt + _product(_element(words[i]), of_words))
+        out[i] = _canonical(_product(value[i], factor))
+
+
+@_compiled
+def _size(factor: np.uint64) -> np.uint64:
+    """The smaller of a canonical factor and of its negative."""
+    return min(factor, _P - factor)
+
+
+@_compiled
+def _turn(factor: np.uint64) -> np.uint64:
+    """What a canonical element is XORed with so that it takes the sign of a factor: p is all ones."""
+    return np.uint64(0) if factor <= _P - factor else _P
+
+
+@_compiled
+def _deal_block(value: Any, factor: np.uint64, words: Any, of_words: np.uint64, out: Any) -> None:
+    """out = factor value + of_words words. Small factors need no product: the whole stays below 2^64."""
+    by, weight = _size(factor), _size(of_words)
+    if by + weight < _8:
+        turn, turn_words = _turn(factor), _turn(of_words)
+        for i in range(out.size):
+            out[i] = _canonical((value[i] ^ turn) * by + ((words[i] & _P) ^ turn_words) * weight)
+    else:
+        for i in range(out.size):
+            dealt = _canonical(_product(value[i], factor))
+            out[i] = _canonical(dealt + _product(_element(words[i]), of_words))
 
 
 @_compiled
 def add_words(y: Any, factor: np.uint64, words: Any) -> None:
-    for i in range(y.size):
-        y[i] = _canonical(y[i] + _product(_element(words[i]), factor))
+    weight, turn = _size(factor), _turn(factor)
+    if weight < _7:
+        for i in range(y.size):
+            y[i] = _canonical(y[i] + ((words[i] & _P) ^ turn) * weight)
+    else:
+        for i in range(y.size):
+            y[i] = _canonical(y[i] + _product(_element(words[i]), factor))
 
 
 @_compiled
-def deal(values: Any, words: Any, coefficients: Any, out: Any, start: int) -> None:
-    """By row m of `out`, from column `start` on: c[m, 0] values + sum over k of c[m, 1 + k] words[k]."""
+def deal(values: Any, words: Any, factor: np.uint64, coefficients: Any, out: Any, start: int) -> None:
+    """By row m of `out`, from column `start` on: c[m, 0] factor values + sum over k of c[m, 1 + k] words[k]."""
+    scaled = values
+    if factor != _ONE:
+        scaled = np.empty(values.size, dtype=np.uint64)
+        _scale_block(values, factor, scaled)
     for m in range(out.shape[0]):
         row = out[m, start : start + values.size]
-        _deal_block(values, coefficients[m, 0], words[0], coefficients[m, 1], row)
+        _deal_block(scaled, coefficients[m, 0], words[0], coefficients[m, 1], row)
         for k in range(1, words.shape[0]):
             add_words(row, coefficients[m, 1 + k], words[k])
 
 
 @_compiled
-def add_multiple(y: Any, factor: np.uint64, x: Any) -> np.uint64:
-    """y = y + factor x; returns the largest x."""
+def add_message(y: Any, x: Any) -> np.uint64:
+    """y = y + x; returns the largest x."""
     largest = np.uint64(0)
     for i in range(y.size):
         found = x[i]
         largest = max(largest, found)
-        y[i] = _canonical(y[i] + _product(found, factor))
+        y[i] = _canonical(y[i] + (found & _P))
     return largest
 
 

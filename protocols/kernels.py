@@ -191,20 +191,22 @@ def multiply_block(a: fp.FieldVector, b: fp.FieldVector, start: int, out: fp.Fie
 def deal_block(
     values: fp.FieldVector,
     words: NDArray[np.uint64],
+    factor: int,
     coefficients: fp.FieldVector,
     out: fp.FieldVector,
     start: int,
 ) -> None:
-    """out[m, start + i] = c[m, 0] values[i] + sum over k of c[m, 1 + k] words[k, i].
+    """out[m, start + i] = c[m, 0] factor values[i] + sum over k of c[m, 1 + k] words[k, i].
 
-    `words` (k, b) are uniform 64-bit words, as `mask_to_elements` takes them; `out` (m, n) is contiguous.
+    `words` (k, b) are uniform 64-bit words, as `mask_to_elements` takes them; `out` (m, n) is contiguous. Quick where
+    coefficients are small numbers, or the negatives of some.
     """
     values, words, coefficients = _input(values, 1), _input(words, 2), _input(coefficients, 2)
     _require(out.dtype == np.uint64 and out.ndim == 2 and out.flags.carray, "rows that may be written")
     _require(words.shape[1] == len(values) and len(words) >= 1, "as many words as values in each row")
     _require(coefficients.shape == (len(out), 1 + len(words)), "a coefficient for each row and input")
     _require(0 <= start <= out.shape[1] - len(values), "a block within the rows")
-    kernel_loops.deal(values, words, coefficients, out, start)
+    kernel_loops.deal(values, words, np.uint64(factor % fp.P), coefficients, out, start)
 
 
 def add_words(y: fp.FieldVector, factor: int, words: NDArray[np.uint64]) -> None:
@@ -215,12 +217,12 @@ def add_words(y: fp.FieldVector, factor: int, words: NDArray[np.uint64]) -> None
     kernel_loops.add_words(y, np.uint64(factor % fp.P), words)
 
 
-def add_multiple(y: fp.FieldVector, factor: int, x: NDArray[np.uint64]) -> bool:
-    """y += factor x in place, for x that may hold anything; whether all of x was below p."""
+def add_message(y: fp.FieldVector, x: NDArray[np.uint64]) -> bool:
+    """y += x in place, for x that may hold anything; whether all of x was below p."""
     _require_in_place(y)
     x = _input(x, 1)
     _require(len(x) == len(y), f"vectors of {len(y)} and {len(x)} elements")
-    largest = kernel_loops.add_multiple(y, np.uint64(factor % fp.P), x)
+    largest = kernel_loops.add_message(y, x)
     return bool(largest < fp.P)
 
 
@@ -248,9 +250,9 @@ def warm_up() -> None:
     inverse_square_roots(vector)
     mask_to_elements(vector)
     multiply_block(vector, vector, 0, vector.copy())
-    deal_block(vector, matrix, np.ones((1, 2), dtype=np.uint64), matrix.copy(), 0)
+    deal_block(vector, matrix, 2, np.ones((1, 2), dtype=np.uint64), matrix.copy(), 0)
     add_words(vector.copy(), 1, vector)
-    add_multiple(vector.copy(), 1, vector)
+    add_message(vector.copy(), vector)
     all_canonical(vector)
 
 

@@ -1,9 +1,14 @@
 """Resharing: from degree 2t to degree t with one element a product and party at t = 1.
 
-Gennaro, Rabin, Rabin (PODC 1998), compressed: dealer i deals its share z_i with the polynomial f_i of degree t
-that is z_i at 0 and whose values at the next t session parties in cyclic order are a keystream that i shares
-with each of them. Only the other m' - 1 - t parties get a message. New share of j: sum_i lambda_i f_i(x_j),
-lambda the Lagrange coefficients at 0 over the session's points.
+Gennaro, Rabin, Rabin (PODC 1998), compressed: dealer i deals lambda_i z_i, its share times the Lagrange coefficient
+at 0 over the session's points, with the polynomial f_i of degree t that is lambda_i z_i at 0 and whose values at the
+next t session parties in cyclic order, x_1 .. x_t, are multiples of keystreams W_1 .. W_t that i shares with each of
+them. Only the other m' - 1 - t parties get a message. New share of j: sum_i f_i(x_j).
+
+A keystream is uniform, and so is its multiple by a number that is not 0; with c_k = x_k prod_{l != k} (x_k - x_l) all
+else is small whole numbers, so that one product a value is left of the constants, z_i lambda_i / prod x_k = v:
+
+    f_i(x_k) = c_k W_k         f_i(x) = v prod_k (x_k - x) + sum_k W_k x prod_{l != k} (x - x_l)
 
 Keys are per direction (K[i->j] chosen by i). With one key per pair used both ways a third party would see
 z_i and z_j masked with the same keystream and learn a linear relation of the two.
@@ -15,6 +20,7 @@ Cost: one round, m' - 1 - t elements sent per element.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -80,7 +86,12 @@ class Resharing:
         self._session = session
         self._me = me
         self._threshold = threshold
-        self._lambdas = dict(zip(session, fp.lagrange_coefficients([i + 1 for i in session], 0), strict=True))
+        self._dealing = self._dealt()
+        self._keyed_multiples = {
+            dealer: self._keyed_multiple(dealer)
+            for dealer in session
+            if dealer != me and me in self.keyed_receivers(dealer)
+        }
 
     def keyed_receivers(self, dealer: int) -> tuple[int, ...]:
         """The t parties after `dealer` in cyclic order: they compute their value from a keystream."""
@@ -101,26 +112,18 @@ class Resharing:
     def deal(
         self, values: Blocks, job_keys: JobKeys, operation: int
     ) -> tuple[fp.FieldVector, dict[int, memoryview]]:
-        """My own part of my new share, lambda_me f_me(x_me), and the message to each messaged receiver."""
+        """My own part of my new share, f_me(x_me), and the message to each messaged receiver."""
         keyed, messaged = self.keyed_receivers(self._me), self.messaged_receivers(self._me)
         streams = [job_keys.words_out(peer, operation) for peer in keyed]
-        nodes = [0, *(peer + 1 for peer in keyed)]
-        points = [self._me + 1, *(peer + 1 for peer in messaged)]
-        factors = [self._lambdas[self._me], *(1 for _ in messaged)]
-        coefficients = np.stack(
-            [
-                fp.from_ints(factor * c for c in fp.lagrange_coefficients(nodes, point))
-                for factor, point in zip(factors, points, strict=True)
-            ]
-        )
-        dealt = np.empty((len(points), len(values)), dtype=np.uint64)
+        factor, coefficients = self._dealing
+        dealt = np.empty((len(coefficients), len(values)), dtype=np.uint64)
         buffers = [bytearray(buffer_bytes(min(BLOCK, len(values)))) for _ in keyed]
         for start, block in values.blocks():
             words = [
                 stream.read_into(buffer, len(block)) for stream, buffer in zip(streams, buffers, strict=True)
             ]
             rows = words[0][np.newaxis, :] if len(words) == 1 else np.stack(words)
-            kernels.deal_block(block, rows, coefficients, dealt, start)
+            kernels.deal_block(block, rows, factor, coefficients, dealt, start)
         messages = dict(zip(messaged, (fp.view_bytes(row) for row in dealt[1:]), strict=True))
         return dealt[0], messages
 
@@ -146,12 +149,37 @@ class Resharing:
             place = 0
             for piece in pieces:
                 part = share[place : place + len(piece)]
-                if not kernels.add_multiple(part, self._lambdas[dealer], piece):
+                if not kernels.add_message(part, piece):
                     raise MalformedMessage(f"party {dealer}: expected numbers below p", peer=dealer)
                 place += len(piece)
         buffer = bytearray(buffer_bytes(min(BLOCK, len(share))))
         for start in range(0, len(share), BLOCK):
             block = share[start : start + BLOCK]
             for dealer, stream in streams.items():
-                kernels.add_words(block, self._lambdas[dealer], stream.read_into(buffer, len(block)))
+                words = stream.read_into(buffer, len(block))
+                kernels.add_words(block, self._keyed_multiples[dealer], words)
         return share
+
+    def _keyed_points(self, dealer: int) -> tuple[int, ...]:
+        return tuple(peer + 1 for peer in self.keyed_receivers(dealer))
+
+    def _dealt(self) -> tuple[int, fp.FieldVector]:
+        """What my values are multiplied by, and the rows (1 + messaged, 1 + t) of small coefficients: mine first."""
+        keyed = self._keyed_points(self._me)
+        points = (self._me + 1, *(peer + 1 for peer in self.messaged_receivers(self._me)))
+        at_0 = fp.lagrange_coefficients([i + 1 for i in self._session], 0)[self._session.index(self._me)]
+        rows = [
+            fp.from_ints(
+                [
+                    prod(other - x for other in keyed),
+                    *(x * prod(x - other for other in keyed if other != one) for one in keyed),
+                ]
+            )
+            for x in points
+        ]
+        return at_0 * fp.inverse(prod(keyed)) % fp.P, np.stack(rows)
+
+    def _keyed_multiple(self, dealer: int) -> int:
+        """What I multiply `dealer`'s keystream by."""
+        mine, others = self._me + 1, self._keyed_points(dealer)
+        return mine * prod(mine - other for other in others if other != mine)

@@ -81,6 +81,7 @@ def test_products_and_sums_of_rows(table: tuple[list[list[int]], list[int], list
     assert kernels.masked_sums(matrix, everybody).tolist() == [sum(row) % fp.P for row in rows]
 
 
+constants = elements | st.sampled_from([sign * size % fp.P for size in range(9) for sign in (1, -1)])
 WORDS = st.integers(0, 2**64 - 1) | st.sampled_from([fp.P, 2**64 - 1, 2**61, 2**62 + fp.P])
 
 
@@ -89,26 +90,25 @@ WORDS = st.integers(0, 2**64 - 1) | st.sampled_from([fp.P, 2**64 - 1, 2**61, 2**
 def test_blocks_of_a_resharing(
     table: tuple[list[list[int]], list[int], list[int]], data: st.DataObject
 ) -> None:
-    rows, values, weights = table
-    n, factor = len(values), weights[0]
+    rows, values, _ = table
+    n, factor = len(values), data.draw(constants)
     words = [data.draw(st.lists(WORDS, min_size=n, max_size=n)) for _ in rows]
     plain = [[0 if word % 2**61 == fp.P else word % 2**61 for word in row] for row in words]
     raw = np.array(words, dtype=np.uint64).reshape(len(rows), n)
     (vector,) = arrays(rows, values)[1:]
-    coefficients = data.draw(st.lists(elements, min_size=2 + 2 * len(rows), max_size=2 + 2 * len(rows)))
+    coefficients = data.draw(st.lists(constants, min_size=2 + 2 * len(rows), max_size=2 + 2 * len(rows)))
     c = np.array(coefficients, dtype=np.uint64).reshape(2, -1)
     out = np.full((2, n + 3), 7, dtype=np.uint64)
-    kernels.deal_block(vector, raw, c, out, 2)
-    inputs = [values, *plain]
+    kernels.deal_block(vector, raw, factor, c, out, 2)
+    inputs = [[factor * value for value in values], *plain]
     for found, own_row in zip(out, c.tolist(), strict=True):
         assert found.tolist() == [7, 7, *(dot(own_row, [row[i] for row in inputs]) for i in range(n)), 7]
     target = vector.copy()
     kernels.add_words(target, factor, raw[0])
     assert target.tolist() == [(a + factor * b) % fp.P for a, b in zip(values, plain[0], strict=True)]
     target = vector.copy()
-    good = kernels.add_multiple(target, factor, arrays(rows)[0][0])
-    assert good
-    assert target.tolist() == [(a + factor * b) % fp.P for a, b in zip(values, rows[0], strict=True)]
+    assert kernels.add_message(target, arrays(rows)[0][0])
+    assert target.tolist() == [(a + b) % fp.P for a, b in zip(values, rows[0], strict=True)]
     block = np.zeros(max(0, n - 1), dtype=np.uint64)
     kernels.multiply_block(vector, arrays(rows)[0][0], n - len(block), block)
     assert block.tolist() == [a * b % fp.P for a, b in zip(values, rows[0], strict=True)][n - len(block) :]
@@ -143,8 +143,8 @@ def test_inner_products_of_the_largest_elements_do_not_overflow(n: int) -> None:
 
 def test_a_message_with_a_word_of_p_is_noticed() -> None:
     words = np.array([0, fp.P - 1, fp.P], dtype=np.uint64)
-    assert kernels.add_multiple(V.copy()[:2], 1, words[:2])
-    assert not kernels.add_multiple(V.copy(), 1, words)
+    assert kernels.add_message(V.copy()[:2], words[:2])
+    assert not kernels.add_message(V.copy(), words)
 
 
 @few
@@ -250,11 +250,11 @@ MISUSES: list[tuple[str, Callable[[], Any]]] = [
     ("a block beyond the vectors", lambda: kernels.multiply_block(V, V, 1, V.copy())),
     (
         "a block beyond the rows",
-        lambda: kernels.deal_block(V, M, np.ones((1, 3), dtype=np.uint64), M.copy(), 1),
+        lambda: kernels.deal_block(V, M, 1, np.ones((1, 3), dtype=np.uint64), M.copy(), 1),
     ),
-    ("a block of another row number", lambda: kernels.deal_block(V, M, M, M[:1].copy(), 0)),
+    ("a block of another row number", lambda: kernels.deal_block(V, M, 1, M, M[:1].copy(), 0)),
     ("words of another length", lambda: kernels.add_words(V.copy(), 1, V[:2])),
-    ("a message of another length", lambda: kernels.add_multiple(V.copy(), 1, V[:2])),
+    ("a message of another length", lambda: kernels.add_message(V.copy(), V[:2])),
     ("a frozen target", lambda: kernels.mask_to_elements(np.broadcast_to(V, (3,)))),
 ]
 
@@ -267,12 +267,16 @@ def test_arrays_that_do_not_fit_never_reach_a_loop(misuse: Callable[[], Any]) ->
 
 def test_warm_up_leaves_nothing_to_compile() -> None:
     kernels.warm_up()
-    dispatchers = [loop for loop in vars(kernel_loops).values() if hasattr(loop, "signatures")]
+    dispatchers = [
+        loop
+        for name, loop in vars(kernel_loops).items()
+        if hasattr(loop, "signatures") and not name.startswith("_")  # inner ones are compiled with the others
+    ]
     before = [len(loop.signatures) for loop in dispatchers]
     kernels.warm_up()
     kernels.inner_products(M, V)
     assert [len(loop.signatures) for loop in dispatchers] == before
-    assert all(count <= 3 for count in before)  # literal and other numbers of squarings
+    assert all(count <= 2 for count in before)
 
 
 @pytest.mark.parametrize("target", [np.zeros(3, dtype=np.int64), np.zeros(6, dtype=np.uint64)[::2]])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,13 @@ class FirstRun(PartyEngine):
         return zero
 
 
+def keyed_multiple(resharing: Resharing, dealer: int, receiver: int) -> int:
+    """c of resharing.py: what `receiver` multiplies the keystream of `dealer` by."""
+    mine = receiver + 1
+    others = [peer + 1 for peer in resharing.keyed_receivers(dealer) if peer != receiver]
+    return mine * prod(mine - other for other in others) % fp.P
+
+
 class WritingResharing(Resharing):
     def deal(
         self, values: Blocks, job_keys: JobKeys, operation: int
@@ -133,7 +141,8 @@ class WritingResharing(Resharing):
         own, messages = super().deal(values, job_keys, operation)
         seen = {peer: fp.from_bytes(data) for peer, data in messages.items()}
         for peer in self.keyed_receivers(self._me):
-            seen[peer] = job_keys.resharing_out(peer, operation, len(values))
+            stream = job_keys.resharing_out(peer, operation, len(values))
+            seen[peer] = fp.multiply_scalar(stream, keyed_multiple(self, self._me, peer))
         WORLD.dealt[operation, self._me] = seen
         return own, messages
 
@@ -182,15 +191,18 @@ class SolvedResharing(Resharing):
         seen = WORLD.dealt[operation, self._me]
         nodes = [0, *WORLD.coalition_points()]
         whole = np.concatenate([block.copy() for _, block in values.blocks()])
-        known = [whole, *(seen[party] for party in WORLD.coalition)]
+        points = [party + 1 for party in self._session]
+        at_0 = fp.lagrange_coefficients(points, 0)[points.index(self._me + 1)]
+        known = [fp.multiply_scalar(whole, at_0), *(seen[party] for party in WORLD.coalition)]
         for peer in self.keyed_receivers(self._me):
-            WORLD.programmed[operation, self._me, peer] = interpolate(nodes, known, peer + 1)
+            value = interpolate(nodes, known, peer + 1)
+            by = fp.inverse(keyed_multiple(self, self._me, peer))
+            WORLD.programmed[operation, self._me, peer] = fp.multiply_scalar(value, by)
         messages = {
             peer: fp.view_bytes(interpolate(nodes, known, peer + 1))
             for peer in self.messaged_receivers(self._me)
         }
-        own = interpolate(nodes, known, self._me + 1)
-        return fp.multiply_scalar(own, self._lambdas[self._me]), messages
+        return interpolate(nodes, known, self._me + 1), messages
 
     def combine(
         self, own: fp.FieldVector, received: Any, job_keys: JobKeys, operation: int
