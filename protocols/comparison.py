@@ -9,10 +9,11 @@ uniform and opened. x + r wraps around p exactly when c < r, so
 as (lt_hi + eq_hi lt_lo, eq_hi eq_lo). The last xor costs nothing: with u = c_0 xor r_0 (linear in r_0) and
 w = 1 - 2u,  u xor v = u + w v;  the tree gets one more leaf in front, (0, w), and returns w [c < r].
 
-Its leaves are digits of four bits. With the mask the indicators of each digit of r are made, [digit = v] for 16 v, so
-against the public digit of c both eq = [digit = c] and lt = [digit > c] are local sums of them; bit 60 and the leaf
-in front take one product, r_60 r_0. That leaves 16 nodes, so four levels, the last of them for whoever asked. (Digits
-of two bits are 31 nodes and one round more; of eight bits 8 nodes, one round less and some 2,000 products.)
+Its leaves are digits of four bits. With the mask the indicators of each digit of r are made, [digit = v] for 16 v,
+so against the public digit of c both eq = [digit = c] and lt = [digit > c] are local sums of them. Bit 60 and the
+leaf in front are one: lt = w [c_60 < r_60] and eq = w [c_60 = r_60] are affine in r_0, r_60 and their product. That
+leaves 16 nodes, so four levels, the last of them for whoever asked. (Digits of two bits are 31 nodes and one round
+more; of eight bits 8 nodes, one round less and some 2,000 products.)
 
 Rounds: open c, three resharings, then one resharing, or the opening itself. Every mask serves once. Each party learns
 c, which is uniform (up to 2^-61), and nothing else.
@@ -26,14 +27,12 @@ from __future__ import annotations
 import numpy as np
 
 from protocols import field as fp
+from protocols import kernels
 from protocols.engine import ComparisonMasks, Engine, Shared, concatenate
 
 BITS = 61
 _DIGITS = 15  # of four bits, below bit 60
 _VALUES = 16
-_SHIFTS = np.arange(4 * (_DIGITS - 1), -1, -4, dtype=np.uint64)[
-    :, np.newaxis
-]  # of the digits, most significant first
 
 
 async def make_masks(engine: Engine, count: int) -> ComparisonMasks:
@@ -78,43 +77,13 @@ async def negative_before_last_product(engine: Engine, values: Shared, masks: Co
     """
     count = len(values)
     c = await engine.open(values.times(2) + masks.number, "comparison: 2a + r")
-    c_0, c_60 = c & np.uint64(1), c >> np.uint64(BITS - 1)
-    u = (masks.bit_0 + masks.bit_0.times(_scaled(c_0, -2))).plus(c_0)
-    top_lt, top_eq = _top(masks, c_0, c_60)
-    lt, eq = _digits(masks.indicators, c)
-    lt, eq = (Shared(np.concatenate([top.values, own.values])) for top, own in ((top_lt, lt), (top_eq, eq)))
+    parts = (masks.bit_0, masks.bit_60, masks.top_product, masks.indicators)
+    u, lt, eq = (Shared(part) for part in kernels.comparison_leaves(c, *(part.values for part in parts)))
     while len(lt) > 2:  # 16, 8, 4
         lt, eq = await _combine(engine, lt, eq, count)
     last = engine.product(eq[0], lt[1])
     engine.counts.comparisons += count
     return u + lt[0] + last
-
-
-def _scaled(public_bits: fp.FieldVector, factor: int) -> fp.FieldVector:
-    return fp.multiply(public_bits, np.array(factor % fp.P, dtype=np.uint64))
-
-
-def _top(masks: ComparisonMasks, c_0: fp.FieldVector, c_60: fp.FieldVector) -> tuple[Shared, Shared]:
-    """The leaf in front and bit 60, together: (1, k) each.
-
-    With w = a + b r_0 (a = 1 - 2 c_0, b = -2 a): lt = w [c_60 < r_60] and eq = w [c_60 = r_60], all of them affine in
-    r_0, r_60 and r_0 r_60.
-    """
-    a = fp.add(np.ones_like(c_0), _scaled(c_0, -2))
-    b = _scaled(a, -2)
-    w = masks.bit_0.times(b).plus(a)
-    w_bit = masks.bit_60.times(a) + masks.top_product.times(b)  # w r_60
-    lt = w_bit.times(np.uint64(1) - c_60)
-    eq = w.times(np.uint64(1) - c_60) + w_bit.times(fp.add(_scaled(c_60, 2), np.full_like(c_60, fp.P - 1)))
-    return lt.reshape(1, -1), eq.reshape(1, -1)
-
-
-def _digits(indicators: Shared, c: fp.FieldVector) -> tuple[Shared, Shared]:
-    """[digit > c] and [digit = c] of every digit of four bits, (15, k) each: sums of its indicators."""
-    own = (c >> _SHIFTS) & np.uint64(_VALUES - 1)
-    equal = np.take_along_axis(indicators.values, own[np.newaxis].astype(np.intp), axis=0)[0]
-    is_above = np.arange(_VALUES, dtype=np.uint64)[:, np.newaxis, np.newaxis] > own
-    return Shared(fp.total(indicators.values * is_above)), Shared(equal)
 
 
 async def _combine(engine: Engine, lt: Shared, eq: Shared, count: int) -> tuple[Shared, Shared]:

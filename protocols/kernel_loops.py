@@ -25,7 +25,8 @@ _LOW_29 = np.uint64((1 << 29) - 1)
 _LOW_31 = np.uint64((1 << 31) - 1)
 _LOW_32 = np.uint64((1 << 32) - 1)
 _AT_31 = np.uint64(1 << 31)
-_3, _7, _8, _29, _31, _32, _61 = (np.uint64(number) for number in (3, 7, 8, 29, 31, 32, 61))
+_3, _7, _8, _15, _29 = (np.uint64(number) for number in (3, 7, 8, 15, 29))
+_31, _32, _60, _61 = (np.uint64(number) for number in (31, 32, 60, 61))
 _BLOCK = 1 << 15  # elements of a row at a time: what all rows meet stays in the second-level cache
 _INNER_BLOCK = 1 << 12  # of a digit's rows and of the selectors of nine deciles
 _LONG_BLOCK = 1 << 14  # of one vector alone: memory is read in longer runs
@@ -412,3 +413,32 @@ def largest(a: Any) -> np.uint64:
     for i in range(a.size):
         largest = max(largest, a[i])
     return largest
+
+
+@_compiled
+def comparison_leaves(
+    c: Any, bit_0: Any, bit_60: Any, top: Any, indicators: Any, u: Any, lt: Any, eq: Any
+) -> None:
+    """As comparison.py has it; the row in front of `lt` and `eq` is bit 60 with the leaf before it."""
+    values, digits, count = indicators.shape
+    for j in range(count):
+        r_60, both = bit_60[j], top[j]
+        if c[j] & _ONE:
+            u[j] = _canonical(_ONE + (_P - bit_0[j]))
+            w_bit = _canonical((_P - r_60) + both + both)  # w r_60
+        else:
+            u[j] = bit_0[j]
+            w_bit = _canonical(r_60 + (_P - both) + (_P - both))
+        w = _canonical(_ONE + (_P - u[j]) + (_P - u[j]))
+        if c[j] >> _60:
+            lt[0, j], eq[0, j] = np.uint64(0), w_bit
+        else:
+            lt[0, j], eq[0, j] = w_bit, _canonical(w + (_P - w_bit))
+    for d in range(digits):
+        shift = np.uint64(4 * (digits - 1 - d))
+        for j in range(count):
+            own = np.int64((c[j] >> shift) & _15)
+            above = np.uint64(0)
+            for value in range(own + 1, values):
+                above = _canonical(above + indicators[value, d, j])
+            lt[1 + d, j], eq[1 + d, j] = above, indicators[own, d, j]

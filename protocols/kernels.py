@@ -226,6 +226,28 @@ def add_message(y: fp.FieldVector, x: NDArray[np.uint64]) -> bool:
     return bool(largest < fp.P)
 
 
+def comparison_leaves(
+    c: fp.FieldVector,
+    bit_0: fp.FieldVector,
+    bit_60: fp.FieldVector,
+    top_product: fp.FieldVector,
+    indicators: fp.FieldVector,
+) -> tuple[fp.FieldVector, fp.FieldVector, fp.FieldVector]:
+    """c_0 xor r_0 (k,) and the leaves lt and eq (16, k) of comparison.py, from public c (k,) and its masks.
+
+    `indicators` (16, 15, k) of the digits of four bits, most significant first. Linear in the masks.
+    """
+    c, bit_0, bit_60, top_product = (_input(one, 1) for one in (c, bit_0, bit_60, top_product))
+    indicators = _input(indicators, 3)
+    count = len(c)
+    _require(len(bit_0) == len(bit_60) == len(top_product) == count, "a mask for each number")
+    _require(indicators.shape == (16, 15, count), "indicators of 15 digits of four bits for each number")
+    u = np.empty(count, dtype=np.uint64)
+    lt, eq = np.empty((16, count), dtype=np.uint64), np.empty((16, count), dtype=np.uint64)
+    kernel_loops.comparison_leaves(c, bit_0, bit_60, top_product, indicators, u, lt, eq)
+    return u, lt, eq
+
+
 def all_canonical(words: NDArray[np.uint64]) -> bool:
     """Whether every word, of an array of any shape, is below p."""
     return bool(kernel_loops.largest(_input(np.asarray(words).reshape(-1), 1)) < fp.P)
@@ -253,6 +275,7 @@ def warm_up() -> None:
     deal_block(vector, matrix, 2, np.ones((1, 2), dtype=np.uint64), matrix.copy(), 0)
     add_words(vector.copy(), 1, vector)
     add_message(vector.copy(), vector)
+    comparison_leaves(vector, vector, vector, vector, np.ones((16, 15, 2), dtype=np.uint64))
     all_canonical(vector)
 
 

@@ -113,8 +113,8 @@ class PartyEngine(Engine):
             ]
         )
         if value.degree == 1:
-            verify_degree(self.points, shares, self.threshold)
-        return reconstruct(self.points, shares, value.degree * self.threshold)
+            verify_degree(self.points, shares, self.threshold, kernels.linear_combination)
+        return reconstruct(self.points, shares, value.degree * self.threshold, kernels.linear_combination)
 
     async def random(self, count: int) -> Shared:
         """PRSS; no communication."""

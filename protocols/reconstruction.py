@@ -6,13 +6,17 @@ has no way to import it. Points are party index + 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
 from protocols import field as fp
 from protocols.errors import OutOfRange, SharesDisagree
 from protocols.sharing import Seed, subsets_of_party
+
+Combine = Callable[[fp.FieldVector, fp.FieldVector], fp.FieldVector]
+"""The sum over rows r of c[r] v[r], (n,), from vectors (k, n) and coefficients (k,)."""
 
 
 def subset_polynomial_at(subset: Sequence[int], point: int) -> int:
@@ -37,17 +41,25 @@ def party_share(
     return share
 
 
-def reconstruct(points: Sequence[int], shares: fp.FieldVector, degree: int) -> fp.FieldVector:
+def _combined(vectors: fp.FieldVector, coefficients: fp.FieldVector) -> fp.FieldVector:
+    return fp.total(fp.multiply(vectors, coefficients[:, np.newaxis]))
+
+
+def reconstruct(
+    points: Sequence[int], shares: fp.FieldVector, degree: int, combine: Combine = _combined
+) -> fp.FieldVector:
     """The values at 0, shape (n,), from shares (k, n) at `points`: uses the first degree + 1, checks nothing.
 
-    Raises OutOfRange for fewer shares than that.
+    `combine`: as `kernels.linear_combination`, for who has it. Raises OutOfRange for fewer shares than that.
     """
     if len(points) <= degree:
         raise OutOfRange(f"degree {degree} needs {degree + 1} shares, there are {len(points)}")
-    return _combine(points[: degree + 1], shares[: degree + 1], 0)
+    return combine(shares[: degree + 1], _coefficients(points[: degree + 1], 0))
 
 
-def verify_degree(points: Sequence[int], shares: fp.FieldVector, degree: int) -> None:
+def verify_degree(
+    points: Sequence[int], shares: fp.FieldVector, degree: int, combine: Combine = _combined
+) -> None:
     """Returns if all shares (k, n) lie on polynomials of `degree`. Raises SharesDisagree.
 
     Nobody is named: below 3t + 1 shares it cannot be told who deviated. Raises OutOfRange where there is no
@@ -56,13 +68,18 @@ def verify_degree(points: Sequence[int], shares: fp.FieldVector, degree: int) ->
     if len(points) <= degree + 1:
         raise OutOfRange(f"{len(points)} shares cannot show whether they lie on degree {degree}")
     for position in range(degree + 1, len(points)):
-        predicted = _combine(points[: degree + 1], shares[: degree + 1], points[position])
+        at_point = _coefficients(points[: degree + 1], points[position])
+        predicted = combine(shares[: degree + 1], at_point)
         if not np.array_equal(predicted, shares[position]):
             raise SharesDisagree("shares disagree: some party sent a wrong share of an opened value")
 
 
-def _combine(points: Sequence[int], shares: fp.FieldVector, at: int) -> fp.FieldVector:
-    total = np.zeros(shares.shape[1], dtype=np.uint64)
-    for coefficient, share in zip(fp.lagrange_coefficients(points, at), shares, strict=True):
-        total = fp.add(total, fp.multiply(share, np.array(coefficient, dtype=np.uint64)))
-    return total
+@cache
+def _cached(points: tuple[int, ...], at: int) -> fp.FieldVector:
+    coefficients = fp.from_ints(fp.lagrange_coefficients(points, at))
+    coefficients.flags.writeable = False
+    return coefficients
+
+
+def _coefficients(points: Sequence[int], at: int) -> fp.FieldVector:
+    return _cached(tuple(points), at)

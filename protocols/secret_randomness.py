@@ -17,6 +17,7 @@ Cost: C(2t, t) keystreams of `count` (zero: t count) elements, no round.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -30,10 +31,8 @@ def random_shares(
 ) -> fp.FieldVector:
     """My shares of `count` uniform elements that nobody knows: degree t, shape (count,)."""
     shares = np.zeros(count, dtype=np.uint64)
-    for subset in key_subsets(session, threshold):
-        if me in subset:
-            stream = job_keys.random_stream(subset, operation, count)
-            kernels.axpy(shares, subset_coefficient(subset, session, me), stream)
+    for subset, coefficient in _coefficients(tuple(session), threshold, me):
+        kernels.axpy(shares, coefficient, job_keys.random_stream(subset, operation, count))
     return shares
 
 
@@ -42,13 +41,21 @@ def zero_shares(
 ) -> fp.FieldVector:
     """My shares of `count` zeros: degree 2t, shape (count,)."""
     shares = np.zeros(count, dtype=np.uint64)
-    for subset in key_subsets(session, threshold):
-        if me in subset:
-            coefficient = subset_coefficient(subset, session, me)
-            terms = job_keys.zero_stream(subset, operation, threshold * count).reshape(threshold, count)
-            for power, term in enumerate(terms, start=1):
-                kernels.axpy(shares, coefficient * pow(me + 1, power, fp.P), term)
+    for subset, coefficient in _coefficients(tuple(session), threshold, me):
+        terms = job_keys.zero_stream(subset, operation, threshold * count).reshape(threshold, count)
+        for power, term in enumerate(terms, start=1):
+            kernels.axpy(shares, coefficient * (me + 1) ** power, term)
     return shares
+
+
+@cache
+def _coefficients(session: tuple[int, ...], threshold: int, me: int) -> tuple[tuple[Subset, int], ...]:
+    """The subsets whose keys I hold, each with f_A at my point."""
+    return tuple(
+        (subset, subset_coefficient(subset, session, me))
+        for subset in key_subsets(session, threshold)
+        if me in subset
+    )
 
 
 def subset_coefficient(subset: Subset, session: Sequence[int], party: int) -> int:

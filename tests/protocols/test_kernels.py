@@ -114,6 +114,38 @@ def test_blocks_of_a_resharing(
     assert block.tolist() == [a * b % fp.P for a, b in zip(values, rows[0], strict=True)][n - len(block) :]
 
 
+@few
+@given(pairs=st.lists(st.tuples(elements, elements), min_size=1, max_size=4))
+def test_leaves_of_a_comparison(pairs: list[tuple[int, int]]) -> None:
+    shifts = range(56, -1, -4)
+
+    def digits(number: int) -> list[int]:
+        return [number >> shift & 15 for shift in shifts]
+
+    public, masks = [c for c, _ in pairs], [r for _, r in pairs]
+    indicators = [
+        [[int(d == value) for d in row] for row in zip(*map(digits, masks), strict=True)]
+        for value in range(16)
+    ]
+    u, lt, eq = kernels.comparison_leaves(
+        np.array(public, dtype=np.uint64),
+        np.array([r & 1 for r in masks], dtype=np.uint64),
+        np.array([r >> 60 for r in masks], dtype=np.uint64),
+        np.array([(r & 1) * (r >> 60) for r in masks], dtype=np.uint64),
+        np.array(indicators, dtype=np.uint64),
+    )
+    for k, (c, r) in enumerate(pairs):
+        differ = (c ^ r) & 1
+        w = 1 - 2 * differ
+        assert u[k] == differ
+        own = [
+            (0, 0),
+            *((int(mine < its), int(mine == its)) for mine, its in zip(digits(c), digits(r), strict=True)),
+        ]
+        own[0] = (w * (c >> 60 < r >> 60) % fp.P, w * (c >> 60 == r >> 60) % fp.P)
+        assert list(zip(lt[:, k].tolist(), eq[:, k].tolist(), strict=True)) == own
+
+
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1, 1, 1], [0, 2, 1]])
 def test_vectors_of_a_table_may_lie_anywhere(order: list[int]) -> None:
     n = (1 << 12) + 3
@@ -255,6 +287,14 @@ MISUSES: list[tuple[str, Callable[[], Any]]] = [
     ("a block of another row number", lambda: kernels.deal_block(V, M, 1, M, M[:1].copy(), 0)),
     ("words of another length", lambda: kernels.add_words(V.copy(), 1, V[:2])),
     ("a message of another length", lambda: kernels.add_message(V.copy(), V[:2])),
+    (
+        "a mask too few",
+        lambda: kernels.comparison_leaves(V, V, V, V[:2], np.ones((16, 15, 3), dtype=np.uint64)),
+    ),
+    (
+        "digits of three bits",
+        lambda: kernels.comparison_leaves(V, V, V, V, np.ones((8, 15, 3), dtype=np.uint64)),
+    ),
     ("a frozen target", lambda: kernels.mask_to_elements(np.broadcast_to(V, (3,)))),
 ]
 
