@@ -23,6 +23,7 @@ import {
 import { canonicalBytes } from "../../../../mpc_cde/web/pages/core/canonical.js";
 import { Desk } from "../../../../mpc_cde/web/pages/member/desk.js";
 import { standing } from "../../../../mpc_cde/web/pages/member/records.js";
+import { studiesView } from "../../../../mpc_cde/web/pages/member/views.js";
 import { vectors } from "./vectors.js";
 
 const VECTORS = vectors("browser");
@@ -301,4 +302,37 @@ test("an exported result is the file that the command line writes, whatever else
 test("a recovery file that Python made opens here", async () => {
   const { file, passphrase, signing, sealing } = VECTORS.recovery;
   assert.deepEqual(await unlockKeys(readRecoveryFile(utf8(file)), passphrase), { signing: raw(signing), sealing: raw(sealing) });
+});
+
+/** Elements as far as views make them: what they say, and how many can be pressed. */
+class Paper {
+  constructor(name) {
+    Object.assign(this, { name, said: [], buttons: Number(name === "button") });
+  }
+
+  addEventListener() {}
+
+  setAttribute() {}
+
+  append(...children) {
+    for (const child of children) {
+      this.said.push(...(child instanceof Paper ? child.said : [String(child)]));
+      this.buttons += child instanceof Paper ? child.buttons : 0;
+    }
+  }
+}
+
+test("a member reads why an open study is not for it, and cannot open it", async (context) => {
+  globalThis.document = { createElement: (name) => new Paper(name) };
+  context.after(() => delete globalThis.document);
+  const study = { ...(await paperStudy()), state: "open" };
+  const { title, groups: [{ attribute, values, label }] } = study.study.terms;
+  const ruleFor = (held) => Desk.prototype.notEligible.call({ membership: { document: { attributes: held } } }, study);
+  assert.equal(ruleFor({ [attribute]: values[0] }), null);
+  for (const held of [{}, { [attribute]: "another" }]) assert.equal(ruleFor(held).attribute, attribute);
+  const t = Object.assign((key, words = {}) => [key, ...Object.values(words)].join(" | "), { language: "en", has: () => true });
+  const page = studiesView({ t, studies: [], others: [{ study, rule: ruleFor({}) }], onOpen: () => assert.fail("opened") });
+  assert.equal(page.buttons, 0);
+  assert.equal(page.said.at(-1), `studies.not_for_you | ${title} | ${label}`);
+  assert.equal(studiesView({ t, studies: [study], others: [], onOpen() {} }).buttons, 1);
 });
