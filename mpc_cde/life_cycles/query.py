@@ -123,7 +123,6 @@ def advance(state: State, event: Event) -> Step:
         case JobFailed():
             return _job_failed(state, event)
         case ResultSigned():
-            refuse_unknown_party(state, event, event.party, state.subject.parties)
             return _signature(state, event)
         case ResultServed():
             return _served(state, event)

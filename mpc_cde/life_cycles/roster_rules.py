@@ -304,8 +304,6 @@ def _leaps(
         sequence = np.concatenate((sequence, [withdrawal.sequence for withdrawal in withdrawals]))
         order = np.lexsort((sequence, member))
         member, sequence = member[order], sequence[order]
-    if not len(member):
-        return False
     goes_on = np.concatenate(([False], member[1:] == member[:-1]))
     before = np.where(goes_on, np.concatenate(([0], sequence[:-1])), 0)
     return bool((sequence < 0).any() or (sequence - before > MAX_SEQUENCE_GROWTH).any())

@@ -26,7 +26,13 @@ RESULTS = Path(__file__).with_name("results.tsv")
 LOOKS = ROOT / ".mutation.looks.json"
 PAGE = ROOT / "docs" / "mutation.md"
 TESTS = (
-    ("tests/protocols", "tests/parties", "tests/review", "tests/hostile/test_endless_gateway.py"),
+    (
+        "tests/protocols",
+        "tests/mpc_cde/life_cycles",
+        "tests/parties",
+        "tests/review",
+        "tests/hostile/test_endless_gateway.py",
+    ),
     ("tests/hostile",),
     ("tests/faults",),
 )

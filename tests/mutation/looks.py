@@ -18,7 +18,7 @@ class Looks:
 
     A look counts while the file of tests is the same, and what it imports of tests/. For the mutants of a module also
     the functions must be the same whose guards it came by there, and none with guards added beside them, which it
-    might come by. Switches are kept by the keys of their sites.
+    might come by; of a module that was not there then nothing is known. Switches are kept by the keys of their sites.
     """
 
     def __init__(self, path: Path, tree: Path, sites: Sequence[Site]) -> None:
@@ -35,6 +35,8 @@ class Looks:
         if kept is None or kept["rests_on"] != self._rests_on(file):
             return None
         reached = {name: text for name, text in kept["reached"].items() if _file_of(name) in about}
+        if not about <= set(kept.get("modules", ())):
+            return None
         if any(self._texts.get(name) != text for name, text in reached.items()):
             return None
         if any(kept["beside"][module] != self._beside(module) for module in map(_file_of, reached)):
@@ -60,6 +62,7 @@ class Looks:
             "rests_on": self._rests_on(file),
             "text": self._text(file),
             "reached": {name: self._texts[name] for name in sorted(functions)},
+            "modules": sorted({site.file for site in self._site_of.values()}),
             "beside": {module: self._beside(module) for module in set(map(_file_of, functions))},
             "tests": by_key,
         }

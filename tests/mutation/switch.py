@@ -132,9 +132,9 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        package, _, module = fullname.partition(".")
-        file = f"{package}/{module}.py"
-        if package not in PACKAGES or not module or file in LEFT_OUT:
+        path_of_module = fullname.replace(".", "/")
+        file = f"{path_of_module}.py"
+        if path_of_module.rpartition("/")[0] not in PACKAGES or file in LEFT_OUT:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.origin is not None:

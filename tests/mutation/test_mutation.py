@@ -295,7 +295,8 @@ FOUND = {"tests/test_a.py::test_one": {"seconds": 1.0, "passed": True, "differen
 
 
 def looks(tree: Path, source: str = SAMPLE) -> Looks:
-    return Looks(tree / "looks.json", tree, rewrite(source, "parties/sample.py")[1])
+    sites = [*rewrite(source, "parties/sample.py")[1], *rewrite(SAMPLE, "parties/other.py")[1]]
+    return Looks(tree / "looks.json", tree, sites)
 
 
 def look(tree: Path) -> None:
@@ -331,6 +332,12 @@ def test_a_look_counts_until_a_function_changes_that_it_comes_by_or_one_is_added
     look(tree)
     assert looks(tree, source).get("tests/test_a.py", ABOUT) is None
     assert looks(tree, source).get("tests/test_a.py", {"parties/other.py"}) is not None
+
+
+def test_a_look_tells_nothing_of_a_module_that_came_later(tree: Path) -> None:
+    look(tree)
+    assert looks(tree).get("tests/test_a.py", {"parties/other.py"}) is not None
+    assert looks(tree).get("tests/test_a.py", {"parties/other.py", "parties/new.py"}) is None
 
 
 def test_a_file_is_changed_by_its_own_text_alone(tree: Path) -> None:

@@ -230,6 +230,13 @@ def test_a_decision_of_a_party_that_does_not_exist_is_refused() -> None:
 def test_times_without_a_zone_are_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         query.Subject(b"q" * 32, 3, 1, LIMIT.replace(tzinfo=None), EXPIRES)
+    with pytest.raises(ValueError, match="time zone"):
+        query.Subject(b"q" * 32, 3, 1, LIMIT, EXPIRES.replace(tzinfo=None))
+
+
+def test_parties_too_few_for_the_threshold_answer_no_query() -> None:
+    with pytest.raises(ValueError, match="2t \\+ 1 <= m"):
+        query.Subject(b"q" * 32, 2, 1, LIMIT, EXPIRES)
 
 
 PHASES = {

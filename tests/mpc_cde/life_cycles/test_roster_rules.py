@@ -25,6 +25,7 @@ from mpc_cde.life_cycles.roster_rules import (
     ListFault,
     PartyList,
     WhyLeftOut,
+    is_standing,
     is_within_reach,
     roster_from_lists,
 )
@@ -276,6 +277,35 @@ def test_a_thief_that_jumps_to_a_high_sequence_is_refused_at_intake_and_in_a_lis
     lists[2] = party_list(2, (listed(MEMBERS[0], 1),), (ListedWithdrawal(MEMBERS[0], jump),))
     (complaint,) = faults(*lists)
     assert (complaint.fault, complaint.party) == (ListFault.SEQUENCE_OUT_OF_REACH, 2)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "used", "is_in_reach"),
+    [
+        (1, [], True),
+        (0, [], False),
+        (-1, [3], False),
+        (1, [3], True),
+        (MAX_SEQUENCE_GROWTH, [], True),
+        (MAX_SEQUENCE_GROWTH + 1, [], False),
+        (MAX_SEQUENCE_GROWTH + 5, [5, 2], True),
+        (MAX_SEQUENCE_GROWTH + 6, [5, 2], False),
+    ],
+)
+def test_sequences_begin_at_one_and_grow_by_so_much(
+    sequence: int, used: list[int], is_in_reach: bool
+) -> None:
+    assert is_within_reach(sequence, used) == is_in_reach
+
+
+@pytest.mark.parametrize(
+    ("submitted", "withdrawn", "stands"),
+    [([], [], False), ([1], [], True), ([2, 1], [2], False), ([2, 3], [2, 1], True), ([], [1], False)],
+)
+def test_who_withdrew_the_newest_takes_no_place(
+    submitted: list[int], withdrawn: list[int], stands: bool
+) -> None:
+    assert is_standing(submitted, withdrawn) == stands
 
 
 def test_a_thief_who_climbs_as_fast_as_allowed_leaves_the_owner_a_next_sequence() -> None:

@@ -239,10 +239,15 @@ def test_a_threshold_that_breaks_secrecy_or_correctness_is_no_plan(parties: int,
 def test_a_plan_needs_time_zones_and_ordered_times() -> None:
     with pytest.raises(ValueError, match="time zone"):
         study.StudyPlan(3, 1, OPENS.replace(tzinfo=None), CLOSES, RETENTION)
-    with pytest.raises(ValueError, match="opens before"):
-        study.StudyPlan(3, 1, CLOSES, OPENS, RETENTION)
+    with pytest.raises(ValueError, match="time zone"):
+        study.StudyPlan(3, 1, OPENS, CLOSES.replace(tzinfo=None), RETENTION)
+    for opens in (CLOSES, CLOSES + timedelta(seconds=1)):
+        with pytest.raises(ValueError, match="opens before"):
+            study.StudyPlan(3, 1, opens, CLOSES, RETENTION)
+    grace = study.StudyPlan(3, 1, OPENS, CLOSES, timedelta(minutes=5))
+    assert grace.expires == grace.stops_accepting
     with pytest.raises(ValueError, match="kept for at least"):
-        study.StudyPlan(3, 1, OPENS, CLOSES, timedelta(0))
+        study.StudyPlan(3, 1, OPENS, CLOSES, timedelta(minutes=5, seconds=-1))
 
 
 PARTIES = st.integers(0, 3)
