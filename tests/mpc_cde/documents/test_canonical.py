@@ -75,6 +75,33 @@ def test_keys_are_sorted_by_utf16_as_a_browser_sorts_them() -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [[{"\ufb33": 1, "\U0001f600": 2}], {"a": {"\ufb33": 1, "\U0001f600": 2}}, {"\xe9": ["a", None, True, 7]}],
+)
+def test_what_is_not_plain_is_written_the_long_way_wherever_it_stands(value: Any) -> None:
+    assert canonical_bytes(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"\xe9": 1.5},
+        {"\xe9": {"a": 1.5}},
+        {"\xe9": ["a", (1, 1.5)]},
+        {"a": {"\xe9": 1}, "b": 1.5},
+        [{"\xe9": 1}, 1.5],
+        [{"\xe9": 1}, {"a": {"b": 1.5}}],
+        ({"\xe9": 1}, [[1.5]]),
+    ],
+)
+def test_no_float_passes_beside_what_is_written_the_long_way(value: Any) -> None:
+    """RFC 8785 itself would write it."""
+    assert rfc8785.dumps(value)
+    with pytest.raises(NotCanonical, match="no floats"):
+        canonical_bytes(value)
+
+
+@pytest.mark.parametrize(
     "value", [1.5, float("nan"), 2**53, -(2**53), {"a": [0.0]}, b"bytes", {1: 2}, "\ud800"]
 )
 def test_values_without_one_form_are_not_written(value: Any) -> None:
@@ -110,6 +137,7 @@ def test_hostile_json_ends_in_a_typed_refusal(data: bytes) -> None:
 def test_oversized_document_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(BadDocument, match="at most 10 bytes"):
         parse_canonical(b'{"a":"bcdef"}', max_bytes=10)
+    assert parse_canonical(b'{"a":"bc"}', max_bytes=10) == {"a": "bc"}
 
 
 def test_refusal_does_not_quote_the_document() -> None:

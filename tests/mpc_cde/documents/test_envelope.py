@@ -25,7 +25,7 @@ from mpc_cde.documents.envelope import (
 from mpc_cde.documents.registry import open_any
 from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.withdrawal import Withdrawal
-from mpc_cde.errors import BadDocument, BadSignature, MpcCdeError
+from mpc_cde.errors import BadDocument, BadSignature, CallerError, MpcCdeError
 from tests.mpc_cde.documents.samples import every_document, signing_key, submission, withdrawal
 
 KEY = signing_key("corner shop")
@@ -130,6 +130,17 @@ def test_document_is_not_read_as_another_type() -> None:
     relabelled = altered(sign_document(submission(), KEY), payload_type=Withdrawal.payload_type())
     with pytest.raises(BadDocument):
         open_envelope(relabelled, Withdrawal)
+    with pytest.raises(BadDocument):
+        open_envelope(altered(ENVELOPE, payload_type=Submission.payload_type()), Withdrawal)
+
+
+def test_document_too_large_to_be_read_is_not_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(withdrawal().payload_bytes())
+    monkeypatch.setattr(Withdrawal, "max_payload_bytes", size)
+    assert sign_document(withdrawal(), KEY) == ENVELOPE
+    monkeypatch.setattr(Withdrawal, "max_payload_bytes", size - 1)
+    with pytest.raises(CallerError, match=f"at most {size - 1} bytes, found {size}"):
+        sign_document(withdrawal(), KEY)
 
 
 def test_unknown_type_is_refused() -> None:
@@ -174,6 +185,7 @@ def test_flood_of_signatures_is_refused() -> None:
     ]
     with pytest.raises(BadDocument):
         merge_signatures(ENVELOPE, flood)
+    assert len(merge_signatures(ENVELOPE, flood[1:]).signatures) == MAX_SIGNATURES
     entry = WIRE[WIRE.index(b"[") + 1 : WIRE.index(b"]")]
     wide = WIRE.replace(entry, b",".join([entry] * (MAX_SIGNATURES + 1)))
     with pytest.raises(BadDocument):

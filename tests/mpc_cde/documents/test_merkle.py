@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpc_cde.documents.merkle import MerkleTree, inclusion_proof, merkle_root, verify_inclusion
+from mpc_cde.documents.merkle import (
+    MAX_PROOF_STEPS,
+    MerkleTree,
+    inclusion_proof,
+    merkle_root,
+    verify_inclusion,
+)
 from mpc_cde.errors import BadProof
 
 entry_lists = st.lists(st.binary(max_size=12), min_size=1, max_size=40)
@@ -80,9 +86,12 @@ def test_inner_node_cannot_pose_as_an_entry() -> None:
 
 def test_proof_of_huge_or_malformed_form_is_refused() -> None:
     tree = MerkleTree([b"a", b"b"])
-    for proof in ([bytes(31)], [b""], [bytes(32)] * 100):
-        with pytest.raises(BadProof):
+    for proof in ([bytes(31)], [b""], [bytes(32), bytes(33)], [bytes(32)] * (MAX_PROOF_STEPS + 1)):
+        with pytest.raises(BadProof, match="form of one"):
             verify_inclusion(b"a", index=0, count=2, proof=proof, root=tree.root)
+    for steps in (2, MAX_PROOF_STEPS):
+        with pytest.raises(BadProof, match="too long"):
+            verify_inclusion(b"a", index=0, count=2, proof=[bytes(32)] * steps, root=tree.root)
     with pytest.raises(IndexError):
         tree.inclusion_proof(2)
     with pytest.raises(IndexError):

@@ -15,10 +15,12 @@ from mpc_cde.documents.community import (
     format_fingerprint,
     parse_fingerprint,
 )
+from mpc_cde.documents.envelope import Envelope, sign_document
 from mpc_cde.documents.membership import Membership
 from mpc_cde.documents.party_card import PartyCard
 from mpc_cde.documents.receipt import Receipt
 from mpc_cde.documents.registry import DOCUMENT_CLASSES, document_class_of
+from mpc_cde.documents.researcher import Researcher
 from mpc_cde.documents.result import Cell, Result
 from mpc_cde.documents.revocation import Revocation
 from mpc_cde.documents.roster_lines import MAX_LINES
@@ -27,15 +29,20 @@ from mpc_cde.documents.submission import Submission
 from mpc_cde.documents.suites import X25519, PublicSealingKey
 from mpc_cde.errors import BadDocument
 from tests.mpc_cde.documents.samples import (
+    LATER,
+    NOON,
     bytes_named,
     checked_roster,
     community,
     every_document,
     membership,
     party_card,
+    researcher,
     result,
     revocation,
+    role,
     sealing_key,
+    signing_key,
     submission,
 )
 
@@ -46,6 +53,21 @@ def rebuilt(part: Part, **changes: Any) -> Part:
     """The same part with some fields changed, validated anew."""
     fields = {name: getattr(part, name) for name in type(part).model_fields}
     return type(part)(**{**fields, **changes})
+
+
+OF_ONE_PARTY = ("name", "identity_key", "mesh_address", "mesh_certificate")
+OF_LISTS = ("withdrawals", "revocations", "memberships")
+TWO_ENVELOPES = tuple(
+    sorted(
+        (sign_document(submission(number), signing_key("corner shop")) for number in (1, 2)),
+        key=Envelope.digest,
+    )
+)
+
+
+def like_first(field: str) -> Part:
+    """The card of the third party, with this of the first."""
+    return rebuilt(party_card(2), **{field: getattr(party_card(0), field)})
 
 
 def test_every_registered_document_has_a_sample_and_a_type_of_its_own() -> None:
@@ -128,15 +150,23 @@ def test_oversized_payload_is_refused() -> None:
         (community(), {"threshold": 0}),
         (community(), {"cards": community().cards[:2]}),
         (community(), {"cards": (party_card(0), party_card(1), party_card(1))}),
+        *((community(), {"cards": (*community().cards[:2], like_first(field))}) for field in OF_ONE_PARTY),
+        (community(4), {"threshold": 2}),
         (community(), {"previous": bytes(32)}),
         (community(), {"version": 2}),
         (community(), {"registrars": ()}),
         (community(), {"registrars": community().registrars * 2}),
+        (community(), {"registrars": (role("guild"), rebuilt(role("notary"), name="guild"))}),
+        (community(), {"registrars": (role("guild"), rebuilt(role("guild"), name="notary"))}),
+        (community(), {"stewards": (role("bureau"), rebuilt(role("guild"), name="bureau"))}),
+        (community(), {"stewards": (role("bureau"), rebuilt(role("bureau"), name="guild"))}),
+        (community(), {"suites": community().suites * 2}),
         (community(), {"suites": ()}),
         (community(), {"suites": ("rot13",)}),
         (party_card(0), {"mesh_address": "party0.example"}),
         (party_card(0), {"mesh_address": "party0.example:0"}),
-        (party_card(0), {"mesh_address": "party0.example:70000"}),
+        (party_card(0), {"mesh_address": "party0.example:65536"}),
+        (party_card(0), {"mesh_address": 7800}),
         (party_card(0), {"mesh_address": "user@party0.example:7800"}),
         (party_card(0), {"mesh_certificate": bytes(100)}),
         (party_card(0), {"pages_origin": "http://party0.example"}),
@@ -145,6 +175,11 @@ def test_oversized_payload_is_refused() -> None:
         (membership(), {"valid_until": membership().valid_from}),
         (membership(), {"attributes": {"Sector": "clothing"}}),
         (membership(), {"sole_trader": 0}),
+        (membership(), {"valid_from": "0026-11-24T12:00:00Z"}),
+        (researcher(), {"valid_until": researcher().valid_from}),
+        (researcher(), {"valid_from": LATER, "valid_until": NOON}),
+        (researcher(), {"functions": researcher().functions * 2}),
+        (researcher(), {"studies": (bytes(32), bytes(32))}),
         (revocation(), {"subject": bytes(32)}),
         (revocation(), {"kind": "party"}),
         (submission(), {"sequence": 1001}),
@@ -161,6 +196,8 @@ def test_oversized_payload_is_refused() -> None:
         (result(), {"scheduled_function": 0}),
         (result(), {"parties": (2, 1, 0)}),
         (result(), {"cells": ()}),
+        (result(), {"log_heads": result().log_heads[::-1]}),
+        (result(), {"log_heads": result().log_heads[:1] * 2}),
         (result().cells[0], {"values": None}),
         (result().cells[0], {"withheld": "minimum"}),
         (result().cells[0], {"values": ("1.50",)}),
@@ -171,6 +208,9 @@ def test_oversized_payload_is_refused() -> None:
         (SAMPLES["receipt/v1"], {"party": 16}),
         (SAMPLES["roster-list/v1"], {"parts": (bytes(32),) * 255}),
         (SAMPLES["roster-list/v1"], {"count": MAX_LINES + 1}),
+        *((SAMPLES["roster-list/v1"], {field: TWO_ENVELOPES[::-1]}) for field in OF_LISTS),
+        *((SAMPLES["roster-list/v1"], {field: TWO_ENVELOPES[:1] * 2}) for field in OF_LISTS),
+        (SAMPLES["roster/v1"], {"registrars": SAMPLES["roster/v1"].registrars[::-1]}),
         (sealing_key("a").public, {"suite": X25519}),
     ],
 )
@@ -180,11 +220,21 @@ def test_value_out_of_bounds_is_refused(part: Part, changes: dict[str, Any]) -> 
         rebuilt(part, **changes)
 
 
+def test_values_at_their_bounds_are_taken() -> None:
+    assert isinstance(first := rebuilt(submission(), sequence=1000), Submission)
+    assert first.replaces is None
+    assert isinstance(card := rebuilt(party_card(0), mesh_address="party0.example:65535"), PartyCard)
+    assert card.mesh_port == 65535
+    for field in OF_LISTS:
+        assert getattr(rebuilt(SAMPLES["roster-list/v1"], **{field: TWO_ENVELOPES}), field) == TWO_ENVELOPES
+
+
 def test_later_submission_may_have_any_sequence_and_names_what_it_replaces() -> None:
     later = rebuilt(submission(), sequence=5000, replaces=submission().digest())
     assert isinstance(later, Submission)
     assert later.fits(parties=3, threshold=1)
-    assert not later.fits(parties=5, threshold=2)
+    for parties, threshold in ((5, 2), (4, 1), (3, 3), (4, 3)):
+        assert not later.fits(parties=parties, threshold=threshold)
 
 
 @pytest.mark.parametrize(("m", "t", "subsets"), [(3, 1, 3), (4, 1, 4), (5, 2, 10), (16, 7, 11440)])
@@ -234,11 +284,27 @@ def test_certificate_is_pinned_by_its_key() -> None:
     assert local.mesh_host == "::1"
 
 
-def test_validity_excludes_its_end() -> None:
-    built = membership()
-    assert isinstance(built, Membership)
+@pytest.mark.parametrize("built", [membership(), researcher()])
+def test_validity_excludes_its_end(built: Membership | Researcher) -> None:
     assert built.is_valid_at(built.valid_from)
+    assert built.is_valid_at("2027-11-24T11:59:59Z")
     assert not built.is_valid_at(built.valid_until)
+    assert not built.is_valid_at("2026-11-24T11:59:59Z")
+
+
+def test_researcher_asks_what_it_may_of_the_studies_that_it_may() -> None:
+    everywhere = researcher()
+    assert everywhere.may_ask("sum@1", bytes(32))
+    assert not everywhere.may_ask("variance@1", bytes(32))
+    assert isinstance(one := rebuilt(everywhere, studies=(bytes(32),)), Researcher)
+    assert one.may_ask("sum@1", bytes(32))
+    assert not one.may_ask("sum@1", bytes([1] * 32))
+    assert not one.may_ask("variance@1", bytes(32))
+
+
+def test_document_class_without_a_type_of_its_own_has_no_name() -> None:
+    with pytest.raises(TypeError, match="sets no type"):
+        Document.type_name()
 
 
 def test_cell_may_be_sealed_to_one_member_instead_of_published() -> None:

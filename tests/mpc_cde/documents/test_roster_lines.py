@@ -78,9 +78,13 @@ def test_two_accounts_of_one_submission_are_no_list() -> None:
         RosterLines.pack([listed(1), replace(listed(1), sequence=2)])
 
 
-def test_fields_of_another_size_do_not_make_a_line() -> None:
+@pytest.mark.parametrize(
+    ("submission", "membership", "member"),
+    [(31, 33, 16), (31, 32, 17), (33, 32, 15), (32, 31, 17), (32, 33, 15), (32, 32, 15), (32, 32, 17)],
+)
+def test_fields_of_another_size_do_not_make_a_line(submission: int, membership: int, member: int) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        pack_line(b"s" * 31, b"c" * 33, b"m" * 16, 1)
+        pack_line(b"s" * submission, b"c" * membership, b"m" * member, 1)
 
 
 LINES = RosterLines.pack([listed(7), replace(listed(7), submission=b"\x07" + b"z" * 31)]).lines.tobytes()

@@ -45,6 +45,24 @@ def test_rows_say_what_their_entries_say(entries: list[RosterEntry]) -> None:
         assert list(rows.are_of("size", value)) == expected
 
 
+def test_rows_are_equal_if_all_that_they_hold_is() -> None:
+    first, *others = roster_entries(3)
+    rows = RosterRows.pack([first, *others])
+    assert rows == RosterRows.parse(rows.payloads())
+    assert rows != RosterRows.pack(others)
+    assert rows != RosterRows.pack([first.model_copy(update={"holding": None}), *others])
+    assert rows != [first, *others]
+
+
+def test_a_row_that_begins_like_another_and_ends_otherwise_is_refused() -> None:
+    """How rows begin is parsed once; each one's own digests are looked at all the same."""
+    same = [entry.model_copy(update={"holding": None, "groups": {}}) for entry in roster_entries(2)]
+    first, second = RosterRows.pack(same).payloads()
+    for other in (second[:-1] + b" ", second.replace(b'"submission"', b'"submissioN"'), second[:-2] + b"!}"):
+        with pytest.raises(BadDocument, match=r"not an entry|that is none"):
+            RosterRows.parse([first, other])
+
+
 @given(ENTRIES)
 def test_what_is_posted_with_a_roster_comes_back(entries: list[RosterEntry]) -> None:
     rows = RosterRows.pack(sorted_entries(entries))

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from mpc_cde.client.release_rules import items_of
 from mpc_cde.documents.amendment import Amendment
-from mpc_cde.documents.approval import Approval
+from mpc_cde.documents.approval import Approval, Refusal
 from mpc_cde.documents.canonical import decimal_text
 from mpc_cde.documents.disclosure_bundle import DisclosureBundle
-from mpc_cde.documents.figure import Figure
+from mpc_cde.documents.figure import Figure, Formula
 from mpc_cde.documents.query import GroupCell, QueryItem, function_of, scheduled_query_digest
 from mpc_cde.documents.study import Presentation
 from mpc_cde.documents.study_terms import FunctionTerms, StudyTerms, parse_quantile
@@ -69,9 +69,11 @@ def test_capacity_half_and_maximum_follow_from_radices_and_steps() -> None:
         {"radices": (1, 10, 10, 10)},
         {"radices": (129, 10, 10, 10)},
         {"radices": (128,) * 9},
+        {"radices": (64,) * 7 + (128, 128, 16), "publish_step": "16"},
         {"radices": (10, 10, 10), "publish_step": "1000", "step": "0.5"},
         {"categories": ("a", "b")},
         {"soft_minimum": "2", "soft_maximum": "1"},
+        {"soft_minimum": "1500001"},
         {"kind": "text"},
         {"tier": "secret"},
     ],
@@ -79,6 +81,38 @@ def test_capacity_half_and_maximum_follow_from_radices_and_steps() -> None:
 def test_grid_that_does_not_fit_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         changed(figure_sales(), **changes)
+
+
+def test_soft_bounds_may_be_alone_or_meet() -> None:
+    assert changed(figure_sales(), soft_minimum="1500000").soft_minimum == "1500000"
+    assert changed(figure_sales(), soft_minimum="3", soft_maximum=None).soft_minimum == "3"
+
+
+def test_figure_may_be_negative_if_its_minimum_is() -> None:
+    assert figure_growth().may_be_negative
+    assert changed(figure_sales(), minimum="-0.5").may_be_negative
+    for minimum in ("0", "0.5", "1"):
+        assert not changed(figure_sales(), minimum=minimum).may_be_negative
+    assert not figure_trade().may_be_negative
+
+
+@pytest.mark.parametrize("operation", ["difference", "ratio", "growth"])
+def test_formula_of_two_takes_no_third(operation: Any) -> None:
+    assert Formula(operation=operation, operands=("a", "b"))
+    with pytest.raises(ValidationError, match="two operands"):
+        Formula(operation=operation, operands=("a", "b", "c"))
+    assert Formula(operation="sum", operands=("a", "b", "c"))
+
+
+@pytest.mark.parametrize("edges", [("2", "1"), ("1", "1"), ("1", "3", "2")])
+def test_edges_that_do_not_ascend_are_refused(edges: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match="ascend"):
+        FunctionTerms(function="histogram@1", figures=("annual_sales",), edges=edges)
+
+
+def test_a_group_has_each_value_once() -> None:
+    with pytest.raises(ValidationError):
+        changed(study_terms().groups[0], values=("small", "large", "small"))
 
 
 def test_publish_step_that_is_an_odd_multiple_is_refused() -> None:
@@ -160,14 +194,14 @@ def test_exact_figures_need_allow_exact() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"figures": (figure_sales(), figure_sales())},
+        {"figures": (*study_terms().figures, changed(figure_sales(), label="Sales again"))},
         {"figures": (figure_trade(),)},
         {"functions": (FunctionTerms(function="sum@1", figures=("profit",)),)},
         {"functions": (FunctionTerms(function="sum@1", figures=("annual_sales",), by="region"),)},
         {"functions": (FunctionTerms(function="sum@1", figures=("annual_sales",), by="growth"),)},
         {"functions": ()},
         {"groups": study_terms().groups * 2},
-        {"groups": (changed(study_terms().groups[0], attribute="annual_sales"),)},
+        {"groups": (*study_terms().groups, changed(study_terms().groups[0], attribute="annual_sales"))},
         {"roster_cap": 1},
         {"engine": "trusted"},
         {"retention_days": 0},
@@ -184,15 +218,23 @@ def test_private_figure_is_for_oneself_only() -> None:
     figures = (changed(figure_sales(), tier="private"), figure_trade(), figure_growth())
     with pytest.raises(ValidationError, match="private"):
         changed(study_terms(), figures=figures)
+    own = (FunctionTerms(function="own_rank@1", figures=("annual_sales",), audience="self"),)
+    assert changed(study_terms(), figures=figures, functions=own).functions == own
 
 
 def test_submission_of_a_study_stays_small() -> None:
-    wide = tuple(
-        Figure(name=f"x{i}", label="X", minimum="0", step="1", radices=(128,) * 5, publish_step="128")
-        for i in range(128)
-    )
+    def with_last(radix: int) -> Any:
+        radices = [(128,) * 8] * 64 + [(radix, 128, 128, 128)]
+        figures = tuple(
+            Figure(name=f"x{i}", label="X", minimum="0", step="1", radices=each, publish_step="128")
+            for i, each in enumerate(radices)
+        )
+        functions = (FunctionTerms(function="sum@1", figures=("x1",)),)
+        return changed(study_terms(), figures=figures, functions=functions)
+
+    assert with_last(67).element_count == 1 << 16
     with pytest.raises(ValidationError, match="elements"):
-        changed(study_terms(), figures=wide, functions=(FunctionTerms(function="sum@1", figures=("x1",)),))
+        with_last(68)
 
 
 @pytest.mark.parametrize(
@@ -201,6 +243,7 @@ def test_submission_of_a_study_stays_small() -> None:
         {"minimum_contributors": 1},
         {"minimum_contributors_group": 4},
         {"minimum_contributors_negative": 4},
+        {"minimum_contributors": 6, "minimum_contributors_group": 5},
         {"minimum_contributors": 5.0},
         {"allow_exact": 1},
     ],
@@ -213,6 +256,12 @@ def test_bundle_that_is_looser_than_it_says_is_refused(changes: dict[str, Any]) 
 def test_bundle_has_the_minima_of_the_field() -> None:
     bundle = DisclosureBundle()
     assert (bundle.minimum_for(group=False), bundle.minimum_for(group=True)) == (5, 8)
+
+
+def test_all_minima_of_a_bundle_may_be_the_same() -> None:
+    same = {f"minimum_contributors{which}": 7 for which in ("", "_group", "_negative")}
+    bundle = DisclosureBundle(**same)
+    assert {bundle.minimum_for(group=g, negative=n) for g in (True, False) for n in (True, False)} == {7}
 
 
 def test_terms_digest_ignores_the_presentation_and_nothing_else() -> None:
@@ -253,7 +302,13 @@ def test_approval_of_another_study_does_not_concern_this_one() -> None:
     approval = every_document()["approval/v1"]
     assert isinstance(approval, Approval)
     assert approval.concerns(study())
-    assert not approval.concerns(changed(study(), steward="another"))
+    refusal = every_document()["refusal/v1"]
+    assert isinstance(refusal, Refusal)
+    for answer in (approval, refusal):
+        assert answer.concerns(study())
+        assert not answer.concerns(changed(study(), steward="another"))
+        assert not changed(answer, study_terms=bytes(32)).concerns(study())
+        assert not changed(answer, study=bytes(32)).concerns(study())
 
 
 def test_compared_bounds_count_ranks_with_their_denominators() -> None:
@@ -264,11 +319,38 @@ def test_compared_bounds_count_ranks_with_their_denominators() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "0/1", "1/1", "2/4", "1/0", "-1/2", "0.5", "1/2 ", "3/2", "²/3", "01/2"]
+    "text",
+    [
+        "",
+        "1",
+        "0/1",
+        "1/1",
+        "2/4",
+        "1/0",
+        "-1/2",
+        "0.5",
+        "1/2 ",
+        "3/2",
+        "²/3",
+        "1/²",
+        "٣/4",
+        "1/٤",
+        "01/2",
+        "/2",
+        "1/",
+    ],
 )
 def test_quantile_that_is_no_fraction_in_lowest_terms_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="expected a quantile"):
         parse_quantile(text)
+
+
+def test_quantiles_that_are_no_list_have_no_bound() -> None:
+    function = FunctionTerms(
+        function="percentiles@1", figures=("annual_sales",), parameters={"quantiles": "1/2"}
+    )
+    with pytest.raises(ValueError, match="list of fractions"):
+        changed(study_terms(), functions=(function,)).compared_bounds()
 
 
 def test_query_item_is_covered_only_by_its_own_function_and_values() -> None:
