@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from mpc_cde.documents.envelope import verifies
 from mpc_cde.sealing import MAX_PLAINTEXT_BYTES, SealingContext, open_sealed, seal
 from parties import intake, looking_ahead
 from parties.envelope_opener import (
+    MAX_MESSAGE_BYTES,
     READY,
     Answer,
     EnvelopeOpener,
@@ -28,7 +30,7 @@ from parties.envelope_opener import (
     unpack_tasks,
 )
 from parties.errors import DeadlinePassed, WorkerMisbehaved
-from parties.opener_process import PAUSE_SECONDS, OpenerProcess
+from parties.opener_process import PAUSE_SECONDS, WORTH_ASKING, OpenerProcess
 from parties.time_limits import TimeLimits
 from tests.mpc_cde.client.paper import PaperCommunity
 from tests.parties.paper_node import PaperNode, PaperSubmission, make_submission
@@ -174,6 +176,19 @@ def test_short_pages_and_machines_with_one_core_do_without(tmp_path: Path) -> No
         assert opener.pid is None
 
 
+def test_a_page_of_a_few_items_is_not_worth_asking_about(opener: OpenerProcess) -> None:
+    wait_until_ready(opener)
+    assert not opener.is_ready_for(WORTH_ASKING - 1)
+    assert opener.is_ready_for(WORTH_ASKING)
+
+
+def test_one_that_is_not_there_is_not_asked() -> None:
+    opener = OpenerProcess(cores=2)
+    for use in (lambda: opener.ask([], lambda _: KEY_OF_PARTY), opener.answers, opener.go_on):
+        with pytest.raises(WorkerMisbehaved, match="not there"):
+            use()
+
+
 def test_it_ends_when_the_feed_is_quiet_and_comes_back(tmp_path: Path) -> None:
     opener = OpenerProcess(worth_starting=1, cores=2)
     node = node_with(tmp_path / "node", opener)
@@ -198,6 +213,7 @@ def test_it_ends_with_its_node() -> None:
 # and what it does wrong -------------------------------------------------------------------------------------
 
 READY_FRAME = repr(framed(READY, b""))
+FITTING = pack_answers([Answer((True,))] * MEMBERS)
 STUBS = {
     "dies": "take(); sys.exit(3)",
     "says nothing": "take(); time.sleep(60)",
@@ -205,6 +221,8 @@ STUBS = {
     "answers rubbish": "take(); say(b'a', b'123')",
     "threatens with a long message": "take(); os.write(fd, b'\\xff\\xff\\xff\\xffa')",
     "answers in another kind": "take(); say(b'r', b'')",
+    "says what fits in another kind": f"take(); say(b'r', {FITTING!r})",
+    "answers about more signatures": f"take(); say(b'a', {pack_answers([Answer((True, True))] * MEMBERS)!r})",
 }
 
 
@@ -259,6 +277,52 @@ def test_an_opener_that_cannot_be_started_or_does_not_get_ready_is_given_up(
     time.sleep(0.02)
     with pytest.raises(DeadlinePassed):
         opener.is_ready_for(MEMBERS)
+    opener.stop()
+
+
+def started(path: Path, monkeypatch: pytest.MonkeyPatch, body: str, *, ready: str = "r") -> OpenerProcess:
+    """One that is a stub, and has said its first word."""
+    opener = OpenerProcess(limits=SOON, worth_starting=1, cores=2)
+    program = Path(stub(path, body))
+    program.write_text(program.read_text().replace("say(b'r', b'')", f"say(b'{ready}', b'')"))
+    monkeypatch.setattr(sys, "executable", str(program))
+    assert not opener.is_ready_for(MEMBERS)
+    assert opener._running is not None
+    assert select.select([opener._running._pipe], [], [], 30)[0]
+    return opener
+
+
+def test_an_opener_that_speaks_before_it_is_asked_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opener = started(tmp_path, monkeypatch, "", ready="a")
+    with pytest.raises(WorkerMisbehaved, match="before it is asked"):
+        opener.is_ready_for(MEMBERS)
+    opener.stop()
+
+
+def test_an_opener_that_is_first_looked_at_late_was_ready_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opener = started(tmp_path, monkeypatch, "")
+    assert opener._running is not None
+    opener._running._begun -= 1000
+    assert opener.is_ready_for(MEMBERS)
+    opener.stop()
+
+
+@pytest.mark.parametrize(
+    ("size", "error"), [(MAX_MESSAGE_BYTES, DeadlinePassed), (MAX_MESSAGE_BYTES + 1, WorkerMisbehaved)]
+)
+def test_an_opener_cannot_have_its_node_wait_for_a_message_of_any_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, error: type[Exception]
+) -> None:
+    """Else a node would keep four gibibytes of what is no answer."""
+    opener = started(tmp_path, monkeypatch, f"take(); os.write(fd, struct.pack('>Ic', {size}, b'a'))")
+    assert opener.is_ready_for(MEMBERS)
+    opener.ask([task_of(make_submission(PAPER, 2))], lambda _: KEY_OF_PARTY)
+    with pytest.raises(error):
+        opener.answers()
     opener.stop()
 
 
