@@ -221,8 +221,8 @@ class StudyTerms(Part):
 
 def parse_quantile(text: str) -> Fraction:
     """A quantile as written in parameters: "num/den" in lowest terms, between 0 and 1. Raises ValueError."""
-    numerator, slash, denominator = text.partition("/")
-    if not slash or not (numerator.isascii() and numerator.isdigit()):
+    numerator, _, denominator = text.partition("/")
+    if not (numerator.isascii() and numerator.isdigit()):
         raise ValueError("expected a quantile such as 1/4")
     if not (denominator.isascii() and denominator.isdigit()) or int(denominator) == 0:
         raise ValueError("expected a quantile such as 1/4")

@@ -28,6 +28,7 @@ PAGE = ROOT / "docs" / "mutation.md"
 TESTS = (
     (
         "tests/protocols",
+        "tests/mpc_cde/documents",
         "tests/mpc_cde/life_cycles",
         "tests/parties",
         "tests/review",

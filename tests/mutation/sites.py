@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGES = ("protocols", "parties", "mpc_cde/life_cycles")
+PACKAGES = ("protocols", "parties", "mpc_cde/life_cycles", "mpc_cde/documents")
 LEFT_OUT = frozenset({"protocols/kernel_loops.py"})
 """Compiled by numba, which knows no switches; it holds no guard."""
 

@@ -245,6 +245,7 @@ def test_submission_has_one_seed_for_each_subset(m: int, t: int, subsets: int) -
     )
     assert isinstance(built, Submission)
     assert built.fits(parties=m, threshold=t)
+    assert built.fits(parties=subsets, threshold=1) == (subsets == m), "as many seeds, for other parties"
     assert Submission.parse_payload(built.payload_bytes()) == built
 
 
