@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 AT_ONCE = 96
 """Members that act at a time. Postings are kept in groups, so more of them cost less each."""
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 GATEWAY = "gateway"
 _GATEWAY_SETTINGS = """\
 # Every member, registrar and party of a demo calls from one address.

@@ -28,6 +28,8 @@ from mpc_cde.secret_files import make_private_directory
 LOG_NAME = "log.txt"
 RUN_FILE = "run.json"
 POLL_SECONDS = 0.05
+PATIENCE_SECONDS = 180.0
+"""With a start that takes a second: strace and a crowded machine make it a minute."""
 LOG_TAIL_LINES = 15
 FIRST_PORT, LAST_PORT = 20_000, 32_000
 
@@ -74,7 +76,7 @@ class Organisations:
         make_private_directory(home)
         return home
 
-    def run(self, name: str, *arguments: str, deadline_seconds: float = 60.0) -> str:
+    def run(self, name: str, *arguments: str, deadline_seconds: float = PATIENCE_SECONDS) -> str:
         """Run one command of an organisation to its end; its standard output. Raises OrganisationError."""
         process, log = self._start(name, arguments, stdout=subprocess.PIPE)
         try:
@@ -98,7 +100,12 @@ class Organisations:
         return process
 
     def wait_ready(
-        self, name: str, process: subprocess.Popen[bytes], *, home: Path, deadline_seconds: float = 60.0
+        self,
+        name: str,
+        process: subprocess.Popen[bytes],
+        *,
+        home: Path,
+        deadline_seconds: float = PATIENCE_SECONDS,
     ) -> Running:
         """Poll `home`/run.json until this very process has written it. Raises OrganisationError."""
         log = self.home(name) / LOG_NAME

@@ -56,7 +56,7 @@ from protocols.randomness import Randomness
 OPEN_FOR = timedelta(days=7)
 ASKING_MEMBERS = 3
 POLL_SECONDS = 0.1
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 RECEIPTS_SECONDS = 120.0
 RESULT_SECONDS = 180.0
 SECONDS_PER_MEMBER = 0.02

@@ -47,7 +47,7 @@ from tests.end_to_end.questions import ask_for_percentiles
 ALTERED_PARTY = 1
 ADDED = 1 << 40
 FAILURE = "session.failed"
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 SECRET_BYTES = 32
 """Seeds and private keys; member ids and nonces, which are public, are 16 bytes."""
 

@@ -26,7 +26,7 @@ from tests.end_to_end.processes import gone_within
 from tests.end_to_end.tables import FigureFiles
 
 AT_ONCE = 2
-DEADLINE_SECONDS = 300.0
+DEADLINE_SECONDS = 450.0
 GONE_SECONDS = 5.0
 ROOT = Path(__file__).resolve().parents[2]
 REAL_DEMO = ("-m", "mpc_cde.cli", "demo")
