@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 
 from protocols import comparison, effects, kernels, secret_randomness
 from protocols import field as fp
-from protocols.engine import Engine, Shared, require_degree_t
+from protocols.engine import Engine, Shared, concatenate, require_degree_t
 from protocols.errors import MalformedMessage, PeerDeviation, ProtocolMisuse
 from protocols.reconstruction import reconstruct, verify_degree
 from protocols.resharing import Blocks, Products, Resharing, Whole
 from protocols.session_keys import JobKeys
 
 _HALF = fp.inverse(2)
+MASKS_AHEAD = 1 << 14
+"""Masks of comparisons at a time: 2.9 kB each, and more while they are made."""
 
 
 @dataclass(slots=True)
@@ -151,8 +153,12 @@ class PartyEngine(Engine):
         ).digest()
 
     async def prepare_comparisons(self, count: int) -> None:
-        """Three rounds for any count; 61 random bits and 166 products a comparison."""
-        while (missing := count - (len(self._masks) if self._masks else 0)) > 0:
+        """Three rounds for any count; 61 random bits and 166 products a comparison.
+
+        Beyond MASKS_AHEAD none are made ahead: a batch that needs more makes them as it goes, three rounds each time.
+        """
+        wanted = min(count, MASKS_AHEAD)
+        while (missing := wanted - (len(self._masks) if self._masks else 0)) > 0:
             fresh = await comparison.make_masks(self, missing)  # meanwhile others may have taken some
             self._masks = self._masks.joined(fresh) if self._masks else fresh
 
@@ -169,6 +175,10 @@ class PartyEngine(Engine):
         return answer
 
     async def _negative(self, values: Shared) -> Shared:
+        starts = range(0, max(len(values), 1), MASKS_AHEAD)
+        return concatenate([await self._negative_of(values[start : start + MASKS_AHEAD]) for start in starts])
+
+    async def _negative_of(self, values: Shared) -> Shared:
         await self.prepare_comparisons(len(values))
         if self._masks is None:
             raise ProtocolMisuse("no comparison masks")

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocols import comparison
+from protocols import comparison, party_engine
 from protocols import field as fp
 from protocols.cleartext_engine import CleartextEngine
-from protocols.engine import COMPARISON_BOUND, Engine, Shared
+from protocols.engine import COMPARISON_BOUND, ComparisonMasks, Engine, Shared
 from protocols.randomness import ScriptedRandomness
 from tests.protocols.engines import SHARED_SETTINGS, Setting, Share, drive, setting_id
 
@@ -76,3 +76,32 @@ def test_no_mask_serves_twice(setting: Setting) -> None:
 
     numbers, _ = setting.run(computation)
     assert len(set(numbers)) == len(numbers) == 5
+
+
+@pytest.mark.parametrize("setting", SHARED_SETTINGS[:1], ids=setting_id)
+def test_a_batch_of_any_size_holds_so_many_masks_at_most(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    original = comparison.make_masks
+
+    async def counting(engine: Engine, count: int) -> ComparisonMasks:
+        made.append(count)
+        return await original(engine, count)
+
+    monkeypatch.setattr(party_engine, "MASKS_AHEAD", 3)
+    monkeypatch.setattr(comparison, "make_masks", counting)
+    numbers = [-5, 7, 0, -1, 1, -(1 << 59), 1 << 59, -2]
+
+    async def computation(engine: Engine, share: Share) -> Any:
+        await engine.prepare_comparisons(len(numbers))
+        values = share(fp.from_ints(numbers))
+        opened = (await engine.reveal_at_least_zero(values, "a test")).tolist()
+        shared = (await engine.open(await engine.at_least_zero(values), "a test")).tolist()
+        return opened, shared
+
+    found, _ = setting.run(computation)
+    assert found == ([n >= 0 for n in numbers], [int(n >= 0) for n in numbers])
+    assert max(made) == 3
+    parties = len(setting.session)
+    assert sum(made) == parties * 2 * len(numbers)
