@@ -56,7 +56,7 @@ Journal = Callable[[bytes, str, tuple[int, ...]], Awaitable[None]]
 ProgressListener = Callable[[bytes, int, int], None]
 """Hears how far a job is: job id, rounds so far, bytes sent so far."""
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 def default_code_version() -> str:
