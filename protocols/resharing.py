@@ -139,7 +139,7 @@ class Resharing:
         A message comes in pieces. `own` is used up. Raises MalformedMessage, naming the dealer, for an element of
         p or more.
         """
-        share = own
+        share, buffer = own, bytearray(buffer_bytes(min(BLOCK, len(own))))
         streams = {
             dealer: job_keys.words_in(dealer, operation)
             for dealer in self._session
@@ -147,17 +147,15 @@ class Resharing:
         }
         for dealer, pieces in received.items():
             place = 0
-            for piece in pieces:
-                part = share[place : place + len(piece)]
-                if not kernels.add_message(part, piece):
+            for part in _parts(pieces):
+                block = share[place : place + len(part)]
+                if not kernels.add_message(block, part):
                     raise MalformedMessage(f"party {dealer}: expected numbers below p", peer=dealer)
-                place += len(piece)
-        buffer = bytearray(buffer_bytes(min(BLOCK, len(share))))
-        for start in range(0, len(share), BLOCK):
-            block = share[start : start + BLOCK]
-            for dealer, stream in streams.items():
-                words = stream.read_into(buffer, len(block))
-                kernels.add_words(block, self._keyed_multiples[dealer], words)
+                for other, stream in streams.items():  # with the first message: the block is in the cache
+                    words = stream.read_into(buffer, len(block))
+                    kernels.add_words(block, self._keyed_multiples[other], words)
+                place += len(part)
+            streams = {}
         return share
 
     def _keyed_points(self, dealer: int) -> tuple[int, ...]:
@@ -183,3 +181,10 @@ class Resharing:
         """What I multiply `dealer`'s keystream by."""
         mine, others = self._me + 1, self._keyed_points(dealer)
         return mine * prod(mine - other for other in others if other != mine)
+
+
+def _parts(pieces: Sequence[NDArray[np.uint64]]) -> Iterator[NDArray[np.uint64]]:
+    """The pieces of a message, none longer than BLOCK."""
+    for piece in pieces:
+        for start in range(0, len(piece), BLOCK):
+            yield piece[start : start + BLOCK]
