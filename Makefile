@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS := -n 3 --dist loadscope --no-loadscope-reorder
+WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
 # The tests' own modules take ten seconds to compile, in every process that keeps nothing.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -11,10 +11,10 @@ def test_a_page_is_one_commit_at_a_node(tmp_path: Path) -> None:
     few, many = tmp_path / "few", tmp_path / "many"
     for directory in (few, many):
         directory.mkdir(mode=0o700)
-    found = node_intake.measure(12, 1, True, few)
+    found = node_intake.measure(12, 1, True, False, few)
     assert found["correct"]
     assert (found["pages"], found["commits"]) == (1, 1)
-    more = node_intake.measure(30, 1, False, many)
+    more = node_intake.measure(30, 1, False, True, many)
     assert more["correct"]
     assert more["statements"] == found["statements"]  # whatever a page holds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -28,6 +28,8 @@ QUICK = TimeLimits(
     job_base_seconds=20.0,
     stop_seconds=0.5,
 )
+PATIENT = replace(QUICK, connect_seconds=20.0)
+"""Where everybody comes, though processes may start slowly."""
 
 
 @functools.cache

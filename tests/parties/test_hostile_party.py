@@ -35,7 +35,7 @@ from parties.worker import COMPARING_JOBS
 from protocols.field import P
 from protocols.mpyc_engine import PRSS_LABEL, _hop
 from protocols.randomness import SystemRandomness
-from tests.parties.communities import QUICK, TestCommunity, make_community
+from tests.parties.communities import PATIENT, QUICK, TestCommunity, make_community
 from tests.parties.test_session_supervisor import (
     CHECKED,
     FIGURES,
@@ -124,7 +124,7 @@ async def heartbeats_only(mesh: Mesh, _: Path) -> None:
 
 async def play_hostile(community: TestCommunity, attack: Attack, marker: Path, job_digest: bytes) -> None:
     """Party 2: opens mesh and session as it should, agrees to the job, then attacks until it is cut off."""
-    mesh = await open_mesh(2, community.peers_of(2), community.sockets[2], community.credentials[2], QUICK)
+    mesh = await open_mesh(2, community.peers_of(2), community.sockets[2], community.credentials[2], PATIENT)
     try:
         session = await open_session(mesh, TERMS, SystemRandomness())
         await exchange_session_keys(mesh, session.parties, 1, SystemRandomness())
@@ -189,7 +189,7 @@ NAMED_AND_NO_MORE = (garbage, four_gibibytes, pickled, unknown_label, too_short,
 @pytest.mark.parametrize("attack", NAMED_AND_NO_MORE)
 async def test_attack_amid_a_computation_is_named(tmp_path: Path, attack: Attack) -> None:
     with make_community() as community:
-        supervisors = [make_supervisor(community, index) for index in range(2)]
+        supervisors = [make_supervisor(community, index, PATIENT) for index in range(2)]
         await verify_attack(write_columns(tmp_path), supervisors, community, attack, PeerProtocolViolation)
 
 
@@ -209,7 +209,7 @@ async def test_attack_amid_a_computation_is_named_and_the_job_runs_in_the_next_s
     tmp_path: Path, attack: Attack, kind: type[PeerFailure]
 ) -> None:
     with make_community() as community:
-        supervisors = [make_supervisor(community, index) for index in range(3)]
+        supervisors = [make_supervisor(community, index, PATIENT) for index in range(3)]
         columns, job = write_columns(tmp_path), median_job(b"h" * 32)
         await verify_attack(columns, supervisors, community, attack, kind)
         async with AsyncExitStack() as stack:
@@ -223,7 +223,7 @@ async def test_wrong_share_of_an_opening_ends_the_session_though_nobody_can_tell
     tmp_path: Path,
 ) -> None:
     with make_community() as community:
-        supervisors = [make_supervisor(community, index) for index in range(2)]
+        supervisors = [make_supervisor(community, index, PATIENT) for index in range(2)]
         job = rehearsal(b"w" * 32, 5)
         hostile = asyncio.create_task(play_hostile(community, wrong_share, tmp_path / "x", job.digest()))
         try:
