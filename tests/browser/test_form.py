@@ -464,8 +464,7 @@ def test_a_lost_key_is_revoked_and_its_owner_joins_again(
     old = joined.person
     old.speak("nl")
     old.type_figures(table_rows()[0])
-    old.press("form.check")
-    old.page.get_by_label(old.say("review.checked")).check()
+    old.review()
     old.press("review.send")
     expect(old.page.get_by_text(old.say("problem.membership-not-valid"))).to_be_visible()
     expect(old.page.get_by_role("alert")).to_contain_text(old.say("reason.membership_revoked"))
