@@ -162,7 +162,6 @@ class Person:
     def type_figures(self, row: dict[str, str]) -> None:
         for name in FIGURES:
             self.field(name).fill(self.number(row[name]))
-        self.page.wait_for_timeout(500)  # what is said on leaving a field moves what is below
 
     def paste(self, name: str, text: str) -> None:
         """Text from a spreadsheet into one field."""
@@ -177,19 +176,10 @@ class Person:
             text,
         )
 
-    def review(self) -> None:
-        """From the form to the last look; pressed again where a busy browser moved the button from under it."""
-        agreed = self.page.get_by_label(self.say("review.checked"))
-        for _ in range(KEY_PRESSES):
-            self.press("form.check")
-            with suppress(PlaywrightTimeout):
-                agreed.wait_for(timeout=CHOOSER_MS)
-                break
-        agreed.check()
-
     def look_over(self) -> None:
         """From the form to the button that sends."""
-        self.review()
+        self.press("form.check")
+        self.page.get_by_label(self.say("review.checked")).check()
         self.look_for_barriers("last look")
 
     def send(self) -> None:

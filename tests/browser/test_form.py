@@ -360,6 +360,24 @@ def test_figures_typed_while_the_page_waits_for_another_language_stay(two_device
     expect(one.field("electricity")).to_have_value(re.compile(r"27\.?604"))
 
 
+def test_a_last_look_asked_for_while_the_page_waits_for_another_language_is_shown_in_it(
+    two_devices: TwoDevices,
+) -> None:
+    one = two_devices.first
+    one.speak("nl")
+    one.type_figures(table_rows()[0])
+    check = one.button(one.say("form.check"))
+    with held_back(one.page, "**/v1/withdrawals/**") as until_asked:
+        one.speak("en")
+        until_asked()
+        check.click()
+    agreed = one.page.get_by_label(one.say("review.checked"))
+    agreed.wait_for()
+    one.page.wait_for_timeout(300)  # what came late would have replaced it
+    expect(agreed).to_be_visible()
+    one.press("review.back")
+
+
 def test_a_passphrase_typed_while_a_catalogue_is_fetched_stays(person: MakePerson, town: Town) -> None:
     one = person()
     one.page.goto(town.pages[0])
@@ -464,7 +482,8 @@ def test_a_lost_key_is_revoked_and_its_owner_joins_again(
     old = joined.person
     old.speak("nl")
     old.type_figures(table_rows()[0])
-    old.review()
+    old.press("form.check")
+    old.page.get_by_label(old.say("review.checked")).check()
     old.press("review.send")
     expect(old.page.get_by_text(old.say("problem.membership-not-valid"))).to_be_visible()
     expect(old.page.get_by_role("alert")).to_contain_text(old.say("reason.membership_revoked"))

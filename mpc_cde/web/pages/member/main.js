@@ -50,12 +50,19 @@ class Page {
     this.frame.communityName = this.desk?.trusted?.current.name ?? "";
   }
 
-  /** Change how things are said and show the same view again; what was typed stays. */
+  /** Change how things are said and show the same view again, unless somebody went on meanwhile; what was typed stays. */
   async #restate(change) {
-    const [before, form] = [this.format, this.form];
+    const restating = Promise.resolve(this.restating).then(() => this.#sayAnew(change)); // one after the other
+    this.restating = restating.catch(() => {});
+    await restating;
+  }
+
+  async #sayAnew(change) {
+    const [before, form, view] = [this.format, this.form, this.shown];
     await change();
     if (form === null || form === undefined) return this.#guarded(this.again);
     return this.#guarded(() => this.#fillIn(this.filling, () => {
+      if (this.shown !== view) return null;
       form.stop();
       return convert(form.typed(), before, this.format);
     }));
@@ -200,9 +207,11 @@ class Page {
     const isNew = stands === null && this.keyring.isRecovered;
     const said = stands !== null ? null : record.withdrawn > 0 ? "after.withdrawn" : isNew ? "form.other_device" : null;
     const withdrawal = said === "after.withdrawn" ? await this.#withdrawal(record) : null;
-    const taken = typed?.() ?? null; // nothing is waited for from here to where the new form is shown: the old one takes keys until then
+    const taken = typed?.() ?? null;
+    if (typed !== null && taken === null) return; // another view is shown by now
+    // nothing is waited for from here to where the new form is shown: the old one takes keys until then
     this.form = new FigureForm({ study, words, t, format, texts: taken ?? draft ?? sent, last, onDraft: (typed) => this.#keepDraft(typed) });
-    const check = el("button", { class: "primary", type: "button", onclick: () => this.#review(words) }, t("form.check"));
+    const check = el("button", { class: "primary", type: "button", onclick: () => this.#review() }, t("form.check"));
     const keep = stands && el("button", { type: "button", onclick: () => this.#guarded(() => this.#open(terms)) }, t("form.keep"));
     const closes = new Date(study.presentation.closes).toLocaleString(t.language, { dateStyle: "full", timeStyle: "short" });
     const notice = said && el("div", { class: "notice" }, el("p", {}, t(said)), withdrawal?.element);
@@ -228,10 +237,12 @@ class Page {
     return this.records.saveDraft(this.study.termsDigest, typed);
   }
 
-  #review(words) {
+  async #review() {
+    await this.restating; // in another language it is another form
     const values = this.form.values();
     if (values === null) return;
     const { study, t, format, form } = this;
+    const words = wordsOf(study, t.language);
     this.#show(reviewView({
       study, words, form, values, format, t, showPlain,
       onBack: () => this.#show(this.formView, { step: "figures" }),
